@@ -1,0 +1,67 @@
+"""Blocks of code in which every new Value is looked at: recording switched off, or observers told."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Observer(Protocol):
+    """What a block is told: each new Value, and the order of a backward pass that is about to run."""
+
+    def recorded(self, value: Any) -> None: ...
+    def before_backward(self, order: list) -> None: ...
+
+
+open_blocks = 0  # in all threads together: while it is 0, a new Value asks nothing else
+recording: ContextVar[bool] = ContextVar("recording", default=True)
+observers: ContextVar[tuple[Observer, ...]] = ContextVar("observers", default=())
+
+
+@contextmanager
+def _block(variable: ContextVar, setting: Any) -> Iterator[None]:
+    global open_blocks
+    token = variable.set(setting)
+    open_blocks += 1
+    try:
+        yield
+    finally:
+        open_blocks -= 1
+        variable.reset(token)
+
+
+def show(value: Any) -> None:
+    """Show a new Value to the blocks around the code that made it."""
+    for observer in observers.get():
+        observer.recorded(value)
+    if not recording.get():
+        value.op, value.first, value.second = None, (), ()
+
+
+def no_grad() -> Any:
+    """A block (or, as a decorator, a function) in which results are leaves: nothing is recorded.
+
+    >>> from scalargrad import Value
+    >>> x = Value(3.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.op is None
+    True
+    """
+    return _block(recording, False)
+
+
+def observed_by(observer: Observer) -> Any:
+    """A block whose new Values and backward passes are shown to `observer`."""
+    return _block(observers, (*observers.get(), observer))
+
+
+def line_of_user_code() -> str:
+    """`file.py:14`: the innermost line on the stack that is outside this package."""
+    package = str(Path(__file__).parent)
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith(package):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

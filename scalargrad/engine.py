@@ -1,0 +1,242 @@
+"""Value: a number that remembers how it was computed, and the chain rule that runs back through its memory."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from scalargrad import contexts
+from scalargrad.ieee import Number, total
+from scalargrad.methods import stamp_operations
+from scalargrad.operands import flatten, number
+from scalargrad.ops import Op, dot
+
+
+class Value:
+    """A number that remembers the operation and the operands that it was computed from.
+
+    data     the number, a float
+    grad     d(output) / d(this), a float, set by `output.backward()`
+    label    a name for pictures and explanations
+    op       the operation that made it, a row of the table; None for a leaf, a Value that the user made
+    first    its first argument: a Value, a float, or a tuple of Values; () where there is none
+    second   its second argument, likewise
+
+    >>> x = Value(3.0, label="x")
+    >>> y = x * x + 1
+    >>> y.backward()
+    >>> y.data, x.grad
+    (10.0, 6.0)
+    """
+
+    # Two fields for the arguments, not one tuple: the garbage collector then has half as many objects to look at.
+    __slots__ = ("data", "first", "grad", "label", "op", "second")
+
+    def __init__(self, data: Any, label: str = "", op: Op | None = None, first: Any = (), second: Any = ()) -> None:
+        self.data: float = data if type(data) is float else number(data, "Value")
+        self.grad: float = 0.0
+        self.label = label
+        self.op = op
+        self.first = first
+        self.second = second
+        if contexts.open_blocks:
+            contexts.show(self)
+
+    def backward(self) -> None:
+        """Set `.grad` of every Value that this one was computed from; leaves add it to what they have.
+
+        The grad of a result is d(self) / d(result), set afresh by each call. A leaf accumulates over calls, as in
+        PyTorch: set it to 0 (`zero_grad`) before the next step of training.
+        """
+        order = topological_order(self)
+        for observer in contexts.observers.get():
+            observer.before_backward(order)
+        for value in order:
+            if value.op is not None:
+                value.grad = 0.0
+        self.grad += 1.0
+        for value in reversed(order):
+            op, upstream = value.op, value.grad
+            if op is None or op.partials is None:  # a leaf, or a predicate: no slope to pass on
+                continue
+            try:
+                if op.scalars == 2:
+                    x, y = value.first, value.second
+                    if type(y) is float:
+                        x.grad += op.partials_on_floats(value.data, x.data, y)[0] * upstream
+                    elif type(x) is float:
+                        y.grad += op.partials_on_floats(value.data, x, y.data)[1] * upstream
+                    else:
+                        dx, dy = op.partials_on_floats(value.data, x.data, y.data)
+                        x.grad += dx * upstream
+                        y.grad += dy * upstream
+                    continue
+                if op.scalars == 1:
+                    x = value.first
+                    (dx,) = op.partials_on_floats(value.data, x.data)
+                    x.grad += dx * upstream
+                    continue
+                if op is dot and type(value.first[0]) is not float and type(value.second[0]) is not float:
+                    for w, x in zip(value.first, value.second):  # noqa: B905 (equally long, and hot)
+                        w.grad += x.data * upstream
+                        x.grad += w.data * upstream
+                    continue
+            except (ZeroDivisionError, OverflowError):
+                pass  # local_derivatives() gives the inf or nan that Python refuses to
+            for x, dx in local_derivatives(value):
+                x.grad += dx * upstream
+
+    @property
+    def args(self) -> tuple:
+        """The arguments of the operation: Values, floats, or tuples. `op(*args)` makes this Value again."""
+        return (self.first, self.second)[: len(self.op.arguments)] if self.op else ()
+
+    @property
+    def operands(self) -> tuple["Value", ...]:
+        """The Values that this one was computed from, in order; one that was used twice stands twice."""
+        return tuple(x for x in flatten((self.first, self.second)) if type(x) is not float)
+
+    def detach(self) -> "Value":
+        """A leaf with the same number: no gradient flows through it."""
+        return Value(self.data, self.label)
+
+    def __repr__(self) -> str:
+        label = f", label={self.label!r}" if self.label else ""
+        return f"{type(self).__name__}(data={self.data}, grad={self.grad}{label})"
+
+    def __float__(self) -> float:
+        return self.data
+
+    def __bool__(self) -> bool:
+        return self.data != 0.0
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else repr(self)
+
+    def __reduce__(self) -> tuple:
+        if self.op is not None:
+            raise TypeError(f"{self!r} has a history, which is neither copied nor pickled: use detach(), or a leaf")
+        return type(self), (self.data, self.label), (None, {"grad": self.grad})
+
+    @staticmethod
+    def apply_operation(op: Op, args: tuple) -> "Value":
+        """Record `op` on arguments of which at least one is a Value."""
+        try:
+            if op is dot and type(args[1]) is tuple:  # one loop over both tuples, half the time of two
+                data = total([w.data * x.data for w, x in zip(*args, strict=True)])
+            else:
+                data = op.compute(*map(data_of, args))
+        except (AttributeError, TypeError, ValueError):  # a list, a number among Values, or something wrong
+            args = op.checked(args)
+            data = op.compute(*map(data_of, args))
+        return Value(data, "", op, *args)
+
+    @staticmethod
+    def lift(number: float) -> "Value":
+        """A number as a Value, where it stands among Values."""
+        return Value(number)
+
+    if TYPE_CHECKING:  # stamped on the class from the table, at the end of this file
+
+        def _operator(self, other: Any) -> "Value": ...
+        def __getattr__(self, name: str) -> Any: ...
+        def __neg__(self) -> "Value": ...
+        def __abs__(self) -> "Value": ...
+        def __lt__(self, other: Any) -> bool: ...
+        def __gt__(self, other: Any) -> bool: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operator
+        __truediv__ = __rtruediv__ = __pow__ = __rpow__ = _operator
+        __le__ = __ge__ = __lt__
+
+    # The names that micrograd's notebooks read.
+    _prev = property(lambda self: set(self.operands))
+    _op = property(lambda self: self.op.symbol if self.op else "")
+
+
+def topological_order(output: Value) -> list[Value]:
+    """Every Value that `output` was computed from, and itself: operands before results, each once."""
+    # Iterative: a sum over 10,000 samples is deeper than Python's stack.
+    order: list[Value] = []
+    seen: set = set()
+    stack: list = [output]
+    while stack:
+        value = stack.pop()
+        if value is None:  # all operands of the value below are placed
+            order.append(stack.pop())
+        elif type(value) is tuple:  # operands that many results may share: looked at once
+            if id(value) not in seen:
+                seen.add(id(value))
+                stack += value
+        elif type(value) is not float and value not in seen:
+            seen.add(value)
+            if value.op is None:
+                order.append(value)
+            else:
+                stack += (value, None, value.second, value.first)
+    return order
+
+
+def data_of(argument: Any) -> Any:
+    """The number or numbers of an argument."""
+    if type(argument) is tuple:
+        return argument if not argument or type(argument[0]) is float else [x.data for x in argument]
+    return argument if type(argument) is float else argument.data
+
+
+def local_derivatives(value: Value, recorded: bool = False) -> list[tuple[Value, Any]]:
+    """(operand, d value / d operand) for each operand: floats, or Values of a graph of their own if `recorded`.
+
+    >>> a, b = Value(2.0, "a"), Value(5.0, "b")
+    >>> [(operand.label, slope) for operand, slope in local_derivatives(a * b)]
+    [('a', 5.0), ('b', 2.0)]
+    """
+    op = value.op
+    if op is None:
+        return []
+    if op.partials is None:
+        return [(x, 0.0) for x in value.operands]
+    if recorded:
+        partials = op.partials(value, *value.args)
+    else:
+        data = tuple(map(data_of, value.args))
+        try:
+            partials = op.partials_on_floats(value.data, *data)
+        except (ZeroDivisionError, OverflowError):
+            partials = op.partials(Number(value.data), *(_numbers(x) for x in data))
+    pairs = zip(flatten(value.args), flatten(partials), strict=True)
+    return [(x, dx if recorded else float(dx)) for x, dx in pairs if type(x) is not float]
+
+
+def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool = False) -> Any:
+    """d output / d input for each of the inputs, which may be leaves or results; every `.grad` stays as it is.
+
+    Floats, or with `create_graph` Values that can be differentiated again. 0 for an input that was not used.
+    One gradient for one input, a list for a list.
+
+    >>> x = Value(2.0)
+    >>> (slope,) = gradients(x**3, [x], create_graph=True)
+    >>> slope.data, gradients(slope, x)
+    (12.0, 12.0)
+    """
+    wanted = [inputs] if isinstance(inputs, Value) else list(inputs)
+    order = topological_order(output)
+    depends = set(wanted)  # only these lie on a path from an input
+    for value in order:
+        if not depends.isdisjoint(value.operands):
+            depends.add(value)
+    zero, one = (Value(0.0), Value(1.0)) if create_graph else (0.0, 1.0)
+    upstream: dict[Value, Any] = {output: one}
+    for value in reversed(order):
+        if value in depends and value in upstream:
+            for x, dx in local_derivatives(value, recorded=create_graph):
+                if x in depends:
+                    term = dx * upstream[value]
+                    upstream[x] = upstream[x] + term if x in upstream else term
+    results = [upstream.get(x, zero) for x in wanted]
+    return results[0] if isinstance(inputs, Value) else results
+
+
+def _numbers(data: Any) -> Any:
+    return tuple(map(Number, data)) if isinstance(data, tuple | list) else Number(data)
+
+
+stamp_operations(Value)

@@ -1,0 +1,133 @@
+"""Float arithmetic that gives inf and nan where Python raises.
+
+Python's floats are IEEE 754 numbers, but `1.0 / 0.0`, `math.exp(710.0)` and `math.log(-1.0)` raise.
+A gradient wants the IEEE answer: inf, inf and nan. The functions here give it, and so do the operators of `Number`.
+"""
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+
+inf, nan = math.inf, math.nan
+
+
+def _total(function: Callable[..., float], overflow: Callable[[float], float] = abs) -> Callable[[float], float]:
+    """`function` with IEEE results: nan outside its domain, and `overflow(inf or -inf)` beyond the largest float."""
+
+    def total(x: float) -> float:
+        try:
+            return function(x)
+        except ValueError:
+            return nan
+        except OverflowError:
+            return overflow(math.copysign(inf, x))
+
+    total.__name__ = function.__name__
+    return total
+
+
+exp = _total(math.exp)
+expm1 = _total(math.expm1)
+sinh = _total(math.sinh, overflow=float)
+cosh = _total(math.cosh)
+sqrt = _total(math.sqrt)
+sin = _total(math.sin)
+cos = _total(math.cos)
+tan = _total(math.tan)
+asin = _total(math.asin)
+acos = _total(math.acos)
+
+
+def log(x: float) -> float:
+    return math.log(x) if x > 0.0 else -inf if x == 0.0 else nan
+
+
+def log1p(x: float) -> float:
+    return math.log1p(x) if x > -1.0 else -inf if x == -1.0 else nan
+
+
+def divide(x: float, y: float) -> float:
+    try:
+        return x / y
+    except ZeroDivisionError:
+        return nan if x == 0.0 or x != x else math.copysign(inf, x) * math.copysign(1.0, y)
+
+
+def pow(x: float, n: float) -> float:
+    try:
+        return math.pow(x, n)
+    except (ValueError, OverflowError):
+        if x < 0.0 and not float(n).is_integer():
+            return nan  # the true power is complex
+        return -inf if math.copysign(1.0, x) < 0.0 and n % 2.0 == 1.0 else inf
+
+
+def sigmoid(x: float) -> float:
+    if x < 0.0:
+        e = exp(x)
+        return e / (1.0 + e)  # exp(-x) would overflow where the result is still a float
+    return 1.0 / (1.0 + exp(-x))
+
+
+def relu(x: float) -> float:
+    return 0.0 if x <= 0.0 else x  # in this order nan stays nan
+
+
+def step(x: float) -> float:
+    return 1.0 if x > 0.0 else 0.0 if x <= 0.0 else x
+
+
+def maximum(*xs: float) -> float:
+    return nan if any(x != x for x in xs) else max(xs)
+
+
+def where(condition: float, x: float, y: float) -> float:
+    return x if condition else y
+
+
+def take(index: float, values: Sequence[float]) -> float:
+    if not 0 <= index < len(values) or index != int(index):
+        raise IndexError(f"take: index {index} is not one of the {len(values)} positions 0..{len(values) - 1}")
+    return values[int(index)]
+
+
+def total(values: Sequence[float]) -> float:
+    """The sum from left to right; -0.0 is the start that changes no bit of it."""
+    return sum(values, -0.0) if values else 0.0
+
+
+def dot(weights: Sequence[float], inputs: Sequence[float]) -> float:
+    """The sum of products from left to right."""
+    if len(weights) != len(inputs):
+        raise ValueError(f"dot: {len(weights)} weights do not fit {len(inputs)} inputs")
+    return sum(map(operator.mul, weights, inputs), -0.0) if weights else 0.0
+
+
+class Number(float):
+    """A float whose operators never raise: 1/0 is inf, 0/0 is nan."""
+
+    __slots__ = ()
+
+    def __add__(self, other: float) -> "Number":
+        return Number(float(self) + float(other))
+
+    def __sub__(self, other: float) -> "Number":
+        return Number(float(self) - float(other))
+
+    def __rsub__(self, other: float) -> "Number":
+        return Number(float(other) - float(self))
+
+    def __mul__(self, other: float) -> "Number":
+        return Number(float(self) * float(other))
+
+    def __truediv__(self, other: float) -> "Number":
+        return Number(divide(float(self), float(other)))
+
+    def __rtruediv__(self, other: float) -> "Number":
+        return Number(divide(float(other), float(self)))
+
+    def __neg__(self) -> "Number":
+        return Number(-float(self))
+
+    __radd__ = __add__
+    __rmul__ = __mul__

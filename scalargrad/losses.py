@@ -1,0 +1,97 @@
+"""Losses, one formula each: the mean over predictions, so that the learning rate does not depend on how many there are.
+
+Predictions and targets are single numbers, or (nested) lists of equal length.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from scalargrad.operands import is_recorded
+from scalargrad.ops import abs, dot, less_equal, logsumexp, mean, relu, softplus, take, where
+
+
+def mse(predictions: Any, targets: Any) -> Any:
+    """Mean squared error.
+
+    >>> mse([1.0, 2.0], [0.0, 4.0])
+    2.5
+    """
+    errors = tuple(prediction - target for prediction, target in pairs("mse", predictions, targets))
+    return dot(errors, errors) / len(errors)
+
+
+def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Any:
+    """Half the squared error up to `delta`, then linear: outliers pull with a bounded force (Huber 1964)."""
+
+    def one(prediction: Any, target: Any) -> Any:
+        error = abs(prediction - target)
+        return where(less_equal(error, delta), 0.5 * error * error, delta * (error - 0.5 * delta))
+
+    return _mean_of("huber", one, predictions, targets)
+
+
+def hinge(scores: Any, labels: Any) -> Any:
+    """Max-margin loss, labels -1 and 1: mean of relu(1 - label * score).
+
+    >>> hinge([2.0, 0.5], [1, 1])
+    0.25
+    """
+    return _mean_of("hinge", lambda score, label: relu(1.0 - label * score), scores, labels)
+
+
+def binary_cross_entropy_with_logits(logits: Any, labels: Any) -> Any:
+    """-log of the probability given to the labels (0, 1, or between), where sigmoid(logit) is that of a 1.
+
+    Written as softplus(logit) - label * logit, which stays finite where the probability rounds to 0 or 1.
+    """
+    return _mean_of(
+        "binary_cross_entropy_with_logits",
+        lambda logit, label: softplus(logit) - label * logit,
+        logits,
+        labels,
+    )
+
+
+def cross_entropy(logits: Any, labels: Any) -> Any:
+    """-log softmax(logits)[label]: for one sample a list of logits and its label, or lists of both.
+
+    Labels are positions, 0 to classes - 1.
+
+    >>> round(cross_entropy([2.0, 0.0], 0), 4)
+    0.1269
+    """
+    if not _is_list(labels):
+        logits, labels = [logits], [labels]
+    _check_lengths("cross_entropy", logits, labels)
+    return mean([logsumexp(row) - take(label, row) for row, label in zip(map(tuple, logits), labels, strict=True)])
+
+
+def l2(parameters: Iterable[Any]) -> Any:
+    """The sum of squares, to be scaled and added to a loss: `loss + 1e-4 * l2(model.parameters())`."""
+    parameters = tuple(parameters)
+    return dot(parameters, parameters)
+
+
+def pairs(name: str, predictions: Any, targets: Any) -> Iterator[tuple[Any, Any]]:
+    """(prediction, target), with nested lists opened; a ValueError where the two do not fit each other."""
+    if not _is_list(predictions) and not _is_list(targets):
+        yield predictions, targets
+        return
+    if not (_is_list(predictions) and _is_list(targets)):
+        raise ValueError(f"{name}: predictions {predictions!r} and targets {targets!r} are not nested alike")
+    _check_lengths(name, predictions, targets)
+    for prediction, target in zip(predictions, targets, strict=True):
+        yield from pairs(name, prediction, target)
+
+
+def _mean_of(name: str, formula: Callable[[Any, Any], Any], predictions: Any, targets: Any) -> Any:
+    return mean([formula(prediction, target) for prediction, target in pairs(name, predictions, targets)])
+
+
+def _check_lengths(name: str, predictions: Any, targets: Any) -> None:
+    if len(predictions) != len(targets) or not len(predictions):
+        raise ValueError(f"{name}: {len(predictions)} predictions for {len(targets)} targets")
+
+
+def _is_list(x: Any) -> bool:
+    return not is_recorded(x) and hasattr(x, "__len__")

@@ -1,0 +1,164 @@
+"""Neuron, Layer and MLP: each is a list of the one before."""
+
+import random
+from collections.abc import Iterator, Sequence
+from math import sqrt
+from typing import Any
+
+from scalargrad.engine import Value
+from scalargrad.nn.module import Module, Parameter
+from scalargrad.operands import is_recorded
+from scalargrad.ops import OPERATIONS, dot
+
+# A weight's distribution from (rng, fan_in, fan_out): the sources of a unit and how many units read the same sources.
+INITIALISATIONS = {
+    "uniform": lambda rng, fan_in, fan_out: rng.uniform(-1.0, 1.0),  # micrograd's
+    "he": lambda rng, fan_in, fan_out: rng.gauss(0.0, sqrt(2.0 / fan_in)),  # He et al. 2015, for relu
+    "xavier": lambda rng, fan_in, fan_out: rng.uniform(-1.0, 1.0) * sqrt(6.0 / (fan_in + fan_out)),  # Glorot 2010
+}
+ACTIVATIONS = [name for name, op in OPERATIONS.items() if op.arguments[0] == "x" and op.scalars == 1 and op.partials]
+
+
+class Neuron(Module):
+    """activation(dot(weights, inputs) + bias).
+
+    fan_in      how many inputs it takes
+    nonlin      False for a linear neuron, as in micrograd
+    activation  the name of an operation of one argument: "relu", "tanh", "sigmoid", "gelu" ...; or "linear"
+    init        "uniform" (-1 to 1, micrograd's), "he" or "xavier"
+    rng         a seed or a random.Random; None uses Python's global one
+    fan_out     how many neurons read the same inputs, for "xavier"
+
+    >>> neuron = Neuron(2, rng=0)
+    >>> neuron([1.0, 1.0]).op
+    relu
+    """
+
+    def __init__(
+        self,
+        fan_in: int,
+        nonlin: bool = True,
+        activation: str = "relu",
+        init: str = "uniform",
+        rng: int | random.Random | None = None,
+        fan_out: int = 1,
+    ) -> None:
+        check_size("fan_in", fan_in)
+        check_name("activation", activation, [*ACTIVATIONS, "linear"])
+        check_name("init", init, list(INITIALISATIONS))
+        rng, draw = generator(rng), INITIALISATIONS[init]
+        self.weights = tuple(Parameter(draw(rng, fan_in, fan_out)) for _ in range(fan_in))
+        self.bias = Parameter(0.0)
+        self.activation = activation if nonlin else "linear"
+
+    def __call__(self, inputs: Sequence[Any]) -> Any:
+        if len(inputs) != len(self.weights):
+            raise ValueError(f"this Neuron takes {len(self.weights)} inputs, got {len(inputs)}")
+        total = dot(self.weights, inputs) + self.bias
+        return total if self.activation == "linear" else getattr(total, self.activation)()
+
+    def __repr__(self) -> str:
+        return f"Neuron({len(self.weights)}, {self.activation})"
+
+
+class Layer(Module):
+    """Neurons that read the same inputs. Returns their outputs, or the output of a single one.
+
+    >>> len(Layer(2, 3)([1.0, 2.0]))
+    3
+    """
+
+    def __init__(self, fan_in: int, fan_out: int, rng: int | random.Random | None = None, **options: Any) -> None:
+        check_size("fan_out", fan_out)
+        rng = generator(rng)
+        self.neurons = [Neuron(fan_in, rng=rng, fan_out=fan_out, **options) for _ in range(fan_out)]
+
+    def __call__(self, inputs: Sequence[Any]) -> Any:
+        operands = as_operands(inputs, len(self.neurons[0].weights), "Layer")
+        outputs = tuple(neuron(operands) for neuron in self.neurons)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def named_arrays(self) -> Iterator[tuple[str, Any]]:
+        """PyTorch's names for a linear layer: `weight` [fan_out, fan_in] and `bias` [fan_out]."""
+        yield "weight", [neuron.weights for neuron in self.neurons]
+        yield "bias", [neuron.bias for neuron in self.neurons]
+
+    def __repr__(self) -> str:
+        return f"Layer({len(self.neurons[0].weights)}, {len(self.neurons)}, {self.neurons[0].activation})"
+
+
+class MLP(Module):
+    """A multilayer perceptron: layers in a row, of which the last is linear.
+
+    fan_in      how many numbers a sample has
+    fan_outs    how many neurons each layer has
+    activation  of every layer but the last; output_activation of the last
+    init, rng   as in Neuron
+
+    >>> model = MLP(2, [8, 8, 1], rng=0)
+    >>> model
+    MLP(2, [8, 8, 1]), 105 parameters
+      layers.0  Layer(2, 8, relu)    24 parameters
+      layers.1  Layer(8, 8, relu)    72 parameters
+      layers.2  Layer(8, 1, linear)   9 parameters
+    >>> score = model([0.5, -0.25])  # one Value; a tuple of Values if the last layer has several neurons
+    """
+
+    def __init__(
+        self,
+        fan_in: int,
+        fan_outs: Sequence[int],
+        activation: str = "relu",
+        output_activation: str = "linear",
+        init: str = "uniform",
+        rng: int | random.Random | None = None,
+    ) -> None:
+        rng, sizes = generator(rng), [fan_in, *fan_outs]
+        if len(sizes) < 2:
+            raise ValueError("an MLP has at least one layer: fan_outs is empty")
+        activations = [activation] * (len(sizes) - 2) + [output_activation]
+        self.layers = [
+            Layer(sizes[i], sizes[i + 1], activation=name, init=init, rng=rng) for i, name in enumerate(activations)
+        ]
+
+    def __call__(self, inputs: Sequence[Any]) -> Any:
+        outputs: Any = as_operands(inputs, len(self.layers[0].neurons[0].weights), "MLP")
+        for layer in self.layers:
+            outputs = layer(outputs if type(outputs) is tuple else (outputs,))
+        return outputs
+
+    def __repr__(self) -> str:
+        sizes = [len(layer.neurons) for layer in self.layers]
+        rows = [(f"layers.{i}", repr(layer), len(layer.parameters())) for i, layer in enumerate(self.layers)]
+        wide, most = max(len(row[1]) for row in rows), len(str(max(row[2] for row in rows)))
+        title = f"MLP({len(self.layers[0].neurons[0].weights)}, {sizes}), {len(self.parameters())} parameters"
+        return "\n".join(
+            [title, *(f"  {path}  {shown:<{wide}}  {count:>{most}} parameters" for path, shown, count in rows)]
+        )
+
+
+def as_operands(inputs: Any, fan_in: int, name: str) -> tuple:
+    """The inputs of a sample as a tuple of Values that several neurons can share, `fan_in` of them."""
+    if isinstance(inputs, str | bytes) or not hasattr(inputs, "__iter__"):
+        raise TypeError(f"this {name} takes a list of {fan_in} numbers or Values, got {inputs!r}")
+    operands = tuple(inputs)
+    if len(operands) != fan_in:
+        raise ValueError(f"this {name} takes {fan_in} inputs, got {len(operands)}")
+    return operands if all(map(is_recorded, operands)) else tuple(x if is_recorded(x) else Value(x) for x in operands)
+
+
+def generator(rng: int | random.Random | None) -> Any:
+    """A source of random numbers from a seed, from itself, or Python's global one."""
+    if rng is None:
+        return random
+    return random.Random(rng) if isinstance(rng, int) else rng
+
+
+def check_size(name: str, size: Any) -> None:
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(f"{name} is a whole number of at least 1, got {size!r}")
+
+
+def check_name(what: str, name: Any, known: list[str]) -> None:
+    if name not in known:
+        raise ValueError(f"{what} {name!r} is not known; there are {', '.join(known)}")

@@ -1,0 +1,168 @@
+"""Module: something with parameters, which finds, names, saves and loads them."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.engine import Value
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+
+class Parameter(Value):
+    """A leaf Value that training moves. Its label is its name in the network: `layers.0.neurons.3.weights.1`."""
+
+    __slots__ = ()
+    is_parameter = True
+
+
+class Module:
+    """The base of Neuron, Layer and MLP, and of networks of your own.
+
+    Parameters, modules, and lists or tuples of them that are set as attributes are found by `parameters()`, and a
+    parameter set as an attribute gets its name as its label.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.offset = Parameter(2.0), Parameter(1.0)
+    ...     def __call__(self, x):
+    ...         return self.slope * x + self.offset
+    >>> line = Line()
+    >>> line(3.0).data, [name for name, _ in line.named_parameters()]
+    (7.0, ['slope', 'offset'])
+    """
+
+    training = True
+
+    def __setattr__(self, name: str, attribute: Any) -> None:
+        super().__setattr__(name, attribute)
+        for path, parameter in _walk(name, attribute):
+            parameter.label = path
+
+    def __call__(self, *inputs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} does not say how to compute: define __call__")
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """(name, parameter) for each scalar parameter, in the order of the attributes; a shared one comes once."""
+        seen = set()
+        for name, attribute in vars(self).items():
+            for path, parameter in _walk(name, attribute):
+                if parameter not in seen:
+                    seen.add(parameter)
+                    yield path, parameter
+
+    def parameters(self) -> list[Parameter]:
+        """Every scalar parameter, in the order of `named_parameters`."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0, before the next `backward()` adds to it."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+    def train(self, mode: bool = True) -> "Module":
+        """Set this module and those inside it to training (or, with False, to evaluation)."""
+        self.training = mode
+        for child in _children(list(vars(self).values())):
+            child.train(mode)
+        return self
+
+    def eval(self) -> "Module":
+        """Set this module and those inside it to evaluation."""
+        return self.train(False)
+
+    def named_arrays(self) -> Iterator[tuple[str, Any]]:
+        """(name, nested list of parameters) for each array of `state_dict`. Layers rename theirs as PyTorch does."""
+        for name, attribute in vars(self).items():
+            yield from _arrays(name, attribute)
+
+    def state_dict(self) -> dict[str, "ndarray"]:
+        """The parameters as float64 arrays under PyTorch's names, such as `layers.0.weight` of shape [16, 2]."""
+        import numpy
+
+        return {name: numpy.array(_nested(array, lambda p: p.data)) for name, array in self.named_arrays()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set the parameters from arrays as `state_dict` gives them; PyTorch's tensors do as well.
+
+        ValueError if a name is missing, unknown or of another shape; then nothing has been changed.
+        """
+        import numpy
+
+        own = dict(self.named_arrays())
+        problems = [f"missing {name}" for name in own if name not in state]
+        problems += [f"unknown {name}" for name in state if name not in own]
+        loaded = {}
+        for name in own.keys() & state.keys():
+            shape = numpy.shape(_nested(own[name], lambda p: p.data))
+            try:
+                loaded[name] = numpy.asarray(state[name], dtype=float)
+            except (TypeError, ValueError):
+                problems.append(f"{name} does not hold numbers")
+                continue
+            if loaded[name].shape != shape:
+                problems.append(f"{name} has shape {list(loaded[name].shape)}, not {list(shape)}")
+        if problems:
+            raise ValueError(f"this state does not fit the {type(self).__name__}: {'; '.join(sorted(problems))}")
+        for name, array in loaded.items():
+            _assign(own[name], array.tolist())
+
+    def __repr__(self) -> str:
+        count = len(self.parameters())
+        return f"{type(self).__name__}, {count} {'parameter' if count == 1 else 'parameters'}"
+
+
+def _walk(path: str, attribute: Any) -> Iterator[tuple[str, Parameter]]:
+    """The parameters in an attribute, with their names."""
+    if isinstance(attribute, Parameter):
+        yield path, attribute
+    elif isinstance(attribute, Module):
+        for name, inner in vars(attribute).items():
+            yield from _walk(f"{path}.{name}", inner)
+    elif isinstance(attribute, list | tuple):
+        for index, item in enumerate(attribute):
+            yield from _walk(f"{path}.{index}", item)
+    elif isinstance(attribute, dict):
+        for key, item in attribute.items():
+            yield from _walk(f"{path}.{key}", item)
+
+
+def _children(attribute: Any) -> Iterator[Module]:
+    if isinstance(attribute, Module):
+        yield attribute
+    elif isinstance(attribute, list | tuple | dict):
+        for item in attribute.values() if isinstance(attribute, dict) else attribute:
+            yield from _children(item)
+
+
+def _arrays(path: str, attribute: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(attribute, Module):
+        for name, array in attribute.named_arrays():
+            yield f"{path}.{name}", array
+    elif isinstance(attribute, Parameter) or _holds_only_parameters(attribute):
+        yield path, attribute
+    elif isinstance(attribute, list | tuple | dict):
+        items = attribute.items() if isinstance(attribute, dict) else enumerate(attribute)
+        for key, item in items:
+            yield from _arrays(f"{path}.{key}", item)
+
+
+def _holds_only_parameters(attribute: Any) -> bool:
+    """Is it an array: a list of parameters, or of equally long such lists?"""
+    if not isinstance(attribute, list | tuple) or not attribute:
+        return False
+    if all(isinstance(item, Parameter) for item in attribute):
+        return True
+    return all(_holds_only_parameters(item) for item in attribute) and len({len(item) for item in attribute}) == 1
+
+
+def _nested(array: Any, read: Any) -> Any:
+    return [_nested(item, read) for item in array] if isinstance(array, list | tuple) else read(array)
+
+
+def _assign(array: Any, numbers: Any) -> None:
+    if isinstance(array, list | tuple):
+        for item, number in zip(array, numbers, strict=True):
+            _assign(item, number)
+    else:
+        array.data = numbers

@@ -1,0 +1,50 @@
+"""What the operations take: Values and compiler terms as they are, and everything that is a real number as a float."""
+
+from collections.abc import Iterable, Iterator
+from math import inf
+from numbers import Real
+from typing import Any
+
+from scalargrad.ieee import Number
+
+
+def is_recorded(x: Any) -> bool:
+    """Is `x` a Value or a compiler term, something that records the operations applied to it?"""
+    return hasattr(x, "apply_operation")
+
+
+def flatten(args: Iterable) -> Iterator:
+    """The operands of an argument list: tuples are opened."""
+    for argument in args:
+        if type(argument) is tuple or type(argument) is list:
+            yield from argument
+        else:
+            yield argument
+
+
+def operand(x: Any, taker: str) -> Any:
+    """`x` if operations can be applied to it, else the float that it stands for."""
+    return x if type(x) is float or type(x) is Number or is_recorded(x) else number(x, taker)
+
+
+def number(x: Any, taker: str) -> float:
+    """`x` as a float: bool, int, float, Fraction and NumPy's real scalars; else a TypeError that says what to do."""
+    if isinstance(x, Real):
+        try:
+            return float(x)
+        except OverflowError:  # an int beyond the floats rounds to infinity
+            return inf if x > 0 else -inf  # type: ignore[operator]
+    if getattr(x, "shape", None) == () and not isinstance(x.item(), type(x)):  # numpy.bool, an array of no dimensions
+        return number(x.item(), taker)
+    remedy = "convert it first"
+    if isinstance(x, str | bytes):
+        remedy = "convert text with float(...)"
+    elif x is None:
+        remedy = "is a `return` missing where it comes from?"
+    elif isinstance(x, complex):
+        remedy = "for a complex number, use two Values"
+    elif is_recorded(x):
+        remedy = "it is one already: use it as it is, or detach() for a copy without history"
+    elif isinstance(x, Iterable):
+        remedy = "for a list, build one Value per item"
+    raise TypeError(f"{taker} takes a real number, got {x!r}; {remedy}")

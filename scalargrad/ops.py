@@ -1,0 +1,207 @@
+"""The table of operations: each one's value and partial derivatives, declared once and read by everything else.
+
+A row holds for whatever its arguments are: on floats it computes (`backward`), on Values it records (gradients of
+gradients), on compiler terms it writes code. So partials are written in operations of this table only, with `pow(x, n)`
+for a power, and the partials of a smooth operation use no abs, sign, maximum or where: they must differentiate again.
+"""
+
+import math
+import operator
+from collections.abc import Callable, Iterable
+from types import FunctionType
+from typing import Any
+
+from scalargrad import ieee
+from scalargrad.operands import flatten, is_recorded, operand
+
+OPERATIONS: dict[str, "Op"] = {}  # by name, in the order of the table
+inf = math.inf
+
+
+class Op:
+    """One operation.
+
+    name        what users call it: the name of the function and of the method of Value
+    arguments   one or two: `x` is one operand, `[values]` a tuple of them, `*xs` a tuple that a call writes out
+    formula     its value. A primitive's works on floats; a composite's is written in operations of this table
+    partials    (result, *arguments) -> a derivative for each argument, nested likewise; None: locally constant
+    symbol      how formulas and pictures write it
+    special     the name of the Python operator that it implements: "add" for `__add__` and `__radd__`
+    domain      an interval for each argument (the last one repeats), from which the tests draw
+    default     the last argument when a call leaves it out
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: str,
+        formula: Callable[..., Any],
+        partials: Callable[..., tuple] | None,
+        *,
+        symbol: str = "",
+        special: str = "",
+        domain: tuple[tuple[float, float], ...] = ((-inf, inf),),
+        default: float | None = None,
+        composite: bool = False,
+    ) -> None:
+        self.name, self.arguments, self.symbol, self.special = name, tuple(arguments.split()), symbol or name, special
+        self.formula = self.on_floats = formula
+        self.partials: Any = partials
+        self.partials_on_floats: Any = partials
+        self.domain, self.default, self.composite = domain, default, composite
+        self.scalars = 0 if set(arguments) & set("[*") else len(self.arguments)  # 1, 2, or 0 where tuples come in
+        self.collects = self.arguments[-1][0] == "*"
+        OPERATIONS[name] = self
+
+    def __call__(self, *args: Any) -> Any:
+        """The value for floats, a recorded Value for Values, a term for compiler terms."""
+        first = args[0] if args else None
+        kind = type(first[0] if type(first) is tuple and first else first)
+        if is_recorded(kind):  # the quick look: it records what fits, and checks the rest
+            if (self.scalars or type(first) is tuple) and not self.collects:
+                return kind.apply_operation(self, args)
+        elif self.scalars == len(args) and all(type(x) is float for x in args):
+            return self.on_floats(*args)
+        args = self.checked(args)
+        for x in flatten(args):
+            if is_recorded(x):
+                return x.apply_operation(self, args)
+        result = self.compute(*args)
+        return ieee.Number(result) if any(type(x) is ieee.Number for x in flatten(args)) else result
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> str:
+        return self.name  # pickled by its name in this module: there is one of each
+
+    def compute(self, *args: Any) -> float:
+        """The value for arguments that are floats and tuples of floats."""
+        return self.on_floats(*args[:-1], *args[-1]) if self.collects else self.on_floats(*args)
+
+    def checked(self, args: tuple) -> tuple:
+        """The arguments with numbers as floats and operand lists as tuples, or a TypeError."""
+        count = len(self.arguments)
+        if self.collects and not (len(args) == count and type(args[-1]) is tuple):
+            args = (*args[: count - 1], args[count - 1 :])
+        if len(args) == count - 1 and self.default is not None:
+            args = (*args, self.default)
+        if len(args) != count or (self is where and len(args[-1]) != 2):
+            raise TypeError(
+                f"{self.name} takes ({', '.join(self.arguments)}), got {len(tuple(flatten(args)))} arguments"
+            )
+        return tuple(
+            operand(argument, self.name) if name[0] not in "[*" else self._operands(argument)
+            for name, argument in zip(self.arguments, args, strict=True)
+        )
+
+    def _operands(self, argument: Any) -> tuple:
+        if isinstance(argument, str | bytes) or not isinstance(argument, Iterable):
+            raise TypeError(f"{self.name} takes a list or tuple of Values and numbers, got {argument!r}")
+        operands = argument if type(argument) is tuple else tuple(argument)
+        if not operands and self.formula not in (ieee.total, ieee.dot):
+            raise ValueError(f"{self.name} of no values is not defined: pass at least one")
+        if all(is_recorded(x) for x in operands):
+            return operands  # the same tuple: who shares it can be seen
+        # All of one kind: the hot loops look at the first operand only.
+        operands = tuple(operand(x, self.name) for x in operands)
+        lift = next((x.lift for x in operands if is_recorded(x)), None)
+        return tuple(x if is_recorded(x) else lift(x) for x in operands) if lift else operands
+
+
+def _shares_of_ties(y: Any, xs: Any) -> tuple:
+    hits = tuple(equal(x, y) for x in xs)
+    count = sum(hits)  # none, if y is nan: 0/0 makes the shares nan, too
+    return (tuple(hit / count for hit in hits),)
+
+
+def _logsumexp(xs: Any) -> Any:
+    peak = maximum(*xs)
+    return where(equal(peak - peak, 0.0), peak + log(sum(tuple(exp(x - peak) for x in xs))), peak)
+
+
+POSITIVE, UNIT = ((0.0, inf),), ((-1.0, 1.0),)
+
+# fmt: off
+# Arithmetic.       name, arguments, formula           partials
+add   = Op("add",   "x y",  operator.add,      lambda z, x, y: (1.0, 1.0),              symbol="+", special="add")
+sub   = Op("sub",   "x y",  operator.sub,      lambda z, x, y: (1.0, -1.0),             symbol="-", special="sub")
+mul   = Op("mul",   "x y",  operator.mul,      lambda z, x, y: (y, x),                  symbol="*", special="mul")
+div   = Op("div",   "x y",  ieee.divide,       lambda z, x, y: (1.0 / y, -z / y),       symbol="/", special="truediv")
+neg   = Op("neg",   "x",    operator.neg,      lambda y, x: (-1.0,),                    symbol="-", special="neg")
+pow   = Op("pow",   "x n",  ieee.pow,          lambda y, x, n: (
+               where(equal(n, 0.0), 0.0, n * pow(x, n - 1.0)),
+               where(both(equal(x, 0.0), less_equal(0.0, n)), 0.0, y * log(x))),
+           symbol="**", special="pow", domain=((0.0, inf), (-inf, inf)))
+
+# Exponentials and logarithms.
+exp   = Op("exp",   "x",    ieee.exp,          lambda y, x: (y,))
+expm1 = Op("expm1", "x",    ieee.expm1,        lambda y, x: (exp(x),))  # y + 1 has no digits left at x = -40
+log   = Op("log",   "x",    ieee.log,          lambda y, x: (1.0 / x,),                 domain=POSITIVE)
+log1p = Op("log1p", "x",    ieee.log1p,        lambda y, x: (1.0 / (1.0 + x),),         domain=((-1.0, inf),))
+sqrt  = Op("sqrt",  "x",    ieee.sqrt,         lambda y, x: (0.5 / y,),                 domain=POSITIVE)
+
+# Circular and hyperbolic functions.
+sin   = Op("sin",   "x",    ieee.sin,          lambda y, x: (cos(x),))
+cos   = Op("cos",   "x",    ieee.cos,          lambda y, x: (-sin(x),))
+tan   = Op("tan",   "x",    ieee.tan,          lambda y, x: (1.0 + y * y,))
+asin  = Op("asin",  "x",    ieee.asin,         lambda y, x: (1.0 / sqrt((1.0 - x) * (1.0 + x)),),   domain=UNIT)
+acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt((1.0 - x) * (1.0 + x)),),  domain=UNIT)
+atan  = Op("atan",  "x",    math.atan,         lambda y, x: (1.0 / (1.0 + x * x),),     domain=((-1e150, 1e150),))
+sinh  = Op("sinh",  "x",    ieee.sinh,         lambda y, x: (cosh(x),))
+cosh  = Op("cosh",  "x",    ieee.cosh,         lambda y, x: (sinh(x),))
+
+# Activations. The products keep every digit in the tails, where 1 - y**2 and y * (1 - y) keep none.
+tanh       = Op("tanh",       "x", math.tanh,    lambda y, x: (4.0 * sigmoid(2.0 * x) * sigmoid(-2.0 * x),))
+sigmoid    = Op("sigmoid",    "x", ieee.sigmoid, lambda y, x: (sigmoid(x) * sigmoid(-x),))
+relu       = Op("relu",       "x", ieee.relu,    lambda y, x: (step(x),))
+leaky_relu = Op("leaky_relu", "x slope", lambda x, slope: where(less(0.0, x), x, slope * x), lambda y, x, slope: (
+    where(less(0.0, x), 1.0, slope), where(less(0.0, x), 0.0, x)), default=0.01, composite=True)
+softplus   = Op("softplus",   "x", lambda x: maximum(x, 0.0) + log1p(exp(-abs(x))), lambda y, x: (sigmoid(x),),
+                composite=True)
+erf        = Op("erf",        "x", math.erf,     lambda y, x: (2.0 / math.sqrt(math.pi) * exp(-x * x),))
+erfc       = Op("erfc",       "x", math.erfc,    lambda y, x: (-2.0 / math.sqrt(math.pi) * exp(-x * x),))
+gelu       = Op("gelu",       "x", lambda x: 0.5 * x * erfc(-x * math.sqrt(0.5)), lambda y, x: (
+    0.5 * erfc(-x * math.sqrt(0.5)) + x * exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi),), composite=True)
+
+# Kinks and choices: PyTorch's minimum-norm subgradient; ties share equally.
+abs     = Op("abs",     "x",    operator.abs,  lambda y, x: (sign(x),), symbol="abs", special="abs")
+step    = Op("step",    "x",    ieee.step,     None)
+sign    = Op("sign",    "x",    lambda x: step(x) - step(-x), None, composite=True)
+maximum = Op("maximum", "*xs",  ieee.maximum,  _shares_of_ties)
+minimum = Op("minimum", "*xs",  lambda *xs: -maximum(*(-x for x in xs)), _shares_of_ties, composite=True)
+where   = Op("where",   "condition *choices", ieee.where, lambda y, condition, choices: (
+    0.0, (where(condition, 1.0, 0.0), where(condition, 0.0, 1.0))))
+take    = Op("take",    "index [values]", ieee.take, lambda y, index, values: (
+    0.0, tuple(equal(index, float(position)) for position in range(len(values)))))
+
+# Predicates: true or false.
+less       = Op("less",       "x y", operator.lt,                    None, symbol="<")
+less_equal = Op("less_equal", "x y", operator.le,                    None, symbol="<=")
+equal      = Op("equal",      "x y", operator.eq,                    None, symbol="==")
+both       = Op("both",       "x y", lambda x, y: bool(x and y),     None, symbol="and")
+either     = Op("either",     "x y", lambda x, y: bool(x or y),      None, symbol="or")
+invert     = Op("invert",     "x",   operator.not_,                  None, symbol="not")
+
+# Many operands at once.
+sum       = Op("sum",       "[values]",           ieee.total, lambda y, values: ((1.0,) * len(values),))
+dot       = Op("dot",       "[weights] [inputs]",  ieee.dot,   lambda y, weights, inputs: (inputs, weights))
+mean      = Op("mean",      "[values]", lambda values: sum(values) / len(values), lambda y, values: (
+    (1.0 / len(values),) * len(values),), composite=True)
+logsumexp = Op("logsumexp", "[values]", _logsumexp, lambda y, values: (tuple(exp(x - y) for x in values),),
+               composite=True)
+# fmt: on
+
+
+# On floats the same code runs with every operation replaced by its formula: no dispatch on the hot path.
+_FLOATS = {**globals(), **{op.name: op.formula for op in OPERATIONS.values()}}
+
+
+def _on_floats(function: Any) -> Any:
+    return FunctionType(function.__code__, _FLOATS) if isinstance(function, FunctionType) else function
+
+
+for _op in OPERATIONS.values():
+    if _op.composite:
+        _op.on_floats = _FLOATS[_op.name] = _on_floats(_op.formula)
+    _op.partials_on_floats = _on_floats(_op.partials)

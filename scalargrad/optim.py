@@ -1,0 +1,159 @@
+"""Optimizers: each is one formula for one parameter, in operations of the table, so that it also compiles."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from scalargrad.engine import Value
+from scalargrad.ops import pow, sqrt
+
+
+class Optimizer:
+    """The step that all optimizers share; a subclass gives `update`.
+
+    >>> w = Value(1.0)
+    >>> optimizer = SGD(lr=0.1)
+    >>> for _ in range(3):
+    ...     w.grad = 0.0
+    ...     (w * w).backward()
+    ...     optimizer.step([w])
+    >>> round(w.data, 3)
+    0.512
+    """
+
+    state_size = 0  # how many numbers it remembers for each parameter; they start at 0
+    weight_decay = 0.0
+
+    def __init__(self, lr: float) -> None:
+        _check("lr", lr, lr >= 0.0)
+        self.lr = lr
+        self.steps = 0
+        self.state: dict[Value, tuple[float, ...]] = {}
+
+    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+        """(parameter, state) after step number t = 1, 2, ... with gradient g."""
+        raise NotImplementedError
+
+    def decayed(self, g: Any, p: Any) -> Any:
+        """The gradient of the loss plus weight_decay / 2 * p**2."""
+        return g + self.weight_decay * p if self.weight_decay else g  # 0 * inf would be nan
+
+    def step(self, parameters: Iterable[Value]) -> None:
+        """Move every parameter by its gradient."""
+        self.steps += 1
+        t, fresh = float(self.steps), (0.0,) * self.state_size
+        for parameter in parameters:
+            state = self.state.get(parameter, fresh)
+            moved, self.state[parameter] = self.update(parameter.data, parameter.grad, state, self.lr, t)
+            parameter.data = float(moved)
+
+    def __repr__(self) -> str:
+        settings = {name: setting for name, setting in vars(self).items() if name not in ("steps", "state")}
+        return f"{type(self).__name__}({', '.join(f'{name}={setting}' for name, setting in settings.items())})"
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum as PyTorch defines it: v = momentum * v + g; p -= lr * v.
+
+    nesterov looks ahead: p -= lr * (g + momentum * v). weight_decay adds weight_decay * p to the gradient.
+    """
+
+    state_size = 1
+
+    def __init__(self, lr: float = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0):
+        super().__init__(lr)
+        _check("momentum", momentum, momentum >= 0.0)
+        if nesterov and not momentum:
+            raise ValueError("nesterov looks ahead along the momentum: set momentum above 0")
+        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+
+    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+        (velocity,) = state
+        g = self.decayed(g, p)
+        velocity = self.momentum * velocity + g if self.momentum else g
+        direction = g + self.momentum * velocity if self.nesterov else velocity
+        return p - lr * direction, (velocity,)
+
+
+class RMSProp(Optimizer):
+    """Each step divided by a running root mean square of the gradient (Hinton's lecture 6e; as in PyTorch)."""
+
+    state_size = 2
+
+    def __init__(
+        self, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0
+    ):
+        super().__init__(lr)
+        _check("alpha", alpha, 0.0 <= alpha < 1.0)
+        self.alpha, self.eps, self.momentum, self.weight_decay = alpha, eps, momentum, weight_decay
+
+    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+        square, velocity = state
+        g = self.decayed(g, p)
+        square = self.alpha * square + (1.0 - self.alpha) * g * g
+        direction = g / (sqrt(square) + self.eps)
+        velocity = self.momentum * velocity + direction if self.momentum else direction
+        return p - lr * velocity, (square, velocity)
+
+
+class Adam(Optimizer):
+    """Adaptive moments (Kingma and Ba 2015, algorithm 1). weight_decay adds weight_decay * p to the gradient."""
+
+    state_size = 2
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
+        super().__init__(lr)
+        _check("betas", betas, len(betas) == 2 and all(0.0 <= beta < 1.0 for beta in betas))
+        self.betas, self.eps, self.weight_decay = tuple(betas), eps, weight_decay
+
+    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+        return self._moments(p, self.decayed(g, p), state, lr, t)
+
+    def _moments(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+        (first, second), (beta1, beta2) = state, self.betas
+        first = beta1 * first + (1.0 - beta1) * g
+        second = beta2 * second + (1.0 - beta2) * g * g
+        # The moments start at 0; dividing by 1 - beta**t takes that bias out.
+        size = sqrt(second) / sqrt(1.0 - pow(beta2, t)) + self.eps
+        return p - lr / (1.0 - pow(beta1, t)) * first / size, (first, second)
+
+
+class AdamW(Adam):
+    """Adam with the decay apart from the gradient: p shrinks by lr * weight_decay (Loshchilov and Hutter 2019)."""
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ):
+        super().__init__(lr, betas, eps, weight_decay)
+
+    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+        return self._moments(p - lr * self.weight_decay * p, g, state, lr, t)
+
+
+def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
+    """Scale all gradients together so that their Euclidean norm is at most `max_norm`; returns the norm before.
+
+    As in PyTorch, 1e-6 is added to the norm that is divided by.
+    """
+    parameters = list(parameters)
+    _check("max_norm", max_norm, max_norm >= 0.0)
+    norm = sqrt(sum(parameter.grad * parameter.grad for parameter in parameters) + 0.0)
+    scale = max_norm / (norm + 1e-6)
+    if scale < 1.0:
+        for parameter in parameters:
+            parameter.grad *= scale
+    return norm
+
+
+def _check(name: str, setting: Any, fits: bool) -> None:
+    if not fits:
+        raise ValueError(f"{name}={setting} is out of range")
