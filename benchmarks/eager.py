@@ -104,7 +104,7 @@ MEASURES = {"chain": measure_chain, "step": measure_step}
 
 def in_own_process(case: str, engine: str, collector: bool, runs: int) -> dict:
     command = [sys.executable, __file__, "--case", case, "--engine", engine, "--runs", str(runs)]
-    output = subprocess.run(command + ["--no-gc"] * (not collector), check=True, capture_output=True, text=True)
+    output = subprocess.run(command + ["--no-gc"] * (not collector), check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(output.stdout)
 
 
@@ -117,6 +117,8 @@ def child(case: str, engine: str, collector: bool, runs: int) -> None:
     worker = threading.Thread(target=lambda: result.update(MEASURES[case](engine, runs)))
     worker.start()
     worker.join()
+    if not result:
+        sys.exit(1)  # the thread has said why
     print(json.dumps(result))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad import contexts
 from scalargrad.ieee import Number, total
 from scalargrad.methods import stamp_operations
-from scalargrad.operands import flatten, number
+from scalargrad.operands import flatten, is_recorded, number
 from scalargrad.ops import Op, dot
 
 
@@ -126,6 +126,9 @@ class Value:
                 data = op.compute(*map(data_of, args))
         except (AttributeError, TypeError, ValueError):  # a list, a number among Values, or something wrong
             args = op.checked(args)
+            foreign = [x for x in flatten(args) if type(x) is not float and not isinstance(x, Value)]
+            if foreign:  # a compiler term takes over
+                return foreign[0].apply_operation(op, args)
             data = op.compute(*map(data_of, args))
         return Value(data, "", op, *args)
 
@@ -217,7 +220,7 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
     >>> slope.data, gradients(slope, x)
     (12.0, 12.0)
     """
-    wanted = [inputs] if isinstance(inputs, Value) else list(inputs)
+    wanted = [inputs] if is_recorded(inputs) else list(inputs)
     order = topological_order(output)
     depends = set(wanted)  # only these lie on a path from an input
     for value in order:
@@ -232,7 +235,7 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
                     term = dx * upstream[value]
                     upstream[x] = upstream[x] + term if x in upstream else term
     results = [upstream.get(x, zero) for x in wanted]
-    return results[0] if isinstance(inputs, Value) else results
+    return results[0] if is_recorded(inputs) else results
 
 
 def _numbers(data: Any) -> Any:

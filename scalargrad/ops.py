@@ -55,10 +55,10 @@ class Op:
 
     def __call__(self, *args: Any) -> Any:
         """The value for floats, a recorded Value for Values, a term for compiler terms."""
-        first = args[0] if args else None
-        kind = type(first[0] if type(first) is tuple and first else first)
-        if is_recorded(kind):  # the quick look: it records what fits, and checks the rest
-            if (self.scalars or type(first) is tuple) and not self.collects:
+        shown = args[-1] if args and type(args[-1]) is tuple and args[-1] else args[0] if args else None
+        kind = type(shown[0] if type(shown) is tuple and shown else shown)
+        if is_recorded(kind):  # the quick look, at one operand: it records what fits, and checks the rest
+            if (self.scalars or type(args[0]) is tuple) and not self.collects:
                 return kind.apply_operation(self, args)
         elif self.scalars == len(args) and all(type(x) is float for x in args):
             return self.on_floats(*args)
@@ -186,6 +186,7 @@ invert     = Op("invert",     "x",   operator.not_,                  None, symbo
 # Many operands at once.
 sum       = Op("sum",       "[values]",           ieee.total, lambda y, values: ((1.0,) * len(values),))
 dot       = Op("dot",       "[weights] [inputs]",  ieee.dot,   lambda y, weights, inputs: (inputs, weights))
+batch_mean = Op("batch_mean", "x", lambda x: x, lambda y, x: (1.0,))  # of one sample; a compiled program averages all
 mean      = Op("mean",      "[values]", lambda values: sum(values) / len(values), lambda y, values: (
     (1.0 / len(values),) * len(values),), composite=True)
 logsumexp = Op("logsumexp", "[values]", _logsumexp, lambda y, values: (tuple(exp(x - y) for x in values),),

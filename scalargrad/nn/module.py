@@ -33,9 +33,11 @@ class Module:
     """
 
     training = True
+    version = 0  # counts the attributes that were set on any module: a compiled function notices a change
 
     def __setattr__(self, name: str, attribute: Any) -> None:
         super().__setattr__(name, attribute)
+        Module.version += 1
         for path, parameter in _walk(name, attribute):
             parameter.label = path
 

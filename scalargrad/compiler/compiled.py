@@ -1,0 +1,294 @@
+"""A compiled function: it checks its arguments, keeps a program for each shape, and runs it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any
+
+from scalargrad.compiler import eager_backend
+from scalargrad.compiler.differentiate import differentiate
+from scalargrad.compiler.numpy_backend import NumpyBackend
+from scalargrad.compiler.plan import plan
+from scalargrad.compiler.program import LANE, Program
+from scalargrad.compiler.roll import roll
+from scalargrad.compiler.signature import Surroundings
+from scalargrad.compiler.simplify import flatten_results, scalar_program, simplify
+from scalargrad.compiler.trace import Trace, TraceError, trace
+from scalargrad.engine import Value
+
+BACKENDS = ("eager", "numpy")
+DTYPES = ("float64", "float32")
+
+
+def compile(function: Callable | None = None, *, dtype: str = "float64", backend: str = "numpy") -> Any:
+    """A function of one sample as a program for a whole batch. Also a decorator.
+
+    function   ordinary Python over Values: it takes the numbers of one sample and returns a Value, or a nested list
+    dtype      "float64" or "float32"
+    backend    "numpy", or "eager", which replays the function in Values row by row and is the oracle of the others
+
+    Values that exist before the call are parameters, read anew by each run; numbers, flags and other objects that the
+    function reads are part of the program. Changed numbers of its closure, replaced parameters and `train()`/`eval()` are
+    noticed and trace again; attributes of other objects are not: call `retrace()`.
+
+    >>> from scalargrad import Value
+    >>> w = Value(3.0, "w")
+    >>> program = compile(lambda x, y: (w * x - y) ** 2)
+    >>> program([1.0, 2.0], [2.0, 4.0])
+    2.5
+    >>> program.backward([1.0, 2.0], [2.0, 4.0])
+    2.5
+    >>> w.grad
+    5.0
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype {dtype!r} is not known; there are {', '.join(DTYPES)}")
+    if backend not in BACKENDS:
+        raise ValueError(f"backend {backend!r} is not known; there are {', '.join(BACKENDS)}")
+    if function is None:
+        return lambda decorated: Compiled(decorated, dtype, backend)
+    if not callable(function):
+        raise TypeError(f"compile takes a function of one sample, got {function!r}")
+    return Compiled(function, dtype, backend)
+
+
+@dataclass
+class _Version:
+    """What was made for one shape of arguments."""
+
+    trace: Trace
+    surroundings: Any
+    shape: Any  # how the results are nested; None for a single number
+    forward: NumpyBackend | None = None
+    backward: NumpyBackend | None = None
+
+
+class Compiled:
+    """What `compile` returns. Call it with arrays whose rows are samples."""
+
+    def __init__(self, function: Callable, dtype: str, backend: str) -> None:
+        self.function, self.dtype, self.backend_name = function, dtype, backend
+        self.surroundings = Surroundings(function)
+        self.versions: dict[Any, _Version] = {}
+        self.last: _Version | None = None
+        self.lock = threading.RLock()  # a program's memory serves one call at a time
+        update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any) -> Any:
+        """The mean over rows for a scalar result, else an array [rows, ...] shaped like the result."""
+        import numpy
+
+        with self.lock:
+            version, columns, lanes = self._prepared(args)
+            if self.backend_name == "eager":
+                rows = eager_backend.replay(version.trace, columns.tolist(), lanes)
+                results = numpy.array([[float(x) for x in row] for row in rows]).reshape(len(rows), lanes)
+            else:
+                if version.forward is None:
+                    version.forward = NumpyBackend(plan(self._rolled(version)), self.dtype)
+                results = self._results(version.forward, columns, lanes)
+            if version.shape is None:
+                return float(results[0].mean())
+            return results.T.reshape(lanes, *version.shape).copy()
+
+    def value_and_grad(self, *args: Any) -> tuple[float, Any]:
+        """The mean over rows, and its gradient as a flat array in the order of `parameters`."""
+        with self.lock:
+            version, columns, lanes = self._prepared(args)
+            if version.shape is not None:
+                raise TypeError(
+                    "a list has no gradient: compile a function that returns one number, such as a loss of the list"
+                )
+            if self.backend_name == "eager":
+                return self._eager_value_and_grad(version, columns, lanes)
+            backend = self._differentiated(version)
+            program = backend.program
+            _, uniform = backend.run(columns, self._numbers(program), lanes)
+            assert program.mean is not None
+            assert program.gradient is not None
+            return float(uniform[program.mean.rows[0], 0]), uniform[program.gradient.rows, 0].astype(self.dtype)
+
+    def backward(self, *args: Any) -> float:
+        """Add d mean / d p to the `.grad` of every parameter; returns the mean."""
+        mean, gradient = self.value_and_grad(*args)
+        for parameter, slope in zip(self.parameters, gradient.tolist(), strict=True):
+            parameter.grad += slope
+        return mean
+
+    @property
+    def parameters(self) -> list[Value]:
+        """The Values that the last program reads, in the order of its flat gradient."""
+        version = self._version()
+        if self.backend_name == "eager":
+            return scalar_program(version.trace).parameters()
+        return self._program().parameters
+
+    def retrace(self) -> None:
+        """Forget all programs: for changes that cannot be noticed, such as an attribute of an object of your own."""
+        with self.lock:
+            self.versions.clear()
+
+    @property
+    def full(self) -> str:
+        """Every instruction of the last program, one a line."""
+        return self._program().full
+
+    def __str__(self) -> str:
+        return str(self._program()) if self.last else f"compiled {self.function!r}, not called yet"
+
+    # How a program comes about.
+
+    def _prepared(self, args: tuple) -> tuple[_Version, Any, int]:
+        """The program for these arguments, their numbers as columns [numbers of one sample, rows], and how many rows."""
+        arrays, static = [], []
+        for place, argument in enumerate(args):
+            array = _as_array(argument, place, self.dtype)
+            arrays.append(array)
+            static.append(argument if array is None else None)
+        given = [array for array in arrays if array is not None]
+        if not given:
+            raise TypeError("a compiled function takes at least one array, of which each row is a sample")
+        lanes = len(given[0])
+        for array in given:
+            if len(array) != lanes:
+                raise ValueError(
+                    f"the arrays have {' and '.join(str(len(a)) for a in given)} rows: one for each sample"
+                )
+        if not lanes:
+            raise ValueError("the arrays have no rows: a mean over no samples is not defined")
+        shapes = [None if array is None else array.shape[1:] for array in arrays]
+        version = self._traced(shapes, static)
+        if len(given) == 1:
+            return version, given[0].reshape(lanes, -1).T, lanes
+        import numpy
+
+        return version, numpy.concatenate([array.reshape(lanes, -1) for array in given], axis=1).T, lanes
+
+    def _traced(self, shapes: list, static: list) -> _Version:
+        key = (tuple(shapes), tuple(static))
+        try:
+            version = self.versions.get(key)
+        except TypeError:
+            raise TypeError(f"an argument is neither an array nor something that can be compared: {static}") from None
+        if version is None or version.surroundings != self.surroundings.state():
+            first = trace(self.function, shapes, static)
+            with _moved(scalar_program(first).parameters()):
+                second = trace(self.function, shapes, static)
+            _must_agree(first, second)
+            self.surroundings = Surroundings(self.function)
+            version = _Version(first, self.surroundings.state(), _result_shape(first.result))
+            self.versions[key] = version
+        self.last = version
+        return version
+
+    def _rolled(self, version: _Version) -> Program:
+        return roll(simplify(version.trace), [len(flat) for flat in version.trace.inputs])
+
+    def _differentiated(self, version: _Version) -> NumpyBackend:
+        if version.backward is None:
+            version.backward = NumpyBackend(plan(differentiate(self._rolled(version))), self.dtype)
+        return version.backward
+
+    def _version(self) -> _Version:
+        if self.last is None:
+            raise RuntimeError("there is no program yet: call it with arrays first")
+        return self.last
+
+    def _program(self) -> Program:
+        version = self._version()
+        if version.shape is None:
+            return self._differentiated(version).program
+        if version.forward is None:
+            version.forward = NumpyBackend(plan(self._rolled(version)), self.dtype)
+        return version.forward.program
+
+    @staticmethod
+    def _numbers(program: Program) -> Any:
+        return [parameter.data for parameter in program.parameters]
+
+    def _results(self, backend: NumpyBackend, columns: Any, lanes: int) -> Any:
+        import numpy
+
+        lane_bank, uniform_bank = backend.run(columns, self._numbers(backend.program), lanes)
+        table = backend.program.result
+        assert table is not None
+        if table.bank == LANE:
+            return lane_bank[table.rows]
+        return numpy.broadcast_to(uniform_bank[table.rows], (len(table.rows), lanes))
+
+    def _eager_value_and_grad(self, version: _Version, columns: Any, lanes: int) -> tuple[float, Any]:
+        import numpy
+
+        from scalargrad.engine import gradients
+        from scalargrad.ops import mean
+
+        (losses,) = eager_backend.replay(version.trace, columns.tolist(), lanes)
+        total = mean([x if isinstance(x, Value) else Value(x) for x in losses])
+        return total.data, numpy.array(gradients(total, scalar_program(version.trace).parameters()))
+
+
+def _as_array(argument: Any, place: int, dtype: str) -> Any:
+    """An argument as an array [rows, ...], or None for one that is passed on as it is: a number, a string, None."""
+    import numpy
+
+    if argument is None or isinstance(argument, bool | int | float | str | bytes) or callable(argument):
+        return None
+    try:
+        array = numpy.asarray(argument)
+    except ValueError as error:
+        raise ValueError(f"argument {place} is ragged: its rows differ in length") from error
+    if array.dtype == object or array.dtype.kind not in "biuf":
+        raise TypeError(f"argument {place} holds {array.dtype} and not numbers")
+    if array.ndim == 0:
+        raise TypeError(f"argument {place} is one number; an array has a row for each sample")
+    return numpy.asarray(array, dtype=dtype)
+
+
+def _result_shape(result: Any) -> tuple[int, ...] | None:
+    if not isinstance(result, list | tuple):
+        return None
+    shape, level = [], result
+    while isinstance(level, list | tuple):
+        shape.append(len(level))
+        if not level:
+            break
+        level = level[0]
+    count = 1
+    for size in shape:
+        count *= size
+    if len(list(flatten_results(result))) != count:
+        raise TraceError("the result is ragged: its lists differ in length")
+    return tuple(shape)
+
+
+class _moved:
+    """A block in which parameters are slightly off: a number that was read from one then differs in the second trace."""
+
+    def __init__(self, parameters: list[Value]) -> None:
+        self.kept = [(parameter, parameter.data) for parameter in parameters]
+
+    def __enter__(self) -> None:
+        for parameter, number in self.kept:
+            parameter.data = number + 1e-3 * (abs(number) + 1.0)
+
+    def __exit__(self, *_: object) -> None:
+        for parameter, number in self.kept:
+            parameter.data = number
+
+
+def _must_agree(first: Trace, second: Trace) -> None:
+    one, other = scalar_program(first), scalar_program(second)
+    if (one.ops, one.args, one.groups, one.results) != (other.ops, other.args, other.groups, other.results):
+        raise TraceError(
+            "two runs of the function differ in structure: does it branch on a parameter's number, on a random number, "
+            "or on something that it changes itself?"
+        )
+    for term, leaf in one.leaves.items():
+        twin = other.leaves[term]
+        same = leaf[1].hex() == twin[1].hex() if leaf[0] == twin[0] == "constant" else leaf == twin
+        if not same:
+            raise TraceError(
+                f"two runs of the function differ: {leaf[1]} and {twin[1]}; a random number, a clock, or a number read "
+                "from a parameter would be frozen (parameters are to be used as Values)"
+            )

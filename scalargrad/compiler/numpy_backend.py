@@ -1,0 +1,180 @@
+"""The NumPy backend: the readable reference, one line of NumPy for each primitive, BLAS for contractions."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+
+
+def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
+    """Operation -> a function of arrays and the array for its result. Operands in a tuple are the second axis."""
+    return {
+        "add": numpy.add,
+        "sub": numpy.subtract,
+        "mul": numpy.multiply,
+        "div": numpy.divide,
+        "neg": numpy.negative,
+        "pow": numpy.power,
+        "exp": numpy.exp,
+        "expm1": numpy.expm1,
+        "log": numpy.log,
+        "log1p": numpy.log1p,
+        "sqrt": numpy.sqrt,
+        "sin": numpy.sin,
+        "cos": numpy.cos,
+        "tan": numpy.tan,
+        "asin": numpy.arcsin,
+        "acos": numpy.arccos,
+        "atan": numpy.arctan,
+        "sinh": numpy.sinh,
+        "cosh": numpy.cosh,
+        "tanh": numpy.tanh,
+        "sigmoid": special.expit,
+        "relu": lambda x, out: numpy.copyto(out, numpy.where(x <= 0.0, 0.0, x)),
+        "erf": special.erf,
+        "erfc": special.erfc,
+        "abs": numpy.absolute,
+        "step": lambda x, out: numpy.copyto(out, numpy.where(x <= 0.0, 0.0, numpy.where(x > 0.0, 1.0, x))),
+        "maximum": lambda xs, out: numpy.max(xs, axis=1, out=out),
+        "where": lambda condition, xs, out: numpy.copyto(out, numpy.where(condition != 0.0, xs[:, 0], xs[:, 1])),
+        "less": numpy.less,
+        "less_equal": numpy.less_equal,
+        "equal": numpy.equal,
+        "both": numpy.logical_and,
+        "either": numpy.logical_or,
+        "invert": numpy.logical_not,
+        "take": partial(_take, numpy),
+        "sum": lambda xs, out: numpy.add.reduce(xs, axis=1, out=out),
+        "dot": lambda weights, inputs, out: numpy.einsum(
+            "nkl,nkl->nl", *numpy.broadcast_arrays(weights, inputs), out=out
+        ),
+        "batch_mean": lambda x, out: numpy.copyto(out, x),
+    }
+
+
+def _take(numpy: Any, index: Any, values: Any, out: Any) -> None:
+    count = values.shape[1]
+    wrong = ~((index >= 0) & (index < count) & (index == numpy.floor(index)))
+    if wrong.any():
+        row = int(numpy.argwhere(wrong)[0][-1])
+        bad = numpy.broadcast_to(index, wrong.shape)[wrong][0]
+        raise IndexError(f"take: index {bad} in row {row} is not one of the {count} positions 0..{count - 1}")
+    places = numpy.broadcast_to(index.astype(int), out.shape)
+    values = numpy.broadcast_to(values, (*values.shape[:2], out.shape[1]))
+    numpy.copyto(out, numpy.take_along_axis(values, places[:, None], axis=1)[:, 0])
+
+
+class NumpyBackend:
+    """A program ready to run on arrays of one number of lanes after another."""
+
+    def __init__(self, program: Program, dtype: str) -> None:
+        import numpy
+        from scipy import special
+
+        self.numpy, self.program, self.dtype = numpy, program, dtype
+        self.primitives = primitives(numpy, special)
+        self.plans: dict[int, tuple[Any, Any, list[Callable]]] = {}
+
+    def run(self, columns: Any, parameters: Any, lanes: int) -> tuple[Any, Any]:
+        """The banks after a run: lane rows [rows, lanes] and uniform rows [rows, 1].
+
+        columns      the inputs, [numbers of one sample, lanes]
+        parameters   the numbers of the parameters
+        """
+        program = self.program
+        if lanes not in self.plans:
+            self.plans.clear()  # the memory of one batch size at a time
+            self.plans[lanes] = self._steps(lanes)
+        lane_bank, uniform_bank, steps = self.plans[lanes]
+        lane_bank[: len(columns)] = columns
+        uniform_bank[len(program.constants) : program.batch_row, 0] = parameters
+        with self.numpy.errstate(all="ignore"):
+            for step in steps:
+                step()
+        return lane_bank, uniform_bank
+
+    def _steps(self, lanes: int) -> tuple[Any, Any, list[Callable]]:
+        program, numpy = self.program, self.numpy
+        banks = {
+            LANE: numpy.zeros((program.lane_rows, lanes), self.dtype),
+            UNIFORM: numpy.zeros((program.uniform_rows, 1), self.dtype),
+        }
+        banks[UNIFORM][: len(program.constants), 0] = program.constants
+        banks[UNIFORM][program.batch_row] = 1.0 / lanes
+        steps = []
+        for instruction in program.instructions:
+            out = banks[instruction.bank][instruction.first : instruction.first + instruction.count]
+            if instruction.name == "constant":
+                out[:] = instruction.number
+            else:
+                steps.append(self._step(instruction, banks, out))
+        return banks[LANE], banks[UNIFORM], steps
+
+    def _step(self, instruction: Instruction, banks: dict, out: Any) -> Callable:
+        numpy = self.numpy
+        if instruction.name == "contract":
+            return self._contraction(instruction, banks, out)
+        if instruction.name == "outer":
+            above, inputs = instruction.args
+            rows = len(above.rows)
+            upstream, columns = _block(numpy, above, banks), _block(numpy, Table(inputs.bank, inputs.rows.T), banks)
+            return lambda: numpy.matmul(upstream(), columns().T, out=out.reshape(rows, -1))
+        arrays = [_reader(numpy, table, banks) for table in instruction.args]
+        if instruction.name == "lane_sum":
+            return self._called(partial(_lane_sum, numpy), arrays, out)
+        if instruction.name == "broadcast":
+            return self._called(lambda x, out: numpy.copyto(out, x), arrays, out)
+        assert instruction.op is not None
+        return self._called(self.primitives[instruction.op.name], arrays, out)
+
+    @staticmethod
+    def _called(function: Callable, arrays: list, out: Any) -> Callable:
+        """A step without arguments: views are bound once, gathered rows are read anew by each run."""
+        if all(not callable(array) for array in arrays):
+            return (
+                partial(function, *arrays, out) if not _wants_keyword(function) else partial(function, *arrays, out=out)
+            )
+        return lambda: function(*(array() if callable(array) else array for array in arrays), out=out)
+
+    def _contraction(self, instruction: Instruction, banks: dict, out: Any) -> Callable:
+        numpy, (weights, inputs) = self.numpy, instruction.args
+        rows, columns = len(weights.rows), len(inputs.rows)
+        if weights.bank == UNIFORM:
+            left, right = _block(numpy, weights, banks), _block(numpy, Table(inputs.bank, inputs.rows.T), banks)
+            return lambda: numpy.matmul(left(), right(), out=out.reshape(rows, -1))
+        left, right = (_reader(numpy, table, banks, always=True) for table in (weights, inputs))
+        shaped = out.reshape(rows, columns, -1)
+        return lambda: numpy.einsum("rkl,ckl->rcl", left(), right(), out=shaped)
+
+
+def _wants_keyword(function: Callable) -> bool:
+    return not hasattr(function, "nin")  # a ufunc takes its result as its last argument
+
+
+def _lane_sum(numpy: Any, x: Any, out: Any) -> None:
+    numpy.add.reduce(x, axis=1, keepdims=True, out=out)
+
+
+def _reader(numpy: Any, table: Table, banks: dict, always: bool = False) -> Any:
+    """A view of the rows where they are evenly spaced, else a function that gathers them."""
+    bank, span = banks[table.bank], table.range
+    if span is not None and not always:
+        return bank[span]
+    return lambda: bank[table.rows]
+
+
+def _block(numpy: Any, table: Table, banks: dict) -> Callable:
+    """A function that gives the rows of a table [n, m] as the matrix [n, m * lanes]."""
+    bank, flat = banks[table.bank], Table(table.bank, table.rows.ravel())
+    n, m = table.rows.shape
+    if flat.range is not None and (flat.range.step == 1 or m == 1):
+        view = bank[flat.range]
+        if view.flags.c_contiguous or m == 1:
+            matrix = view.reshape(n, -1) if view.flags.c_contiguous else view
+            return lambda: matrix
+    turned = Table(table.bank, table.rows.T.ravel())
+    if turned.range is not None and turned.range.step == 1 and bank.shape[1] == 1:
+        matrix = bank[turned.range].reshape(m, n).T
+        return lambda: matrix
+    return lambda: bank[table.rows].reshape(n, -1)

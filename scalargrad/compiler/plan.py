@@ -1,0 +1,138 @@
+"""plan: the same program, shorter and laid out for the backends.
+
+What nobody reads is dropped, instructions of one depth and kind are put together, and the parameters come in the order in
+which the contractions read them, so that a layer's weights are one block.
+"""
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+
+
+def plan(program: Program) -> Program:
+    program = with_parameters_in_order(with_depths_merged(without_dead(program)))
+    name_modules(program)
+    program.verify()
+    return program
+
+
+def without_dead(program: Program) -> Program:
+    """Only instructions that an output depends on."""
+    import numpy
+
+    read = {LANE: numpy.zeros(program.lane_rows, bool), UNIFORM: numpy.zeros(program.uniform_rows, bool)}
+    for table in program.outputs():
+        read[table.bank][table.rows] = True
+    kept = []
+    for instruction in reversed(program.instructions):
+        if read[instruction.bank][instruction.first : instruction.first + instruction.count].any():
+            kept.append(instruction)
+            for table in instruction.args:
+                read[table.bank][table.rows] = True
+    return _renumbered(program, [[instruction] for instruction in reversed(kept)])
+
+
+def with_depths_merged(program: Program) -> Program:
+    """Elementwise instructions of one depth, operation and shape as one instruction over all their rows."""
+    import numpy
+
+    depth = {LANE: numpy.zeros(program.lane_rows, int), UNIFORM: numpy.zeros(program.uniform_rows, int)}
+    buckets: dict[tuple, list[Instruction]] = defaultdict(list)
+    for place, instruction in enumerate(program.instructions):
+        deepest = max((int(depth[t.bank][t.rows].max()) for t in instruction.args if t.rows.size), default=0) + 1
+        depth[instruction.bank][instruction.first : instruction.first + instruction.count] = deepest
+        shape = tuple((table.bank, table.rows.shape[1:]) for table in instruction.args)
+        alone = place if instruction.name in ("contract", "outer", "constant") else -1
+        kind = (instruction.name, instruction.op and instruction.op.name, instruction.bank, instruction.backward)
+        buckets[deepest, alone, kind, shape].append(instruction)
+    first_place = {id(instruction): place for place, instruction in enumerate(program.instructions)}
+    in_order = sorted(buckets.items(), key=lambda item: (item[0][0], first_place[id(item[1][0])]))
+    return _renumbered(program, [members for _, members in in_order])
+
+
+def with_parameters_in_order(program: Program) -> Program:
+    """Parameters in the order in which the contractions read them, then the others."""
+    import numpy
+
+    first, last = len(program.constants), program.batch_row
+    tables = [i.args[0].rows.ravel() for i in program.instructions if i.name == "contract" and not i.backward]
+    wanted = numpy.concatenate([*tables, numpy.arange(first, last)]) if tables else numpy.arange(first, last)
+    wanted = wanted[(wanted >= first) & (wanted < last)]
+    _, places = numpy.unique(wanted, return_index=True)
+    order = wanted[numpy.sort(places)]  # old rows in their new order
+    moved = numpy.arange(program.uniform_rows)
+    moved[order] = numpy.arange(first, last)
+    moves = {LANE: numpy.arange(program.lane_rows), UNIFORM: moved}
+    result = _moved_outputs(program, moves)
+    result.parameters = [program.parameters[row - first] for row in order]
+    if result.gradient is not None:
+        result.gradient = Table(UNIFORM, result.gradient.rows[order - first])
+    result.instructions = [replace(i, args=tuple(_moved(t, moves) for t in i.args)) for i in program.instructions]
+    return result
+
+
+def name_modules(program: Program) -> None:
+    """Give each instruction the module whose parameters it reads, or that of what it reads."""
+    first = len(program.constants)
+    names = [_module_of(parameter.label) for parameter in program.parameters]
+    owner: dict[tuple[str, int], str] = {(UNIFORM, first + i): name for i, name in enumerate(names)}
+    for instruction in program.instructions:
+        tables = sorted(instruction.args, key=lambda table: table.bank == LANE)  # parameters say more than data
+        found = [owner.get((t.bank, int(t.rows.ravel()[0])), "") for t in tables if t.rows.size]
+        instruction.module = next((name for name in found if name), "")
+        owner[instruction.bank, instruction.first] = instruction.module
+        if instruction.count > 1:
+            owner.update(((instruction.bank, int(row)), instruction.module) for row in instruction.rows)
+
+
+def _module_of(label: str) -> str:
+    """`layers.0` for `layers.0.neurons.3.weights.1`: up to the first number."""
+    parts = label.split(".")
+    numbers = [i for i, part in enumerate(parts) if part.isdigit()]
+    return ".".join(parts[: numbers[0] + 1]) if numbers and len(parts) > numbers[0] + 1 else ".".join(parts[:1])
+
+
+def _renumbered(program: Program, groups: list[list[Instruction]]) -> Program:
+    """A program of one instruction for each group, with all rows in their new places."""
+    import numpy
+
+    moves = {
+        LANE: numpy.full(program.lane_rows, -1),
+        UNIFORM: numpy.full(program.uniform_rows, -1),
+    }
+    leaves = {LANE: sum(program.inputs), UNIFORM: program.batch_row + 1}
+    for bank, count in leaves.items():
+        moves[bank][:count] = numpy.arange(count)
+    fresh = Program(program.inputs, program.constants, program.parameters, scalars=program.scalars)
+    fresh.lane_rows, fresh.uniform_rows = leaves[LANE], leaves[UNIFORM]
+    for members in groups:
+        head = members[0]
+        args = tuple(
+            Table(head.args[i].bank, numpy.concatenate([_moved(m.args[i], moves).rows for m in members]))
+            if len(members) > 1
+            else _moved(head.args[i], moves)
+            for i in range(len(head.args))
+        )
+        added = fresh.append(replace(head, count=sum(m.count for m in members), args=args))
+        row = added.first
+        for member in members:
+            moves[head.bank][member.first : member.first + member.count] = numpy.arange(row, row + member.count)
+            row += member.count
+    outputs = _moved_outputs(program, moves)
+    fresh.result, fresh.mean, fresh.gradient = outputs.result, outputs.mean, outputs.gradient
+    return fresh
+
+
+def _moved_outputs(program: Program, moves: dict[str, Any]) -> Program:
+    return replace(
+        program,
+        result=program.result and _moved(program.result, moves),
+        mean=program.mean and _moved(program.mean, moves),
+        gradient=program.gradient and _moved(program.gradient, moves),
+    )
+
+
+def _moved(table: Table, moves: dict[str, Any]) -> Table:
+    return Table(table.bank, moves[table.bank][table.rows])

@@ -1,0 +1,210 @@
+"""The array program: instructions over rows of numbers, each standing for many scalars.
+
+There are two banks of rows. A `lane` row has a number for every sample, a `uniform` row has one number for all of them:
+constants, parameters, and what is computed from them alone or by a mean over the batch. Every instruction writes rows of
+its own, next to each other, and reads rows through tables of row numbers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.engine import Value
+from scalargrad.ops import Op
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+LANE, UNIFORM = "lane", "uniform"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Row numbers in a bank: [n], one for each result, or [n, m] for an operation on m operands."""
+
+    bank: str
+    rows: "ndarray"
+
+    @property
+    def range(self) -> slice | None:
+        """The rows as first:last:step, if they are evenly spaced and there is one for each result."""
+        rows = self.rows
+        if rows.ndim != 1 or not len(rows):
+            return None
+        step = int(rows[1] - rows[0]) if len(rows) > 1 else 1
+        if step < 1 or (len(rows) > 2 and (rows[1:] - rows[:-1] != step).any()):
+            return None
+        return slice(int(rows[0]), int(rows[-1]) + 1, step)
+
+    def __str__(self) -> str:
+        rows, short = self.rows, {LANE: "v", UNIFORM: "u"}[self.bank]
+        if rows.size == 1:
+            return f"{short}{int(rows.ravel()[0])}"
+        if self.range is not None:
+            return f"{short}[{self.range.start}:{self.range.stop}" + (
+                f":{self.range.step}]" if self.range.step > 1 else "]"
+            )
+        return f"{short}<{' x '.join(map(str, rows.shape))}>"
+
+
+@dataclass(eq=False)
+class Instruction:
+    """One array operation.
+
+    name    map          the operation `op` for every row of its tables
+            contract     out[r, c] = dot(weights[r], inputs[c]) for tables [rows, k] and [columns, k]
+            outer        out[r, k] = sum over columns and lanes of upstream[r, c] * inputs[c, k]: a weight gradient
+            lane_sum     the sum over lanes of each row
+            broadcast    a uniform row as a lane row
+    first   its first result row; `count` rows follow each other in `bank`
+    """
+
+    name: str
+    bank: str
+    count: int
+    args: tuple[Table, ...]
+    op: Op | None = None
+    first: int = -1
+    module: str = ""
+    backward: bool = False
+    number: float = 0.0
+
+    @property
+    def rows(self) -> Any:
+        import numpy
+
+        return numpy.arange(self.first, self.first + self.count)
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds, or operations, for one sample."""
+        if self.name == "contract":
+            return self.count * self.args[0].rows.shape[1]
+        if self.name == "outer":
+            return self.args[0].rows.size * self.args[1].rows.shape[1]
+        return max((table.rows.size for table in self.args), default=self.count)
+
+    def __str__(self) -> str:
+        short = {LANE: "v", UNIFORM: "u"}[self.bank]
+        span = f"{short}{self.first}" if self.count == 1 else f"{short}[{self.first}:{self.first + self.count}]"
+        name = self.op.name if self.op else self.name
+        if self.name == "constant":
+            return f"{span} = {self.number}"
+        if self.name == "contract":
+            weights, inputs = self.args
+            shape = f"[{len(weights.rows)}, {weights.rows.shape[1]}] x [{weights.rows.shape[1]}, {len(inputs.rows)}]"
+            return f"{span} = contract {shape}  {weights} {inputs}"
+        return f"{span} = {name} {' '.join(map(str, self.args))}"
+
+
+@dataclass
+class Program:
+    """Instructions in order, and what their first rows are.
+
+    inputs       how many numbers each array argument has for one sample; they are the first lane rows, one after another
+    constants    the numbers of the first uniform rows
+    parameters   the Values whose numbers come next
+    batch_row    the uniform row of 1 / batch size, after the parameters
+    result       the rows of what the function returned, and where the mean over the batch is, for a scalar result
+    gradient     for each parameter the uniform row of d mean / d parameter; empty before `differentiate`
+    """
+
+    inputs: list[int]
+    constants: list[float]
+    parameters: list[Value]
+    instructions: list[Instruction] = field(default_factory=list)
+    result: Table | None = None
+    mean: Table | None = None
+    gradient: Table | None = None
+    lane_rows: int = 0
+    uniform_rows: int = 0
+    scalars: int = 0
+
+    @property
+    def batch_row(self) -> int:
+        return len(self.constants) + len(self.parameters)
+
+    def append(self, instruction: Instruction) -> Instruction:
+        """Add an instruction and give it its rows."""
+        if instruction.bank == LANE:
+            instruction.first, self.lane_rows = self.lane_rows, self.lane_rows + instruction.count
+        else:
+            instruction.first, self.uniform_rows = self.uniform_rows, self.uniform_rows + instruction.count
+        self.instructions.append(instruction)
+        return instruction
+
+    def outputs(self) -> Iterator[Table]:
+        for table in (self.result, self.mean, self.gradient):
+            if table is not None:
+                yield table
+
+    def verify(self) -> None:
+        """Every row is written once and before it is read, and every table fits its instruction."""
+        written = {LANE: sum(self.inputs), UNIFORM: self.batch_row + 1}
+        for instruction in self.instructions:
+            for table in instruction.args:
+                assert table.rows.size == 0 or 0 <= table.rows.min(), instruction
+                assert table.rows.size == 0 or table.rows.max() < written[table.bank], f"{instruction}: read too early"
+            assert instruction.first == written[instruction.bank], f"{instruction}: its rows do not follow"
+            written[instruction.bank] += instruction.count
+            self._verify_shapes(instruction)
+        for table in self.outputs():
+            assert table.rows.size == 0 or table.rows.max() < written[table.bank], "an output is never computed"
+        assert written == {LANE: self.lane_rows, UNIFORM: self.uniform_rows}
+
+    @staticmethod
+    def _verify_shapes(instruction: Instruction) -> None:
+        shapes = [table.rows.shape for table in instruction.args]
+        banks = [table.bank for table in instruction.args]
+        if instruction.name == "map":
+            assert all(shape[0] == instruction.count for shape in shapes), f"{instruction}: {shapes}"
+            assert instruction.bank == LANE or LANE not in banks, f"{instruction}: lanes into a uniform row"
+        elif instruction.name == "contract":
+            assert instruction.count == shapes[0][0] * shapes[1][0], f"{instruction}: {shapes}"
+            assert shapes[0][1] == shapes[1][1], f"{instruction}: {shapes}"
+        elif instruction.name == "outer":
+            (rows, columns), (columns_too, k) = shapes
+            assert columns == columns_too, f"{instruction}: {shapes}"
+            assert instruction.count == rows * k, f"{instruction}: {shapes}"
+        elif instruction.name == "lane_sum":
+            assert instruction.bank == UNIFORM, instruction
+            assert banks == [LANE], instruction
+        elif instruction.name == "constant":
+            assert (instruction.bank, instruction.count, shapes) == (UNIFORM, 1, []), instruction
+        else:
+            assert instruction.name == "broadcast", instruction
+            assert (instruction.bank, banks) == (LANE, [UNIFORM]), instruction
+
+    def __str__(self) -> str:
+        """The program by module: how many instructions stand for how many scalars, and their share of the work."""
+        total = sum(instruction.work for instruction in self.instructions) or 1
+        lines = [f"{self.scalars:,} scalars in {len(self.instructions)} instructions, {total:,} operations a sample"]
+        module = None
+        for instruction in sorted(self.instructions, key=lambda instruction: instruction.backward):
+            if instruction.name == "constant":
+                continue
+            heading = "backward" if instruction.backward else instruction.module or "(data)"
+            if heading != module:
+                module = heading
+                lines.append(module)
+            share = 100.0 * instruction.work / total
+            lines.append(f"  {_described(instruction):<44} {instruction.count:>8,} scalars {share:5.1f} %")
+        return "\n".join(lines)
+
+    @property
+    def full(self) -> str:
+        """Every instruction with its rows, one a line."""
+        return "\n".join(map(str, self.instructions))
+
+
+def _described(instruction: Instruction) -> str:
+    name = instruction.op.name if instruction.op else instruction.name
+    if instruction.name == "contract":
+        weights, inputs = (table.rows.shape for table in instruction.args)
+        return f"contract [{weights[0]}, {weights[1]}] x [{inputs[1]}, {inputs[0]}]"
+    if instruction.name == "outer":
+        upstream, inputs = (table.rows.shape for table in instruction.args)
+        return f"outer [{upstream[0]}, {upstream[1]}] x [{inputs[0]}, {inputs[1]}]"
+    widths = [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
+    of = f" of {widths[0]}" if widths else ""
+    return f"{name}{of} [{instruction.count}]"

@@ -1,0 +1,199 @@
+"""roll: scalars of one depth, operation and operand pattern become one array instruction over tables of rows.
+
+No layer is known here. Dots that are a full product of weight rows and input rows become one contraction: that is what a
+dense layer, a convolution and an attention score turn out to be.
+"""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.scalars import BATCH, ScalarProgram
+from scalargrad.compiler.scalars import LANE as LANE_KIND
+from scalargrad.ops import dot, mul
+
+MOST_ALIKE = 4  # contractions of one shape and depth, before they become one table of dots
+BANKS = {True: LANE, False: UNIFORM}  # by: does it differ from sample to sample?
+
+
+def roll(scalars: ScalarProgram, inputs: list[int]) -> Program:
+    """`inputs`: how many numbers each array argument has for one sample."""
+    program = _Roller(scalars, inputs).program
+    program.verify()
+    return program
+
+
+class _Roller:
+    def __init__(self, scalars: ScalarProgram, inputs: list[int]) -> None:
+        import numpy
+
+        self.numpy, self.scalars = numpy, scalars
+        self.kinds = numpy.array(scalars.kinds(), dtype=numpy.int8)
+        self.row = numpy.full(len(scalars.ops), -1, dtype=numpy.int64)
+        self.program = self._leaves(inputs)
+        self.group_tables: dict[int, tuple[Any, bool]] = {}
+        self.lifted: dict[int, int] = {}  # uniform terms -> lane rows, for tuples that mix both
+        for bucket in self._buckets():
+            self._instruction(*bucket)
+        rows, lane = self._group_rows(scalars.results)
+        self.program.result = Table(BANKS[lane], rows)
+        self.program.scalars = len(scalars.ops)
+
+    def _leaves(self, inputs: list[int]) -> Program:
+        leaves = self.scalars.leaves
+        constants = [term for term, leaf in leaves.items() if leaf[0] == "constant"]
+        parameters = [term for term, leaf in leaves.items() if leaf[0] == "parameter"]
+        for row, term in enumerate([*constants, *parameters]):
+            self.row[term] = row
+        starts = [sum(inputs[:i]) for i in range(len(inputs))]
+        for term, leaf in leaves.items():
+            if leaf[0] == "input":
+                self.row[term] = starts[leaf[1]] + leaf[2]
+        program = Program(inputs, [leaves[t][1] for t in constants], [leaves[t][1] for t in parameters])
+        program.lane_rows, program.uniform_rows = sum(inputs), program.batch_row + 1
+        return program
+
+    def _buckets(self) -> list[tuple]:
+        """Terms that one instruction can compute, in an order in which operands come first."""
+        scalars, kinds = self.scalars, self.kinds.tolist()
+        depth = [0] * len(scalars.ops)
+        of_group: dict[int, tuple[int, int]] = {}  # depth and kind
+        for place, group in enumerate(scalars.groups):
+            of_group[-1 - place] = (0, max((kinds[x] for x in group), default=0))
+        known_depths: set[int] = set()
+        buckets: dict[tuple, list[int]] = defaultdict(list)
+        for term, op in enumerate(scalars.ops):
+            if op is None:
+                continue
+            deepest, pattern = 0, []
+            for argument in scalars.args[term]:
+                if argument < 0:
+                    if argument not in known_depths:
+                        known_depths.add(argument)
+                        group = scalars.groups[-1 - argument]
+                        of_group[argument] = (max(depth[x] for x in group), of_group[argument][1])
+                    below, kind = of_group[argument]
+                    pattern.append((kind == LANE_KIND, len(scalars.groups[-1 - argument])))
+                else:
+                    below, kind = depth[argument], kinds[argument]
+                    pattern.append((kind == LANE_KIND, 0))
+                deepest = max(deepest, below)
+            depth[term] = deepest + 1
+            buckets[depth[term], op.name, kinds[term] == BATCH, tuple(pattern)].append(term)
+        return [(scalars.ops[terms[0]], terms, key[3]) for key, terms in sorted(buckets.items(), key=_by_depth)]
+
+    def _instruction(self, op: Any, terms: list[int], pattern: tuple) -> None:
+        if op is dot:
+            self._dots(terms, pattern)
+        elif op.name == "batch_mean" and pattern[0][0]:
+            table = self._column(terms, 0, True)
+            total = self._append("lane_sum", UNIFORM, None, (table,), None)
+            batch = Table(UNIFORM, self.numpy.full(len(terms), self.program.batch_row))
+            self._append("map", UNIFORM, terms, (Table(UNIFORM, total.rows), batch), mul)
+        else:
+            if len(terms) > 1:
+                terms = self._sorted(terms)
+            args = tuple(self._column(terms, i, lane) for i, (lane, _) in enumerate(pattern))
+            self._append("map", BANKS[any(lane for lane, _ in pattern)], terms, args, op)
+
+    def _sorted(self, terms: list[int]) -> list[int]:
+        """In the order of a scalar lane operand's rows: then the table is often a range."""
+        args = self.scalars.args
+        for i in range(len(args[terms[0]])):
+            firsts = [args[term][i] for term in terms]
+            if firsts[0] >= 0 and len(set(firsts)) == len(firsts):
+                order = self.numpy.argsort(self.row[firsts], kind="stable")
+                return [terms[j] for j in order]
+        return terms
+
+    def _append(self, name: str, bank: str, terms: list[int] | None, args: tuple[Table, ...], op: Any) -> Instruction:
+        count = len(terms) if terms is not None else len(args[0].rows)
+        instruction = self.program.append(Instruction(name, bank, count, args, op))
+        if terms is not None:
+            self.row[terms] = instruction.rows
+        return instruction
+
+    def _column(self, terms: list[int], position: int, lane: bool) -> Table:
+        """The table of one argument of many terms."""
+        arguments = [self.scalars.args[term][position] for term in terms]
+        if arguments[0] >= 0:
+            return Table(BANKS[lane], self.row[arguments])
+        return Table(BANKS[lane], self.numpy.stack([self._group(argument)[0] for argument in arguments]))
+
+    def _group(self, argument: int) -> tuple[Any, bool]:
+        if argument not in self.group_tables:
+            self.group_tables[argument] = self._group_rows(self.scalars.groups[-1 - argument])
+        return self.group_tables[argument]
+
+    def _group_rows(self, group: Any) -> tuple[Any, bool]:
+        """The rows of a tuple, all in one bank: uniform ones among lanes are broadcast first."""
+        terms = self.numpy.array(group, dtype=self.numpy.int64)
+        lanes = self.kinds[terms] == LANE_KIND
+        rows = self.row[terms]
+        if lanes.any() and not lanes.all():
+            wanted = [int(term) for term in terms[~lanes]]
+            missing = [term for term in dict.fromkeys(wanted) if term not in self.lifted]
+            if missing:
+                table = Table(UNIFORM, self.row[missing])
+                fresh = self._append("broadcast", LANE, None, (table,), None).rows
+                self.lifted.update(zip(missing, fresh.tolist(), strict=True))
+            rows = rows.copy()
+            rows[~lanes] = [self.lifted[term] for term in wanted]
+        return rows, bool(lanes.any())
+
+    def _dots(self, terms: list[int], pattern: tuple) -> None:
+        """One contraction for each full product of weight rows and input rows; the rest row by row."""
+        swap = pattern[0][0] and not pattern[1][0]  # the weights are what all samples share
+        pairs = [self.scalars.args[term][::-1] if swap else self.scalars.args[term] for term in terms]
+        bank = BANKS[pattern[0][0] or pattern[1][0]]
+        banks = [BANKS[pattern[i][0]] for i in ((1, 0) if swap else (0, 1))]
+        single: list[int] = []
+        components = _components(pairs)
+        shapes = [(len({pairs[i][0] for i in members}), len({pairs[i][1] for i in members})) for members in components]
+        alike = Counter(shapes)
+        for members, shape in zip(components, shapes, strict=True):
+            # Hundreds of small products of one shape, as in a locally connected layer, are one table of dots.
+            if len(members) != shape[0] * shape[1] or alike[shape] > MOST_ALIKE:
+                single += members
+                continue
+            weights = list(dict.fromkeys(pairs[i][0] for i in members))
+            inputs = list(dict.fromkeys(pairs[i][1] for i in members))
+            term_of = {pairs[i]: terms[i] for i in members}
+            inputs = self._by_first_row(inputs)
+            tables = tuple(
+                Table(name, self.numpy.stack([self._group(x)[0] for x in groups]))
+                for name, groups in zip(banks, (weights, inputs), strict=True)
+            )
+            self._append("contract", bank, [term_of[w, x] for w in weights for x in inputs], tables, dot)
+        if single:
+            tables = tuple(
+                Table(name, self.numpy.stack([self._group(pairs[i][side])[0] for i in single]))
+                for side, name in enumerate(banks)
+            )
+            self._append("map", bank, [terms[i] for i in single], tables, dot)
+
+    def _by_first_row(self, groups: list[int]) -> list[int]:
+        return sorted(groups, key=lambda group: int(self._group(group)[0][0])) if len(groups) > 1 else groups
+
+
+def _by_depth(item: tuple) -> tuple:
+    (depth, name, batch, pattern), terms = item
+    return depth, terms[0], name, batch, pattern
+
+
+def _components(pairs: list[tuple[int, ...]]) -> list[list[int]]:
+    """Positions of pairs, put together where they share a weight row or an input row."""
+    parent: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def root(x: tuple[int, int]) -> tuple[int, int]:
+        while parent.setdefault(x, x) != x:
+            parent[x] = parent[parent[x]]
+            x = parent[x]
+        return x
+
+    for weight, row in pairs:
+        parent[root((0, weight))] = root((1, row))
+    members: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for i, (weight, _) in enumerate(pairs):
+        members[root((0, weight))].append(i)
+    return list(members.values())

@@ -1,0 +1,323 @@
+"""simplify: a trace as a scalar program without what is equal, constant, dead, or a chain that is a dot or a sum.
+
+Only rewrites that change no bit of any result, nan, inf and -0.0 included (`0.0 + x` stays: it turns -0.0 into 0.0).
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from scalargrad.compiler.scalars import LANE, ScalarProgram
+from scalargrad.compiler.trace import Trace, Tracer
+from scalargrad.engine import Value, topological_order
+from scalargrad.operands import flatten
+from scalargrad.ops import OPERATIONS, Op, add, dot, mul, sum
+
+
+def simplify(trace: Trace) -> ScalarProgram:
+    return without_dead(chains_as_dots(scalar_program(trace)))
+
+
+def scalar_program(trace: Trace) -> ScalarProgram:
+    """The trace as terms, with constants computed, equal terms merged, and composites written in primitives."""
+    builder = Builder()
+    place: dict[Any, int] = {}  # Tracers and Values -> terms
+    groups: dict[int, int] = {}  # tuples, by identity -> groups
+    for argument, flat in enumerate(trace.inputs):
+        for position, tracer in enumerate(flat):
+            place[tracer] = builder.leaf("input", argument, position)
+
+    def number_of(argument: Any) -> int:
+        if type(argument) is tuple:
+            if id(argument) not in groups:
+                groups[id(argument)] = builder.group(tuple(number_of(x) for x in argument))
+            return groups[id(argument)]
+        if type(argument) is float:
+            return builder.constant(argument)
+        if argument not in place:
+            for value in topological_order(argument):
+                add_value(value)
+        return place[argument]
+
+    def add_value(value: Value) -> None:
+        if value in place:
+            return
+        if value.op is not None:
+            place[value] = builder.emit(value.op, tuple(map(number_of, value.args)))
+        elif value in trace.constants:
+            place[value] = builder.constant(value.data)
+        else:
+            place[value] = builder.leaf("parameter", value)
+
+    for tracer in trace.tracers:
+        if tracer.op is not None:
+            place[tracer] = builder.emit(tracer.op, tuple(map(number_of, tracer.args)))
+    builder.program.results = [number_of(result) for result in flatten_results(trace.result)]
+    return builder.program
+
+
+def flatten_results(result: Any) -> Iterable[Any]:
+    if isinstance(result, list | tuple):
+        for item in result:
+            yield from flatten_results(item)
+    else:
+        yield result if isinstance(result, (Tracer, Value)) else float(result)
+
+
+class Builder:
+    """Adds terms to a program, each only once."""
+
+    def __init__(self) -> None:
+        self.program = ScalarProgram()
+        self.known: dict[tuple, int] = {}
+        self.known_groups: dict[tuple[int, ...], int] = {}
+
+    def leaf(self, kind: str, *what: Any) -> int:
+        term = self._append(None, ())
+        self.program.leaves[term] = (kind, *what)
+        return term
+
+    def constant(self, number: float) -> int:
+        key = ("constant", number.hex() if number == number else "nan")  # the bits: 0.0 is not -0.0
+        if key not in self.known:
+            self.known[key] = self.leaf("constant", number)
+        return self.known[key]
+
+    def group(self, terms: tuple[int, ...]) -> int:
+        if terms not in self.known_groups:
+            self.program.groups.append(terms)
+            self.known_groups[terms] = -len(self.program.groups)
+        return self.known_groups[terms]
+
+    def emit(self, op: Op, args: tuple[int, ...]) -> int:
+        key = (op, args)
+        term = self.known.get(key)
+        if term is None:
+            term = self._constant_result(op, args)
+            if term is None and op.scalars:
+                same = same_as_operand(op, [self.number(x) for x in args])
+                term = None if same is None else args[same]
+            if term is None and op.composite:
+                term = self._expanded(op, args)
+            if term is None:
+                term = self._append(op, args)
+            self.known[key] = term
+        return term
+
+    def _append(self, op: Op | None, args: tuple[int, ...]) -> int:
+        self.program.ops.append(op)
+        self.program.args.append(args)
+        return len(self.program.ops) - 1
+
+    def number(self, term: int) -> float | None:
+        """The number of a constant term."""
+        leaf = self.program.leaves.get(term)
+        return leaf[1] if leaf and leaf[0] == "constant" else None
+
+    def _constant_result(self, op: Op, args: tuple[int, ...]) -> int | None:
+        if op.name == "batch_mean":
+            return None
+        numbers: list[Any] = []
+        for argument in args:
+            if argument < 0:
+                group = [self.number(x) for x in self.program.groups[-1 - argument]]
+                numbers.append(None if None in group else tuple(group))
+            else:
+                numbers.append(self.number(argument))
+            if numbers[-1] is None:
+                return None
+        return self.constant(float(op.compute(*numbers)))
+
+    def _expanded(self, op: Op, args: tuple[int, ...]) -> int:
+        terms: list[Any] = [
+            tuple(Term(self, x) for x in self.program.groups[-1 - argument]) if argument < 0 else Term(self, argument)
+            for argument in args
+        ]
+        result: Any = op.formula(*terms[:-1], *terms[-1]) if op.collects else op.formula(*terms)
+        return result.term
+
+
+def same_as_operand(op: Op, numbers: list[float | None]) -> int | None:
+    """Which operand the result is, to the bit: x * 1, 1 * x, x / 1, x ** 1, x + -0.0, -0.0 + x, x - 0.0.
+
+    `numbers`: the operands that are constants, None for the others.
+    """
+    for unchanged, neutral in enumerate(NEUTRAL.get(op.name, ())):
+        other = numbers[1 - unchanged]
+        if neutral is not None and other is not None and other.hex() == neutral.hex():
+            return unchanged
+    return None
+
+
+# For each operand, the other one that leaves it unchanged.
+NEUTRAL: dict[str, tuple[float | None, float | None]] = {
+    "add": (-0.0, -0.0),
+    "sub": (0.0, None),
+    "mul": (1.0, 1.0),
+    "div": (1.0, None),
+    "pow": (1.0, None),
+}
+
+
+class Term:
+    """A term as an operand of the table's formulas: operations on it are added to its program."""
+
+    __slots__ = ("builder", "term")
+
+    def __init__(self, builder: Builder, term: int) -> None:
+        self.builder, self.term = builder, term
+
+    @staticmethod
+    def apply_operation(op: Op, args: tuple) -> "Term":
+        args = op.checked(args)
+        builder = next(x for x in flatten(args) if isinstance(x, Term)).builder
+
+        def number_of(argument: Any) -> int:
+            if type(argument) is tuple:
+                return builder.group(tuple(map(number_of, argument)))
+            return argument.term if isinstance(argument, Term) else builder.constant(float(argument))
+
+        return Term(builder, builder.emit(op, tuple(map(number_of, args))))
+
+    @staticmethod
+    def lift(number: float) -> float:
+        return number
+
+
+def give_operators(cls: Any) -> None:
+    """Python's operators for a class that has `apply_operation`, as the formulas of the table use them."""
+
+    def operator(op: Op, reflected: bool) -> Callable:
+        def method(*args: Any) -> Any:
+            return cls.apply_operation(op, args[::-1] if reflected else args)
+
+        return method
+
+    for op in OPERATIONS.values():
+        if op.special:
+            setattr(cls, f"__{op.special}__", operator(op, reflected=False))
+            if op.scalars == 2:
+                setattr(cls, f"__r{op.special}__", operator(op, reflected=True))
+
+
+give_operators(Term)
+
+
+def chains_as_dots(program: ScalarProgram) -> ScalarProgram:
+    """((a*b + c*d) + e*f) + ... as one dot, and (a + b) + c + ... as one sum: both add from left to right, too."""
+    uses = [0] * len(program.ops)
+    for group in program.groups:
+        for x in group:
+            uses[x] += 2  # a group may be used several times
+    for args in program.args:
+        for argument in args:
+            if argument >= 0:
+                uses[argument] += 1
+    for x in program.results:
+        uses[x] += 2
+    inner = set()  # additions that only continue a chain
+    for op, args in zip(program.ops, program.args, strict=True):
+        if op is add and program.ops[args[0]] is add and uses[args[0]] == 1:
+            inner.add(args[0])
+    builder, kinds = Builder(), program.kinds()
+    place: list[int] = []
+    for term, op in enumerate(program.ops):
+        if op is None:
+            leaf = program.leaves[term]
+            place.append(builder.constant(leaf[1]) if leaf[0] == "constant" else builder.leaf(*leaf))
+        elif term in inner:
+            place.append(-1)  # nobody but the chain uses it
+        elif op is add and program.args[term][0] in inner:
+            place.append(_chain(program, term, inner, kinds, builder, place))
+        else:
+            args = program.args[term]
+            place.append(
+                builder.emit(
+                    op,
+                    tuple(
+                        builder.group(tuple(place[x] for x in program.groups[-1 - x])) if x < 0 else place[x]
+                        for x in args
+                    ),
+                )
+            )
+    builder.program.results = [place[x] for x in program.results]
+    return builder.program
+
+
+def _in_order(factors: tuple[int, ...], kinds: list[int]) -> tuple[int, ...]:
+    """The factor that is the same for all samples first: a dot's weights, and then its inputs."""
+    return factors[::-1] if kinds[factors[0]] > kinds[factors[1]] else factors
+
+
+def _chain(
+    program: ScalarProgram, term: int, inner: set[int], kinds: list[int], builder: Builder, place: list[int]
+) -> int:
+    addends = [program.args[term][1]]
+    head = program.args[term][0]
+    while head in inner:
+        addends.append(program.args[head][1])
+        head = program.args[head][0]
+    addends.append(head)
+    addends.reverse()
+
+    def is_product(x: int) -> bool:
+        return program.ops[x] is mul
+
+    # 0.0 + p + q is 0.0 + (p + q) to the bit: Python's sum() starts that way.
+    leaf = program.leaves.get(addends[0])
+    zero = addends.pop(0) if leaf and leaf[0] == "constant" and leaf[1].hex() == (0.0).hex() else None
+    # A head that is no product is one with 1.0: micrograd's neurons start their sums with the bias.
+    skip = 0 if is_product(addends[0]) else 1
+    products = skip
+    while products < len(addends) and is_product(addends[products]):
+        products += 1
+    if products - skip >= 2:
+        pairs = [tuple(place[x] for x in _in_order(program.args[x], kinds)) for x in addends[skip:products]]
+        if skip:
+            head_pair = (place[addends[0]], builder.constant(1.0))
+            pairs.insert(0, head_pair if kinds[addends[0]] < LANE else head_pair[::-1])
+        firsts, seconds = builder.group(tuple(p[0] for p in pairs)), builder.group(tuple(p[1] for p in pairs))
+        total = builder.emit(dot, (firsts, seconds))
+        rest = addends[products:]
+    else:
+        total, rest = place[addends[0]], addends[1:]
+    if len(rest) > 2:
+        total = builder.emit(sum, (builder.group((total, *(place[x] for x in rest))),))
+    else:
+        for addend in rest:
+            total = builder.emit(add, (total, place[addend]))
+    return total if zero is None else builder.emit(add, (place[zero], total))
+
+
+def without_dead(program: ScalarProgram) -> ScalarProgram:
+    """Only what the results need; inputs stay, so that programs keep their arguments."""
+    alive = [False] * len(program.ops)
+    alive_groups: set[int] = set()
+    for x in program.results:
+        alive[x] = True
+    for term in range(len(program.ops) - 1, -1, -1):
+        if alive[term]:
+            for argument in program.args[term]:
+                if argument >= 0:
+                    alive[argument] = True
+                elif argument not in alive_groups:
+                    alive_groups.add(argument)
+                    for x in program.groups[-1 - argument]:
+                        alive[x] = True
+    result = ScalarProgram()
+    place, group_place = [-1] * len(program.ops), {}
+    for term, op in enumerate(program.ops):
+        leaf = program.leaves.get(term)
+        if not alive[term] and not (leaf and leaf[0] == "input"):
+            continue
+        place[term] = len(result.ops)
+        for argument in program.args[term]:
+            if argument < 0 and argument not in group_place:
+                result.groups.append(tuple(place[x] for x in program.groups[-1 - argument]))
+                group_place[argument] = -len(result.groups)
+        if leaf:
+            result.leaves[place[term]] = leaf
+        result.ops.append(op)
+        result.args.append(tuple(group_place[x] if x < 0 else place[x] for x in program.args[term]))
+    result.results = [place[x] for x in program.results]
+    result.verify()
+    return result
