@@ -1,13 +1,15 @@
 """scalargrad: a scalar autograd engine to learn from, with nothing but the standard library behind an import."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from scalargrad.anomaly import AnomalyError, anomaly_detection
 from scalargrad.contexts import no_grad
 
-# from scalargrad.drawing import draw, draw_frames
 from scalargrad.engine import Value, gradients, topological_order
 from scalargrad.functional import GradcheckError, grad, gradcheck, hessian, hvp, jvp, value_and_grad
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
-from scalargrad.nn import MLP, Layer, Module, Neuron, Parameter
+from scalargrad.nn import MLP, Buffer, Layer, Module, Neuron, Parameter
 from scalargrad.ops import (
     abs,
     acos,
@@ -40,6 +42,7 @@ from scalargrad.ops import (
     mul,
     neg,
     pow,
+    random,
     relu,
     sigmoid,
     sign,
@@ -57,9 +60,39 @@ from scalargrad.ops import (
 )
 from scalargrad.optim import SGD, Adam, AdamW, RMSProp, clip_grad_norm
 
+if TYPE_CHECKING:
+    from scalargrad.compiler import TraceError, compile
+    from scalargrad.diagnosis import diagnose
+    from scalargrad.drawing import DecisionBoundary, draw, draw_frames
+    from scalargrad.explanation import explain
+    from scalargrad.stepping import step_through
+
 __version__ = "0.1.0"
 
-# What a star import brings; abs, pow and sum stay the builtins there.
+# Tools that are loaded when they are first used: an import of the engine stays quick.
+LATER = {
+    "draw": "scalargrad.drawing",
+    "draw_frames": "scalargrad.drawing",
+    "DecisionBoundary": "scalargrad.drawing",
+    "explain": "scalargrad.explanation",
+    "step_through": "scalargrad.stepping",
+    "diagnose": "scalargrad.diagnosis",
+    "compile": "scalargrad.compiler",
+    "TraceError": "scalargrad.compiler",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LATER:
+        raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+    return getattr(import_module(LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *LATER})
+
+
+# What a star import brings; abs, compile, pow and sum stay the builtins there.
 __all__ = [
     "AnomalyError",
     "anomaly_detection",
@@ -81,6 +114,7 @@ __all__ = [
     "l2",
     "mse",
     "MLP",
+    "Buffer",
     "Layer",
     "Module",
     "Neuron",
@@ -114,6 +148,7 @@ __all__ = [
     "minimum",
     "mul",
     "neg",
+    "random",
     "relu",
     "sigmoid",
     "sign",
@@ -132,4 +167,11 @@ __all__ = [
     "AdamW",
     "RMSProp",
     "clip_grad_norm",
+    "draw",
+    "draw_frames",
+    "DecisionBoundary",
+    "explain",
+    "step_through",
+    "diagnose",
+    "TraceError",
 ]

@@ -47,6 +47,8 @@ class _Anomalies:
                 upstream[x] += term
         self.lines.clear()  # the graph need not outlive its backward pass
 
+    before_gradients = before_backward
+
     def report(self, value: Value, what: str) -> None:
         shown = [f"{x.label or 'operand'} = {x.data}" for x in value.operands[:8]]
         line = self.lines.get(value, "made before anomaly_detection()")

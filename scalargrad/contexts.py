@@ -1,5 +1,6 @@
 """Blocks of code in which every new Value is looked at: recording switched off, or observers told."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +10,11 @@ from typing import Any, Protocol
 
 
 class Observer(Protocol):
-    """What a block is told: each new Value, and the order of a backward pass that is about to run."""
+    """What a block is told: each new Value, and the order of a backward pass or of `gradients` about to run."""
 
     def recorded(self, value: Any) -> None: ...
     def before_backward(self, order: list) -> None: ...
+    def before_gradients(self, order: list) -> None: ...
 
 
 open_blocks = 0  # in all threads together: while it is 0, a new Value asks nothing else
@@ -58,10 +60,18 @@ def observed_by(observer: Observer) -> Any:
     return _block(observers, (*observers.get(), observer))
 
 
-def line_of_user_code() -> str:
-    """`file.py:14`: the innermost line on the stack that is outside this package."""
-    package = str(Path(__file__).parent)
+PACKAGE = str(Path(__file__).parent) + os.sep
+
+
+def place_of_user_code() -> tuple[str, int]:
+    """File and line number of the innermost line on the stack that is outside this package."""
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith(package):
+    while frame.f_back and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def line_of_user_code() -> str:
+    """`file.py:14`, the same for people."""
+    file, line = place_of_user_code()
+    return f"{Path(file).name}:{line}"

@@ -57,21 +57,22 @@ class Value:
             op, upstream = value.op, value.grad
             if op is None or op.partials is None:  # a leaf, or a predicate: no slope to pass on
                 continue
+            partials = op.partials_on_floats
             try:
                 if op.scalars == 2:
                     x, y = value.first, value.second
                     if type(y) is float:
-                        x.grad += op.partials_on_floats(value.data, x.data, y)[0] * upstream
+                        x.grad += partials(value.data, x.data, y)[0] * upstream
                     elif type(x) is float:
-                        y.grad += op.partials_on_floats(value.data, x, y.data)[1] * upstream
+                        y.grad += partials(value.data, x, y.data)[1] * upstream
                     else:
-                        dx, dy = op.partials_on_floats(value.data, x.data, y.data)
+                        dx, dy = partials(value.data, x.data, y.data)
                         x.grad += dx * upstream
                         y.grad += dy * upstream
                     continue
                 if op.scalars == 1:
                     x = value.first
-                    (dx,) = op.partials_on_floats(value.data, x.data)
+                    (dx,) = partials(value.data, x.data)
                     x.grad += dx * upstream
                     continue
                 if op is dot and type(value.first[0]) is not float and type(value.second[0]) is not float:
@@ -124,7 +125,7 @@ class Value:
                 data = total([w.data * x.data for w, x in zip(*args, strict=True)])
             else:
                 data = op.compute(*map(data_of, args))
-        except (AttributeError, TypeError, ValueError):  # a list, a number among Values, or something wrong
+        except (AttributeError, TypeError, ValueError):  # a list, an int, a number among Values, or something wrong
             args = op.checked(args)
             foreign = [x for x in flatten(args) if type(x) is not float and not isinstance(x, Value)]
             if foreign:  # a compiler term takes over
@@ -163,13 +164,14 @@ def topological_order(output: Value) -> list[Value]:
     stack: list = [output]
     while stack:
         value = stack.pop()
+        kind = type(value)
         if value is None:  # all operands of the value below are placed
             order.append(stack.pop())
-        elif type(value) is tuple:  # operands that many results may share: looked at once
+        elif kind is tuple:  # operands that many results may share: looked at once
             if id(value) not in seen:
                 seen.add(id(value))
                 stack += value
-        elif type(value) is not float and value not in seen:
+        elif kind is not float and value not in seen:
             seen.add(value)
             if value.op is None:
                 order.append(value)
@@ -182,7 +184,11 @@ def data_of(argument: Any) -> Any:
     """The number or numbers of an argument."""
     if type(argument) is tuple:
         return argument if not argument or type(argument[0]) is float else [x.data for x in argument]
-    return argument if type(argument) is float else argument.data
+    if isinstance(argument, Value):
+        return argument.data
+    if type(argument) is float:
+        return argument
+    raise TypeError(argument)  # other things have a `data`, too
 
 
 def local_derivatives(value: Value, recorded: bool = False) -> list[tuple[Value, Any]]:
@@ -220,8 +226,10 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
     >>> slope.data, gradients(slope, x)
     (12.0, 12.0)
     """
-    wanted = [inputs] if is_recorded(inputs) else list(inputs)
+    wanted: list[Any] = [inputs] if is_recorded(inputs) else list(inputs)  # type: ignore[arg-type]
     order = topological_order(output)
+    for observer in contexts.observers.get():
+        observer.before_gradients(order)
     depends = set(wanted)  # only these lie on a path from an input
     for value in order:
         if not depends.isdisjoint(value.operands):
@@ -229,12 +237,12 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
     zero, one = (Value(0.0), Value(1.0)) if create_graph else (0.0, 1.0)
     upstream: dict[Value, Any] = {output: one}
     for value in reversed(order):
-        if value in depends and value in upstream:
+        if value in depends and value in upstream and value.op and value.op.partials:
             for x, dx in local_derivatives(value, recorded=create_graph):
                 if x in depends:
                     term = dx * upstream[value]
                     upstream[x] = upstream[x] + term if x in upstream else term
-    results = [upstream.get(x, zero) for x in wanted]
+    results: list[Any] = [upstream.get(x, zero) for x in wanted]
     return results[0] if is_recorded(inputs) else results
 
 

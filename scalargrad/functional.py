@@ -95,7 +95,8 @@ def jvp(output: Value, inputs: Value | Sequence[Value], tangents: Any, create_gr
         pushed[x] = pushed[x] + tangent if x in pushed else tangent
     given = set(inputs)
     for value in topological_order(output):
-        if value not in given and not pushed.keys().isdisjoint(value.operands):
+        moved = value.op and value.op.partials and not pushed.keys().isdisjoint(value.operands)
+        if moved and value not in given:
             terms = [dx * pushed[x] for x, dx in local_derivatives(value, recorded=create_graph) if x in pushed]
             total = terms[0]
             for term in terms[1:]:
@@ -131,6 +132,8 @@ class _Births:
     def before_backward(self, order: list[Value]) -> None:
         pass
 
+    before_gradients = before_backward
+
 
 class GradcheckError(AssertionError):
     """A gradient disagrees with finite differences."""
@@ -140,8 +143,8 @@ def gradcheck(function: Callable[..., Any], inputs: Sequence[Any], tolerance: fl
     """True if the gradients of `function(*inputs)` agree with finite differences; a GradcheckError if not.
 
     Each operation of the recorded graph is checked by itself first, so that the error names the one that is wrong, with
-    its operands. At a kink of an operation, what lies between the slopes from the left and from the right is right. `tolerance` is
-    relative to the larger of the slope and 1. An inf or nan on both sides agrees.
+    its operands. At a kink of an operation, what lies between the slopes from the left and from the right is right.
+    `tolerance` is relative to the larger of the slope and 1. An inf or nan on both sides agrees.
 
     >>> gradcheck(lambda x, y: (x * y).tanh(), [0.5, -1.5])
     True

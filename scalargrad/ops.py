@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any
 
-from scalargrad import ieee
+from scalargrad import ieee, randomness
 from scalargrad.operands import flatten, is_recorded, operand
 
 OPERATIONS: dict[str, "Op"] = {}  # by name, in the order of the table
@@ -56,11 +56,11 @@ class Op:
     def __call__(self, *args: Any) -> Any:
         """The value for floats, a recorded Value for Values, a term for compiler terms."""
         shown = args[-1] if args and type(args[-1]) is tuple and args[-1] else args[0] if args else None
-        kind = type(shown[0] if type(shown) is tuple and shown else shown)
+        kind: Any = type(shown[0] if type(shown) is tuple and shown else shown)
         if is_recorded(kind):  # the quick look, at one operand: it records what fits, and checks the rest
-            if (self.scalars or type(args[0]) is tuple) and not self.collects:
+            if self.scalars or (self is dot and type(args[0]) is tuple):
                 return kind.apply_operation(self, args)
-        elif self.scalars == len(args) and all(type(x) is float for x in args):
+        elif self.scalars and self.scalars == len(args) and all(type(x) is float for x in args):
             return self.on_floats(*args)
         args = self.checked(args)
         for x in flatten(args):
@@ -130,8 +130,9 @@ mul   = Op("mul",   "x y",  operator.mul,      lambda z, x, y: (y, x),          
 div   = Op("div",   "x y",  ieee.divide,       lambda z, x, y: (1.0 / y, -z / y),       symbol="/", special="truediv")
 neg   = Op("neg",   "x",    operator.neg,      lambda y, x: (-1.0,),                    symbol="-", special="neg")
 pow   = Op("pow",   "x n",  ieee.pow,          lambda y, x, n: (
-               where(equal(n, 0.0), 0.0, n * pow(x, n - 1.0)),
-               where(both(equal(x, 0.0), less_equal(0.0, n)), 0.0, y * log(x))),
+               # The inner choices keep inf out of the branch that is not taken: 0 * inf would be nan in the next order.
+               where(equal(n, 0.0), 0.0, n * pow(x, where(equal(n, 0.0), 1.0, n - 1.0))),
+               y * log(where(both(equal(x, 0.0), less_equal(0.0, n)), 1.0, x))),
            symbol="**", special="pow", domain=((0.0, inf), (-inf, inf)))
 
 # Exponentials and logarithms.
@@ -182,6 +183,9 @@ equal      = Op("equal",      "x y", operator.eq,                    None, symbo
 both       = Op("both",       "x y", lambda x, y: bool(x and y),     None, symbol="and")
 either     = Op("either",     "x y", lambda x, y: bool(x or y),      None, symbol="or")
 invert     = Op("invert",     "x",   operator.not_,                  None, symbol="not")
+
+# A number in [0, 1) for the counters (seed, step, row, site); see randomness.py.
+random     = Op("random",     "*counters", randomness.uniform,       None)
 
 # Many operands at once.
 sum       = Op("sum",       "[values]",           ieee.total, lambda y, values: ((1.0,) * len(values),))

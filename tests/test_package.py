@@ -14,13 +14,14 @@ ROOT = PACKAGE.parent
 
 # A module imports, at its top, only modules of lines above its own. The README shows this picture.
 LEVELS = [
-    ["ieee", "contexts"],
+    ["ieee", "contexts", "randomness"],
     ["operands"],
     ["ops"],
     ["methods"],
     ["engine"],
     ["anomaly", "functional", "nn", "losses", "optim", "drawing", "expressions", "datasets"],
-    ["explanation", "diagnosis", "training", "plots"],
+    ["compiler", "explanation", "diagnosis", "training", "plots"],
+    ["stepping"],
     ["moons"],
     ["cli"],
     ["__main__"],

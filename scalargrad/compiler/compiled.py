@@ -7,15 +7,18 @@ from functools import update_wrapper
 from typing import Any
 
 from scalargrad.compiler import eager_backend
+from scalargrad.compiler.agreement import must_agree, parameters_of
 from scalargrad.compiler.differentiate import differentiate
 from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.plan import plan
 from scalargrad.compiler.program import LANE, Program
 from scalargrad.compiler.roll import roll
 from scalargrad.compiler.signature import Surroundings
-from scalargrad.compiler.simplify import flatten_results, scalar_program, simplify
+from scalargrad.compiler.simplify import flatten_results, simplify
 from scalargrad.compiler.trace import Trace, TraceError, trace
-from scalargrad.engine import Value
+from scalargrad.engine import Value, gradients
+from scalargrad.nn.module import Buffer
+from scalargrad.ops import mean
 
 BACKENDS = ("eager", "numpy")
 DTYPES = ("float64", "float32")
@@ -29,8 +32,8 @@ def compile(function: Callable | None = None, *, dtype: str = "float64", backend
     backend    "numpy", or "eager", which replays the function in Values row by row and is the oracle of the others
 
     Values that exist before the call are parameters, read anew by each run; numbers, flags and other objects that the
-    function reads are part of the program. Changed numbers of its closure, replaced parameters and `train()`/`eval()` are
-    noticed and trace again; attributes of other objects are not: call `retrace()`.
+    function reads are part of the program. Changed numbers of its closure, replaced parameters and `train()`/`eval()`
+    are noticed and trace again; attributes of other objects are not: call `retrace()`.
 
     >>> from scalargrad import Value
     >>> w = Value(3.0, "w")
@@ -72,6 +75,7 @@ class Compiled:
         self.surroundings = Surroundings(function)
         self.versions: dict[Any, _Version] = {}
         self.last: _Version | None = None
+        self.steps = Buffer(0.0, "step")  # of training: how often backward() has run
         self.lock = threading.RLock()  # a program's memory serves one call at a time
         update_wrapper(self, function, updated=())
 
@@ -82,7 +86,7 @@ class Compiled:
         with self.lock:
             version, columns, lanes = self._prepared(args)
             if self.backend_name == "eager":
-                rows = eager_backend.replay(version.trace, columns.tolist(), lanes)
+                rows, _ = eager_backend.replay(version.trace, columns.tolist(), lanes)
                 results = numpy.array([[float(x) for x in row] for row in rows]).reshape(len(rows), lanes)
             else:
                 if version.forward is None:
@@ -94,6 +98,10 @@ class Compiled:
 
     def value_and_grad(self, *args: Any) -> tuple[float, Any]:
         """The mean over rows, and its gradient as a flat array in the order of `parameters`."""
+        return self._run(*args)[:2]
+
+    def _run(self, *args: Any) -> tuple[float, Any, dict[Value, float]]:
+        """The mean, its gradient, and the new numbers of buffers."""
         with self.lock:
             version, columns, lanes = self._prepared(args)
             if version.shape is not None:
@@ -101,27 +109,32 @@ class Compiled:
                     "a list has no gradient: compile a function that returns one number, such as a loss of the list"
                 )
             if self.backend_name == "eager":
-                return self._eager_value_and_grad(version, columns, lanes)
+                return self._run_eagerly(version, columns, lanes)
             backend = self._differentiated(version)
             program = backend.program
             _, uniform = backend.run(columns, self._numbers(program), lanes)
             assert program.mean is not None
             assert program.gradient is not None
-            return float(uniform[program.mean.rows[0], 0]), uniform[program.gradient.rows, 0].astype(self.dtype)
+            updates = {buffer: float(uniform[table.rows[0], 0]) for buffer, table in program.updates.items()}
+            return float(uniform[program.mean.rows[0], 0]), uniform[program.gradient.rows, 0], updates
 
     def backward(self, *args: Any) -> float:
         """Add d mean / d p to the `.grad` of every parameter; returns the mean."""
-        mean, gradient = self.value_and_grad(*args)
-        for parameter, slope in zip(self.parameters, gradient.tolist(), strict=True):
-            parameter.grad += slope
-        return mean
+        with self.lock:
+            mean, gradient, updates = self._run(*args)
+            for parameter, slope in zip(self.parameters, gradient.tolist(), strict=True):
+                parameter.grad += slope
+            for buffer, number in updates.items():
+                buffer.data = number
+            self.steps.data += 1.0
+            return mean
 
     @property
     def parameters(self) -> list[Value]:
         """The Values that the last program reads, in the order of its flat gradient."""
         version = self._version()
         if self.backend_name == "eager":
-            return scalar_program(version.trace).parameters()
+            return parameters_of(version.trace)
         return self._program().parameters
 
     def retrace(self) -> None:
@@ -140,7 +153,7 @@ class Compiled:
     # How a program comes about.
 
     def _prepared(self, args: tuple) -> tuple[_Version, Any, int]:
-        """The program for these arguments, their numbers as columns [numbers of one sample, rows], and how many rows."""
+        """The program for these arguments, their numbers [numbers of one sample, rows], and how many rows."""
         arrays, static = [], []
         for place, argument in enumerate(args):
             array = _as_array(argument, place, self.dtype)
@@ -159,11 +172,12 @@ class Compiled:
             raise ValueError("the arrays have no rows: a mean over no samples is not defined")
         shapes = [None if array is None else array.shape[1:] for array in arrays]
         version = self._traced(shapes, static)
-        if len(given) == 1:
-            return version, given[0].reshape(lanes, -1).T, lanes
+        columns = [array.reshape(lanes, -1) for array in given]
         import numpy
 
-        return version, numpy.concatenate([array.reshape(lanes, -1) for array in given], axis=1).T, lanes
+        if version.trace.row is not None:
+            columns.append(numpy.arange(lanes, dtype=self.dtype).reshape(lanes, 1))
+        return version, (columns[0] if len(columns) == 1 else numpy.concatenate(columns, axis=1)).T, lanes
 
     def _traced(self, shapes: list, static: list) -> _Version:
         key = (tuple(shapes), tuple(static))
@@ -172,10 +186,10 @@ class Compiled:
         except TypeError:
             raise TypeError(f"an argument is neither an array nor something that can be compared: {static}") from None
         if version is None or version.surroundings != self.surroundings.state():
-            first = trace(self.function, shapes, static)
-            with _moved(scalar_program(first).parameters()):
-                second = trace(self.function, shapes, static)
-            _must_agree(first, second)
+            first = trace(self.function, shapes, static, self.steps)
+            with _Moved(parameters_of(first)):
+                second = trace(self.function, shapes, static, self.steps)
+            must_agree(first, second)
             self.surroundings = Surroundings(self.function)
             version = _Version(first, self.surroundings.state(), _result_shape(first.result))
             self.versions[key] = version
@@ -205,7 +219,7 @@ class Compiled:
 
     @staticmethod
     def _numbers(program: Program) -> Any:
-        return [parameter.data for parameter in program.parameters]
+        return [leaf.data for leaf in (*program.parameters, *program.buffers)]
 
     def _results(self, backend: NumpyBackend, columns: Any, lanes: int) -> Any:
         import numpy
@@ -217,15 +231,13 @@ class Compiled:
             return lane_bank[table.rows]
         return numpy.broadcast_to(uniform_bank[table.rows], (len(table.rows), lanes))
 
-    def _eager_value_and_grad(self, version: _Version, columns: Any, lanes: int) -> tuple[float, Any]:
+    def _run_eagerly(self, version: _Version, columns: Any, lanes: int) -> tuple[float, Any, dict[Value, float]]:
         import numpy
 
-        from scalargrad.engine import gradients
-        from scalargrad.ops import mean
-
-        (losses,) = eager_backend.replay(version.trace, columns.tolist(), lanes)
+        (losses,), updates = eager_backend.replay(version.trace, columns.tolist(), lanes)
         total = mean([x if isinstance(x, Value) else Value(x) for x in losses])
-        return total.data, numpy.array(gradients(total, scalar_program(version.trace).parameters()))
+        slopes = gradients(total, parameters_of(version.trace))
+        return total.data, numpy.array(slopes), {buffer: float(x) for buffer, x in updates.items()}
 
 
 def _as_array(argument: Any, place: int, dtype: str) -> Any:
@@ -262,8 +274,8 @@ def _result_shape(result: Any) -> tuple[int, ...] | None:
     return tuple(shape)
 
 
-class _moved:
-    """A block in which parameters are slightly off: a number that was read from one then differs in the second trace."""
+class _Moved:
+    """A block in which parameters are slightly off: a number read from one then differs in the second trace."""
 
     def __init__(self, parameters: list[Value]) -> None:
         self.kept = [(parameter, parameter.data) for parameter in parameters]
@@ -275,20 +287,3 @@ class _moved:
     def __exit__(self, *_: object) -> None:
         for parameter, number in self.kept:
             parameter.data = number
-
-
-def _must_agree(first: Trace, second: Trace) -> None:
-    one, other = scalar_program(first), scalar_program(second)
-    if (one.ops, one.args, one.groups, one.results) != (other.ops, other.args, other.groups, other.results):
-        raise TraceError(
-            "two runs of the function differ in structure: does it branch on a parameter's number, on a random number, "
-            "or on something that it changes itself?"
-        )
-    for term, leaf in one.leaves.items():
-        twin = other.leaves[term]
-        same = leaf[1].hex() == twin[1].hex() if leaf[0] == twin[0] == "constant" else leaf == twin
-        if not same:
-            raise TraceError(
-                f"two runs of the function differ: {leaf[1]} and {twin[1]}; a random number, a clock, or a number read "
-                "from a parameter would be frozen (parameters are to be used as Values)"
-            )

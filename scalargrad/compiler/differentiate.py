@@ -8,7 +8,6 @@
 Gradients are rows like all others: a row that receives several terms gets a `sum` of them, in a fixed order.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
@@ -19,7 +18,8 @@ from scalargrad.ops import Op, dot, mul, sum
 
 def differentiate(program: Program) -> Program:
     """The program with `mean` and `gradient` set. Its result must be one number for each sample."""
-    assert program.result is not None and program.result.rows.shape == (1,)
+    assert program.result is not None
+    assert program.result.rows.shape == (1,)
     _Differentiator(program).run()
     program.verify()
     return program
@@ -206,7 +206,8 @@ class _Differentiator:
     def _needed(self) -> dict[str, Any]:
         program, numpy = self.program, self.numpy
         needed = {LANE: numpy.zeros(program.lane_rows, bool), UNIFORM: numpy.zeros(program.uniform_rows, bool)}
-        needed[UNIFORM][len(program.constants) : program.batch_row] = True
+        first = len(program.constants)
+        needed[UNIFORM][first : first + len(program.parameters)] = True
         for instruction in program.instructions:
             here = slice(instruction.first, instruction.first + instruction.count)
             if instruction.name == "map":

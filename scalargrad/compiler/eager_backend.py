@@ -1,4 +1,4 @@
-"""The eager backend: the scalar trace replayed in Values, row by row. It is slow, and the oracle of all other backends."""
+"""The eager backend: the scalar trace replayed in Values, row by row. Slow, and the oracle of all other backends."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from scalargrad.engine import Value, topological_order
 from scalargrad.ops import mean
 
 
-def replay(trace: Trace, columns: list[list[float]], lanes: int) -> list[list[Any]]:
-    """For each result its Value in every row; Values that do not depend on the row are shared.
+def replay(trace: Trace, columns: list[list[float]], lanes: int) -> tuple[list[list[Any]], dict[Any, Any]]:
+    """For each result its Value in every row, and for each buffer its update; what no row changes is shared.
 
     columns   the numbers of each input, in the order of the trace, [inputs][lanes]
     """
@@ -34,7 +34,8 @@ def replay(trace: Trace, columns: list[list[float]], lanes: int) -> list[list[An
             list(zip(*map(rows_of, x), strict=True)) if type(x) is tuple else rows_of(x) for x in tracer.args
         ]
         place[tracer] = [tracer.op(*args) for args in zip(*by_argument, strict=True)]
-    return [rows_of(result) for result in flatten_results(trace.result)]
+    updates = {buffer: rows_of(x)[0] for buffer, x in trace.updates.items()}
+    return [rows_of(result) for result in flatten_results(trace.result)], updates
 
 
 def _again(value: Value, place: dict[Any, list[Any]]) -> Any:

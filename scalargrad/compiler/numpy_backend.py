@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.randomness import uniform_array
 
 
 def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
@@ -50,6 +51,7 @@ def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
             "nkl,nkl->nl", *numpy.broadcast_arrays(weights, inputs), out=out
         ),
         "batch_mean": lambda x, out: numpy.copyto(out, x),
+        "random": lambda counters, out: numpy.copyto(out, uniform_array(numpy, numpy.moveaxis(counters, 1, 0))),
     }
 
 
@@ -80,7 +82,7 @@ class NumpyBackend:
         """The banks after a run: lane rows [rows, lanes] and uniform rows [rows, 1].
 
         columns      the inputs, [numbers of one sample, lanes]
-        parameters   the numbers of the parameters
+        parameters   the numbers of the parameters and then of the buffers
         """
         program = self.program
         if lanes not in self.plans:

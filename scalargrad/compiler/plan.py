@@ -1,7 +1,7 @@
 """plan: the same program, shorter and laid out for the backends.
 
-What nobody reads is dropped, instructions of one depth and kind are put together, and the parameters come in the order in
-which the contractions read them, so that a layer's weights are one block.
+What nobody reads is dropped, instructions of one depth and kind are put together, and the parameters come in the order
+in which the contractions read them, so that a layer's weights are one block.
 """
 
 from collections import defaultdict
@@ -56,7 +56,8 @@ def with_parameters_in_order(program: Program) -> Program:
     """Parameters in the order in which the contractions read them, then the others."""
     import numpy
 
-    first, last = len(program.constants), program.batch_row
+    first = len(program.constants)
+    last = first + len(program.parameters)
     tables = [i.args[0].rows.ravel() for i in program.instructions if i.name == "contract" and not i.backward]
     wanted = numpy.concatenate([*tables, numpy.arange(first, last)]) if tables else numpy.arange(first, last)
     wanted = wanted[(wanted >= first) & (wanted < last)]
@@ -105,7 +106,7 @@ def _renumbered(program: Program, groups: list[list[Instruction]]) -> Program:
     leaves = {LANE: sum(program.inputs), UNIFORM: program.batch_row + 1}
     for bank, count in leaves.items():
         moves[bank][:count] = numpy.arange(count)
-    fresh = Program(program.inputs, program.constants, program.parameters, scalars=program.scalars)
+    fresh = replace(program, instructions=[])
     fresh.lane_rows, fresh.uniform_rows = leaves[LANE], leaves[UNIFORM]
     for members in groups:
         head = members[0]
@@ -122,6 +123,7 @@ def _renumbered(program: Program, groups: list[list[Instruction]]) -> Program:
             row += member.count
     outputs = _moved_outputs(program, moves)
     fresh.result, fresh.mean, fresh.gradient = outputs.result, outputs.mean, outputs.gradient
+    fresh.updates = outputs.updates
     return fresh
 
 
@@ -131,6 +133,7 @@ def _moved_outputs(program: Program, moves: dict[str, Any]) -> Program:
         result=program.result and _moved(program.result, moves),
         mean=program.mean and _moved(program.mean, moves),
         gradient=program.gradient and _moved(program.gradient, moves),
+        updates={buffer: _moved(table, moves) for buffer, table in program.updates.items()},
     )
 
 

@@ -1,8 +1,8 @@
 """The array program: instructions over rows of numbers, each standing for many scalars.
 
 There are two banks of rows. A `lane` row has a number for every sample, a `uniform` row has one number for all of them:
-constants, parameters, and what is computed from them alone or by a mean over the batch. Every instruction writes rows of
-its own, next to each other, and reads rows through tables of row numbers.
+constants, parameters, and what is computed from them alone or by a mean over the batch. Every instruction writes rows
+of its own, next to each other, and reads rows through tables of row numbers.
 """
 
 from collections.abc import Iterator
@@ -101,10 +101,12 @@ class Instruction:
 class Program:
     """Instructions in order, and what their first rows are.
 
-    inputs       how many numbers each array argument has for one sample; they are the first lane rows, one after another
+    inputs       how many numbers each array argument has for one sample: they are the first lane rows, in order
     constants    the numbers of the first uniform rows
     parameters   the Values whose numbers come next
-    batch_row    the uniform row of 1 / batch size, after the parameters
+    buffers      the Values whose numbers follow: they have no gradient
+    batch_row    the uniform row of 1 / batch size, after these
+    updates      for each buffer that a training step changes, the row of its new number
     result       the rows of what the function returned, and where the mean over the batch is, for a scalar result
     gradient     for each parameter the uniform row of d mean / d parameter; empty before `differentiate`
     """
@@ -112,7 +114,9 @@ class Program:
     inputs: list[int]
     constants: list[float]
     parameters: list[Value]
+    buffers: list[Value] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
+    updates: dict[Value, Table] = field(default_factory=dict)
     result: Table | None = None
     mean: Table | None = None
     gradient: Table | None = None
@@ -122,7 +126,7 @@ class Program:
 
     @property
     def batch_row(self) -> int:
-        return len(self.constants) + len(self.parameters)
+        return len(self.constants) + len(self.parameters) + len(self.buffers)
 
     def append(self, instruction: Instruction) -> Instruction:
         """Add an instruction and give it its rows."""
@@ -134,7 +138,7 @@ class Program:
         return instruction
 
     def outputs(self) -> Iterator[Table]:
-        for table in (self.result, self.mean, self.gradient):
+        for table in (self.result, self.mean, self.gradient, *self.updates.values()):
             if table is not None:
                 yield table
 
@@ -143,7 +147,7 @@ class Program:
         written = {LANE: sum(self.inputs), UNIFORM: self.batch_row + 1}
         for instruction in self.instructions:
             for table in instruction.args:
-                assert table.rows.size == 0 or 0 <= table.rows.min(), instruction
+                assert table.rows.size == 0 or table.rows.min() >= 0, instruction
                 assert table.rows.size == 0 or table.rows.max() < written[table.bank], f"{instruction}: read too early"
             assert instruction.first == written[instruction.bank], f"{instruction}: its rows do not follow"
             written[instruction.bank] += instruction.count

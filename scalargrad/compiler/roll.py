@@ -1,7 +1,7 @@
 """roll: scalars of one depth, operation and operand pattern become one array instruction over tables of rows.
 
-No layer is known here. Dots that are a full product of weight rows and input rows become one contraction: that is what a
-dense layer, a convolution and an attention score turn out to be.
+No layer is known here. Dots that are a full product of weight rows and input rows become one contraction: that is what
+a dense layer, a convolution and an attention score turn out to be.
 """
 
 from collections import Counter, defaultdict
@@ -10,6 +10,7 @@ from typing import Any
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
 from scalargrad.compiler.scalars import BATCH, ScalarProgram
 from scalargrad.compiler.scalars import LANE as LANE_KIND
+from scalargrad.compiler.trace import TraceError
 from scalargrad.ops import dot, mul
 
 MOST_ALIKE = 4  # contractions of one shape and depth, before they become one table of dots
@@ -38,18 +39,26 @@ class _Roller:
         rows, lane = self._group_rows(scalars.results)
         self.program.result = Table(BANKS[lane], rows)
         self.program.scalars = len(scalars.ops)
+        for buffer, term in scalars.updates.items():
+            if self.kinds[term] == LANE_KIND:
+                raise TraceError(
+                    f"the update of buffer {buffer.label or buffer.data} depends on the sample: use batch_mean()"
+                )
+            self.program.updates[buffer] = Table(UNIFORM, self.row[[term]])
 
     def _leaves(self, inputs: list[int]) -> Program:
         leaves = self.scalars.leaves
         constants = [term for term, leaf in leaves.items() if leaf[0] == "constant"]
         parameters = [term for term, leaf in leaves.items() if leaf[0] == "parameter"]
-        for row, term in enumerate([*constants, *parameters]):
+        buffers = [term for term, leaf in leaves.items() if leaf[0] == "buffer"]
+        for row, term in enumerate([*constants, *parameters, *buffers]):
             self.row[term] = row
         starts = [sum(inputs[:i]) for i in range(len(inputs))]
         for term, leaf in leaves.items():
             if leaf[0] == "input":
                 self.row[term] = starts[leaf[1]] + leaf[2]
         program = Program(inputs, [leaves[t][1] for t in constants], [leaves[t][1] for t in parameters])
+        program.buffers = [leaves[t][1] for t in buffers]
         program.lane_rows, program.uniform_rows = sum(inputs), program.batch_row + 1
         return program
 

@@ -20,8 +20,9 @@ class ScalarProgram:
     ops      for each term the operation, or None
     args     for each term the numbers of its arguments; a tuple of operands is one number, -1 - its place in `groups`
     groups   tuples of terms, shared by all the operations that were given the same operands
-    leaves   term -> ("input", argument, position), ("parameter", Value) or ("constant", float)
+    leaves   term -> ("input", argument, position), ("parameter", Value), ("buffer", Value), ("constant", float)
     results  the terms that the function returned
+    updates  for each buffer the term that becomes its number
     """
 
     ops: list[Op | None] = field(default_factory=list)
@@ -29,6 +30,7 @@ class ScalarProgram:
     groups: list[tuple[int, ...]] = field(default_factory=list)
     leaves: dict[int, tuple] = field(default_factory=dict)
     results: list[int] = field(default_factory=list)
+    updates: dict[Value, int] = field(default_factory=dict)
 
     def operands(self, term: int) -> Iterator[int]:
         """The terms that a term is computed from, groups opened."""
@@ -37,9 +39,6 @@ class ScalarProgram:
                 yield from self.groups[-1 - argument]
             else:
                 yield argument
-
-    def parameters(self) -> list[Value]:
-        return [leaf[1] for leaf in self.leaves.values() if leaf[0] == "parameter"]
 
     def kinds(self) -> list[int]:
         """UNIFORM, BATCH or LANE for each term: an operation is of its operands' highest kind."""
@@ -69,7 +68,7 @@ class ScalarProgram:
             for argument in self.args[term]:
                 last = highest[-1 - argument] if argument < 0 else argument
                 assert last < term, f"term {term} uses term {last} before it is computed"
-        assert all(0 <= term < len(self.ops) for term in self.results)
+        assert all(0 <= term < len(self.ops) for term in (*self.results, *self.updates.values()))
 
     def __str__(self) -> str:
         counts = Counter(op.name for op in self.ops if op)
@@ -90,7 +89,9 @@ class ScalarProgram:
         for term, op in enumerate(self.ops[:limit]):
             if op is None:
                 kind, *what = self.leaves[term]
-                named: Any = what[0].label or what[0].data if kind == "parameter" else " ".join(map(str, what))
+                named: Any = (
+                    what[0].label or what[0].data if kind in ("parameter", "buffer") else " ".join(map(str, what))
+                )
                 lines.append(f"%{term} = {kind} {named}")
             else:
                 lines.append(f"%{term} = {op} {' '.join(map(shown, self.args[term]))}")

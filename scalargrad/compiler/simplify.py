@@ -9,7 +9,8 @@ from typing import Any
 from scalargrad.compiler.scalars import LANE, ScalarProgram
 from scalargrad.compiler.trace import Trace, Tracer
 from scalargrad.engine import Value, topological_order
-from scalargrad.operands import flatten
+from scalargrad.nn.module import Buffer
+from scalargrad.operands import flatten, number
 from scalargrad.ops import OPERATIONS, Op, add, dot, mul, sum
 
 
@@ -46,21 +47,27 @@ def scalar_program(trace: Trace) -> ScalarProgram:
         elif value in trace.constants:
             place[value] = builder.constant(value.data)
         else:
-            place[value] = builder.leaf("parameter", value)
+            place[value] = builder.leaf("buffer" if isinstance(value, Buffer) else "parameter", value)
 
     for tracer in trace.tracers:
         if tracer.op is not None:
             place[tracer] = builder.emit(tracer.op, tuple(map(number_of, tracer.args)))
     builder.program.results = [number_of(result) for result in flatten_results(trace.result)]
+    builder.program.updates = {buffer: number_of(_operand(x)) for buffer, x in trace.updates.items()}
     return builder.program
 
 
 def flatten_results(result: Any) -> Iterable[Any]:
+    """The Values, Tracers and floats in a nested result."""
     if isinstance(result, list | tuple):
         for item in result:
             yield from flatten_results(item)
     else:
-        yield result if isinstance(result, (Tracer, Value)) else float(result)
+        yield _operand(result)
+
+
+def _operand(x: Any) -> Any:
+    return x if isinstance(x, (Tracer, Value)) else number(x, "the result of a compiled function")
 
 
 class Builder:
@@ -118,13 +125,11 @@ class Builder:
             return None
         numbers: list[Any] = []
         for argument in args:
-            if argument < 0:
-                group = [self.number(x) for x in self.program.groups[-1 - argument]]
-                numbers.append(None if None in group else tuple(group))
-            else:
-                numbers.append(self.number(argument))
-            if numbers[-1] is None:
-                return None
+            terms = self.program.groups[-1 - argument] if argument < 0 else (argument,)
+            for x in terms:  # most often the first one says no
+                if self.number(x) is None:
+                    return None
+            numbers.append(tuple(map(self.number, terms)) if argument < 0 else self.number(argument))
         return self.constant(float(op.compute(*numbers)))
 
     def _expanded(self, op: Op, args: tuple[int, ...]) -> int:
@@ -212,7 +217,7 @@ def chains_as_dots(program: ScalarProgram) -> ScalarProgram:
         for argument in args:
             if argument >= 0:
                 uses[argument] += 1
-    for x in program.results:
+    for x in (*program.results, *program.updates.values()):
         uses[x] += 2
     inner = set()  # additions that only continue a chain
     for op, args in zip(program.ops, program.args, strict=True):
@@ -220,6 +225,15 @@ def chains_as_dots(program: ScalarProgram) -> ScalarProgram:
             inner.add(args[0])
     builder, kinds = Builder(), program.kinds()
     place: list[int] = []
+    groups: dict[int, int] = {}
+
+    def moved(argument: int) -> int:
+        if argument >= 0:
+            return place[argument]
+        if argument not in groups:
+            groups[argument] = builder.group(tuple(place[x] for x in program.groups[-1 - argument]))
+        return groups[argument]
+
     for term, op in enumerate(program.ops):
         if op is None:
             leaf = program.leaves[term]
@@ -229,17 +243,9 @@ def chains_as_dots(program: ScalarProgram) -> ScalarProgram:
         elif op is add and program.args[term][0] in inner:
             place.append(_chain(program, term, inner, kinds, builder, place))
         else:
-            args = program.args[term]
-            place.append(
-                builder.emit(
-                    op,
-                    tuple(
-                        builder.group(tuple(place[x] for x in program.groups[-1 - x])) if x < 0 else place[x]
-                        for x in args
-                    ),
-                )
-            )
+            place.append(builder.emit(op, tuple(map(moved, program.args[term]))))
     builder.program.results = [place[x] for x in program.results]
+    builder.program.updates = {buffer: place[x] for buffer, x in program.updates.items()}
     return builder.program
 
 
@@ -292,7 +298,7 @@ def without_dead(program: ScalarProgram) -> ScalarProgram:
     """Only what the results need; inputs stay, so that programs keep their arguments."""
     alive = [False] * len(program.ops)
     alive_groups: set[int] = set()
-    for x in program.results:
+    for x in (*program.results, *program.updates.values()):
         alive[x] = True
     for term in range(len(program.ops) - 1, -1, -1):
         if alive[term]:
@@ -319,5 +325,6 @@ def without_dead(program: ScalarProgram) -> ScalarProgram:
         result.ops.append(op)
         result.args.append(tuple(group_place[x] if x < 0 else place[x] for x in program.args[term]))
     result.results = [place[x] for x in program.results]
+    result.updates = {buffer: place[x] for buffer, x in program.updates.items()}
     result.verify()
     return result

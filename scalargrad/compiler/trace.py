@@ -9,15 +9,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from scalargrad.contexts import line_of_user_code, observed_by
+from scalargrad import randomness
+from scalargrad.contexts import PACKAGE, line_of_user_code, observed_by
 from scalargrad.engine import Value
+from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten, is_recorded
 from scalargrad.ops import OPERATIONS, Op
-
-PACKAGE = str(Path(__file__).parent.parent)
 
 
 class TraceError(TypeError):
@@ -100,6 +99,8 @@ class Trace:
         self.inputs: list[list[Tracer]] = []  # for each array argument, its numbers in C order
         self.result: Any = None
         self.constants: set[Value] = set()  # leaf Values made inside
+        self.updates: dict[Buffer, Any] = {}  # what becomes of buffers after a step of training
+        self.row: Tracer | None = None  # the number of the sample's row, if the function asked for it
         self.checked_tuples: dict[int, tuple] = {}
 
     def recorded(self, value: Value) -> None:
@@ -110,6 +111,17 @@ class Trace:
         raise TraceError.at_line(
             "backward() inside a compiled function", "return the loss and call program.backward(X, Y)"
         )
+
+    def before_gradients(self, order: list) -> None:
+        """Gradients inside are part of the program."""
+
+    def updated(self, buffer: Buffer, expression: Any) -> None:
+        self.updates[buffer] = expression
+
+    def row_number(self) -> Tracer:
+        if self.row is None:
+            self.row = Tracer(None)
+        return self.row
 
     def recordable(self, argument: Any) -> bool:
         """Is it a float, a Value, a Tracer, or a tuple of Values and Tracers?"""
@@ -133,11 +145,12 @@ def _active_trace() -> Trace:
     return trace
 
 
-def trace(function: Callable, shapes: list, arguments: list) -> Trace:
+def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None = None) -> Trace:
     """Run `function` once. An array argument of sample shape (2, 3) comes as a tuple of 2 tuples of 3 tracers.
 
     shapes      for each argument the shape of one sample, or None for an argument that is passed as it is
     arguments   the arguments that are passed as they are
+    step        what stands for the number of the training step
     """
     result = Trace()
     with _tracing(result):
@@ -148,7 +161,14 @@ def trace(function: Callable, shapes: list, arguments: list) -> Trace:
             else:
                 result.inputs.append([])
                 passed.append(_stand_ins(shape, result.inputs[-1]))
-        result.result = function(*passed)
+        outer = randomness.row.set(result.row_number), randomness.step.set(0.0 if step is None else step)
+        try:
+            result.result = function(*passed)
+        finally:
+            randomness.row.reset(outer[0])
+            randomness.step.reset(outer[1])
+    if result.row is not None:
+        result.inputs.append([result.row])
     return result
 
 

@@ -1,6 +1,6 @@
 """Networks of Values: Parameter and Module, and the dense layers built from them."""
 
 from scalargrad.nn.dense import MLP, Layer, Neuron
-from scalargrad.nn.module import Module, Parameter
+from scalargrad.nn.module import Buffer, Module, Parameter
 
-__all__ = ["MLP", "Layer", "Module", "Neuron", "Parameter"]
+__all__ = ["MLP", "Buffer", "Layer", "Module", "Neuron", "Parameter"]

@@ -16,7 +16,11 @@ INITIALISATIONS = {
     "he": lambda rng, fan_in, fan_out: rng.gauss(0.0, sqrt(2.0 / fan_in)),  # He et al. 2015, for relu
     "xavier": lambda rng, fan_in, fan_out: rng.uniform(-1.0, 1.0) * sqrt(6.0 / (fan_in + fan_out)),  # Glorot 2010
 }
-ACTIVATIONS = [name for name, op in OPERATIONS.items() if op.arguments[0] == "x" and op.scalars == 1 and op.partials]
+ACTIVATIONS = [
+    name
+    for name, op in OPERATIONS.items()
+    if op.partials and not op.special and (op.arguments == ("x",) or op.default is not None) and name != "batch_mean"
+]
 
 
 class Neuron(Module):

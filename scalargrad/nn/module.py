@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from scalargrad import contexts
 from scalargrad.engine import Value
 
 if TYPE_CHECKING:
@@ -14,6 +15,20 @@ class Parameter(Value):
 
     __slots__ = ()
     is_parameter = True
+
+
+class Buffer(Value):
+    """A leaf Value that belongs to a module's state but that training does not move: a running average."""
+
+    __slots__ = ()
+
+    def update(self, expression: Any) -> None:
+        """Set the number to that of `expression`. In a compiled program: once after each training step."""
+        for observer in contexts.observers.get():
+            if hasattr(observer, "updated"):
+                observer.updated(self, expression)
+                return
+        self.data = float(expression)
 
 
 class Module:
@@ -74,7 +89,7 @@ class Module:
         return self.train(False)
 
     def named_arrays(self) -> Iterator[tuple[str, Any]]:
-        """(name, nested list of parameters) for each array of `state_dict`. Layers rename theirs as PyTorch does."""
+        """(name, nested list) for each array of parameters or buffers. Layers rename theirs as PyTorch does."""
         for name, attribute in vars(self).items():
             yield from _arrays(name, attribute)
 
@@ -141,7 +156,7 @@ def _arrays(path: str, attribute: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(attribute, Module):
         for name, array in attribute.named_arrays():
             yield f"{path}.{name}", array
-    elif isinstance(attribute, Parameter) or _holds_only_parameters(attribute):
+    elif isinstance(attribute, Parameter | Buffer) or _is_array(attribute):
         yield path, attribute
     elif isinstance(attribute, list | tuple | dict):
         items = attribute.items() if isinstance(attribute, dict) else enumerate(attribute)
@@ -149,13 +164,13 @@ def _arrays(path: str, attribute: Any) -> Iterator[tuple[str, Any]]:
             yield from _arrays(f"{path}.{key}", item)
 
 
-def _holds_only_parameters(attribute: Any) -> bool:
-    """Is it an array: a list of parameters, or of equally long such lists?"""
+def _is_array(attribute: Any) -> bool:
+    """Is it a list of parameters or buffers, or of equally long such lists?"""
     if not isinstance(attribute, list | tuple) or not attribute:
         return False
-    if all(isinstance(item, Parameter) for item in attribute):
+    if all(isinstance(item, Parameter | Buffer) for item in attribute):
         return True
-    return all(_holds_only_parameters(item) for item in attribute) and len({len(item) for item in attribute}) == 1
+    return all(map(_is_array, attribute)) and len({len(item) for item in attribute}) == 1
 
 
 def _nested(array: Any, read: Any) -> Any:

@@ -1,0 +1,105 @@
+"""Two traces of one function must be the same: what differs was read from somewhere that a program cannot see."""
+
+from typing import Any
+
+from scalargrad.compiler.simplify import flatten_results
+from scalargrad.compiler.trace import Trace, TraceError, Tracer
+from scalargrad.engine import Value, topological_order
+from scalargrad.nn.module import Buffer
+from scalargrad.operands import flatten
+
+
+def parameters_of(trace: Trace) -> list[Value]:
+    """The leaf Values from outside that a trace used, in the order of their use."""
+    found: dict[Value, None] = {}
+    looked_at: set[Value] = set()
+    groups: set[int] = set()
+    for tracer in trace.tracers:
+        for argument in tracer.args:
+            if type(argument) is tuple and id(argument) in groups:
+                continue
+            groups.add(id(argument))
+            for x in flatten((argument,)):
+                if isinstance(x, Value) and x not in looked_at:
+                    for value in topological_order(x):
+                        looked_at.add(value)
+                        if value.op is None and value not in trace.constants and not isinstance(value, Buffer):
+                            found[value] = None
+    for result in flatten_results(trace.result):
+        if isinstance(result, Value):
+            found.update(
+                dict.fromkeys(v for v in topological_order(result) if v.op is None and v not in trace.constants)
+            )
+    return list(found)
+
+
+def must_agree(first: Trace, second: Trace) -> None:
+    """A TraceError if the traces differ in structure or in a constant."""
+    known: dict[tuple[int, int], bool] = {}
+    if len(first.tracers) != len(second.tracers):
+        raise TraceError(DIFFERENT_STRUCTURE)
+    for one, other in zip(first.tracers, second.tracers, strict=True):
+        if one.op is not other.op:
+            raise TraceError(DIFFERENT_STRUCTURE)
+        for x, y in zip(one.args, other.args, strict=True):
+            _same(x, y, first, second, known)
+    results = [list(flatten_results(trace.result)) for trace in (first, second)]
+    if len(results[0]) != len(results[1]):
+        raise TraceError(DIFFERENT_STRUCTURE)
+    for x, y in zip(*results, strict=True):
+        _same(x, y, first, second, known)
+
+
+DIFFERENT_STRUCTURE = (
+    "two runs of the function differ in structure: does it branch on a parameter's number, on a random number, "
+    "or on something that it changes itself?"
+)
+
+
+def _same(x: Any, y: Any, first: Trace, second: Trace, known: dict[tuple[int, int], bool]) -> None:
+    if x is y and not isinstance(x, Tracer):
+        return  # one parameter, or one tuple of parameters
+    if isinstance(x, Tracer) and isinstance(y, Tracer):
+        if x.index != y.index:
+            raise TraceError(DIFFERENT_STRUCTURE)
+        return
+    if type(x) is float and type(y) is float:
+        _same_number(x, y)
+        return
+    pair = (id(x), id(y))
+    if pair in known:
+        return
+    known[pair] = True
+    if type(x) is tuple and type(y) is tuple and len(x) == len(y):
+        for a, b in zip(x, y, strict=True):
+            _same(a, b, first, second, known)
+    elif isinstance(x, Value) and isinstance(y, Value):
+        _same_values(x, y, first, second, known)
+    else:
+        raise TraceError(DIFFERENT_STRUCTURE)
+
+
+def _same_values(x: Value, y: Value, first: Trace, second: Trace, known: dict) -> None:
+    """Results that the function computed from parameters alone, and constants that it made."""
+    orders = topological_order(x), topological_order(y)
+    if len(orders[0]) != len(orders[1]):
+        raise TraceError(DIFFERENT_STRUCTURE)
+    for one, other in zip(*orders, strict=True):
+        if one.op is not other.op:
+            raise TraceError(DIFFERENT_STRUCTURE)
+        if one.op is None and one is not other:
+            if one not in first.constants or other not in second.constants:
+                raise TraceError(DIFFERENT_STRUCTURE)
+            _same_number(one.data, other.data)
+        for a, b in zip(flatten(one.args), flatten(other.args), strict=True):
+            if type(a) is float and type(b) is float:
+                _same_number(a, b)
+    known.update(((id(one), id(other)), True) for one, other in zip(*orders, strict=True))
+
+
+def _same_number(x: float, y: float) -> None:
+    if x.hex() != y.hex():
+        raise TraceError(
+            f"two runs of the function differ: {x} and {y}; a random number, a clock, or a number read from a "
+            "parameter would be frozen (use parameters as Values)"
+        )

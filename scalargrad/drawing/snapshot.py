@@ -1,0 +1,148 @@
+"""What a graph holds at the moment when it is drawn: names, numbers, and how the values hang together."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scalargrad.drawing.lettering import number
+from scalargrad.engine import Value, local_derivatives, topological_order
+from scalargrad.ops import Op
+
+SIGNS = {"*": "×", "-": "−", "<=": "≤", "==": "=", "sum": "Σ"}
+LONGEST_EXPRESSION = 20
+DEEPEST_NESTING = 3  # of lists in `names`: a list of lists of lists of Values
+
+
+class Snapshot:
+    """The graph of one output, values numbered so that operands come before results. Training on does not change it.
+
+    values         the Values themselves, in topological order
+    data, grads    their numbers when the snapshot was taken
+    labels         what the user calls them, or ""
+    parameters     for each value, is it a parameter of a network?
+    operands       for each value the numbers of its operands, in order, repeated where repeated
+    slopes         for each value d value / d operand, in the same order; empty unless backward() has run
+    consumers      for each value the values that use it, in order
+    backward_ran   False if every result still has the gradient 0 that it was made with
+    """
+
+    def __init__(self, output: Value, names: Mapping[str, Any] | None = None) -> None:
+        self.values = topological_order(output)
+        index = {value: position for position, value in enumerate(self.values)}
+        self.output = len(self.values) - 1
+        self.data = [value.data for value in self.values]
+        self.grads = [value.grad for value in self.values]
+        self.labels = [str(value.label) for value in self.values]
+        for value, name in _named(names or {}):
+            if value in index:
+                self.labels[index[value]] = self.labels[index[value]] or name
+        self.parameters = [value.op is None and getattr(value, "is_parameter", False) is True for value in self.values]
+        self.operands = [[index[x] for x in value.operands] if value.op else [] for value in self.values]
+        self.consumers: list[list[int]] = [[] for _ in self.values]
+        for position, operands in enumerate(self.operands):
+            for operand in operands:
+                self.consumers[operand].append(position)
+        results_have_gradients = any(value.grad != 0.0 for value in self.values if value.op is not None)
+        self.backward_ran = results_have_gradients or output.grad != 0.0
+        self.slopes: list[list[float]] = [[] for _ in self.values]
+        if self.backward_ran:
+            self.slopes = [[slope for _, slope in local_derivatives(value)] for value in self.values]
+
+    def op(self, position: int) -> Op | None:
+        return self.values[position].op
+
+    def kind(self, position: int) -> str:
+        """input, parameter or result."""
+        if self.values[position].op is not None:
+            return "result"
+        return "parameter" if self.is_parameter(position) else "input"
+
+    def is_parameter(self, position: int) -> bool:
+        return self.parameters[position]
+
+    def is_off(self, position: int) -> bool:
+        """A function of one operand that passes nothing forward and nothing back, such as relu below zero."""
+        op, data = self.op(position), self.data[position]
+        if data != 0.0 or op is None or op.scalars != 1 or op.partials is None:
+            return False
+        slopes = self.slopes[position] or [slope for _, slope in local_derivatives(self.values[position])]
+        return slopes == [0.0]
+
+    def name(self, position: int) -> str:
+        """Its label, or else its formula in labels ("x1*w1"), or else its number ("v7")."""
+        if self.labels[position]:
+            return self.labels[position]
+        formula = self._formula(position)
+        if formula and len(formula) <= LONGEST_EXPRESSION:
+            return formula
+        return "output" if position == self.output else f"v{position}"
+
+    def _formula(self, position: int) -> str:
+        value = self.values[position]
+        if value.op is None or not 1 <= value.op.scalars <= 2:
+            return ""
+        operands = iter(self.operands[position])
+        parts = [number(x) if type(x) is float else self.labels[next(operands)] for x in value.args]
+        if not all(map(_is_plain, parts)):
+            return ""
+        symbol = value.op.symbol
+        if is_infix(value.op):
+            return f"{parts[0]}{symbol}{parts[1]}"
+        return f"{symbol}{parts[0]}" if not symbol[0].isalpha() else f"{symbol}({', '.join(parts)})"
+
+    def partial(self, position: int, of: int | None = None) -> str:
+        """∂(output)/∂(this value), or of another result."""
+        above, below = self.name(self.output if of is None else of), self.name(position)
+        return f"∂{_bracketed(above)}/∂{_bracketed(below)}"
+
+    def operation(self, position: int) -> str:
+        """The operation with its constants, as on a badge: ×, tanh, **2, 1/, leaky_relu(·, 0.01)."""
+        value = self.values[position]
+        if value.op is None:
+            return ""
+        sign = SIGNS.get(value.op.symbol, value.op.symbol)
+        flat = [x for argument in value.args for x in (argument if type(argument) is tuple else (argument,))]
+        constants = [type(x) is float for x in flat]
+        if not any(constants):
+            return sign
+        if is_infix(value.op):
+            first, second = ("" if type(x) is not float else number(x) for x in flat)
+            return f"{first}{sign}{second}"
+        if len(flat) > 4:
+            return f"{sign}(…)"
+        return f"{sign}({', '.join(number(x) if type(x) is float else '·' for x in flat)})"
+
+
+def is_infix(op: Op) -> bool:
+    """Is it written between its two operands?"""
+    return op.scalars == 2 and (not op.symbol[0].isalpha() or op.symbol in ("and", "or"))
+
+
+def largest_size(numbers: Iterable[float]) -> float:
+    """The largest of |numbers| that are finite; 0 if there are none."""
+    return max((abs(x) for x in numbers if math.isfinite(x)), default=0.0)
+
+
+def _is_plain(name: str) -> bool:
+    return bool(name) and all(character.isalnum() or character in "_.[]−" for character in name)
+
+
+def _bracketed(name: str) -> str:
+    return name if _is_plain(name) else f"({name})"
+
+
+def _named(names: Mapping[str, Any]) -> Iterable[tuple[Value, str]]:
+    """The Values among variables and, as x[0], in their lists; IPython's own variables begin with an underscore."""
+    found = []
+    pending = [(name, item, 0) for name, item in reversed(list(names.items())) if not name.startswith("_")]
+    while pending:
+        name, item, depth = pending.pop()
+        if isinstance(item, Value):
+            found.append((item, name))
+            continue
+        if str(getattr(item, "dtype", "")) == "object":  # a NumPy array of Values
+            item = item.tolist()
+        is_list_of_values = isinstance(item, list | tuple) and item and isinstance(item[0], Value | list | tuple)
+        if is_list_of_values and depth < DEEPEST_NESTING:
+            pending += [(f"{name}[{place}]", x, depth + 1) for place, x in reversed(list(enumerate(item)))]
+    return found

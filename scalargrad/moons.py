@@ -1,0 +1,207 @@
+"""The main job: two moons, a network that learns to tell them apart, and pictures of all of it."""
+
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import isfinite
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from scalargrad.datasets import load_moons
+from scalargrad.drawing import draw
+from scalargrad.engine import Value
+from scalargrad.losses import l2, mse
+from scalargrad.nn import MLP, Neuron
+from scalargrad.nn.dense import ACTIVATIONS
+from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
+from scalargrad.plots import plot_boundary, plot_history, plot_points
+from scalargrad.training import History, Measures, accuracy, progress_bar, train
+
+OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
+    "sgd": SGD,
+    "momentum": lambda lr: SGD(lr, momentum=0.9),
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+MOST_VALUES = 10_000_000  # in the graph of one epoch: about 2 GB
+FILES = {
+    "data.png": "the points",
+    "boundary-before.png": "what the untrained network says about every place",
+    "boundary-after.png": "what the trained network says",
+    "training.png": "loss and accuracy by epoch",
+    "neuron.svg": "one neuron on the input [1, 1], with its gradients",
+    "model.svg": "the trained network on its first sample, with its gradients",
+    "summary.json": "settings, results, versions",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run depends on, and nothing else: one seed gives the points and the first weights.
+
+    The rate and the number of epochs were chosen such that nearly every seed ends at an accuracy of 0.99 or more:
+    see benchmarks/moons_seeds.txt.
+
+    >>> Settings(samples=1)
+    Traceback (most recent call last):
+    ValueError: samples is at least 2, got 1
+    """
+
+    samples: int = 100
+    noise: float = 0.1
+    hidden: tuple[int, ...] = (8, 8)
+    activation: str = "relu"
+    output_activation: str = "linear"
+    optimizer: str = "adam"
+    lr: float = 0.025
+    epochs: int = 200
+    alpha: float = 1e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check("samples", self.samples, self.samples >= 2, "at least 2")
+        _check("noise", self.noise, isfinite(self.noise) and self.noise >= 0.0, "a number from 0 on")
+        for size in self.hidden:
+            _check("hidden", size, size >= 1, "one size for each layer, at least 1")
+        _check("hidden", self.hidden, len(self.hidden) > 0, "at least one size")
+        for name in ("activation", "output_activation"):
+            _check_name(name, getattr(self, name), [*ACTIVATIONS, "linear"])
+        _check_name("optimizer", self.optimizer, list(OPTIMIZERS))
+        _check("lr", self.lr, isfinite(self.lr) and self.lr > 0.0, "a number above 0")
+        _check("epochs", self.epochs, self.epochs >= 1, "at least 1")
+        _check("alpha", self.alpha, isfinite(self.alpha) and self.alpha >= 0.0, "a number from 0 on")
+        _check("seed", self.seed, 0 <= self.seed < 2**32, f"0 to {2**32 - 1}")
+        sizes = [2, *self.hidden, 1]
+        weights = sum(sources * targets for sources, targets in pairwise(sizes))
+        values = self.samples * (2 + 3 * sum(sizes[1:])) + weights
+        if values > MOST_VALUES:
+            raise ValueError(f"samples and hidden make more than {MOST_VALUES:,} values an epoch, which do not fit")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained network, with what it was trained on and how that went."""
+
+    model: MLP
+    points: list[list[float]]
+    labels: list[int]
+    history: History
+    seconds: float  # of training alone
+
+    @property
+    def loss(self) -> float:
+        return self.history["loss"][-1]
+
+    @property
+    def accuracy(self) -> float:
+        return self.history["accuracy"][-1]
+
+
+def learn(
+    settings: Settings,
+    before: Callable[[MLP, list, list], None] | None = None,
+    after_epoch: Callable[[int, Measures], None] | None = None,
+) -> Result:
+    """Make the points and the network, and train it on all points at once; `before` sees the three before training.
+
+    >>> result = learn(Settings(samples=10, epochs=2))
+    >>> len(result.history["accuracy"])
+    3
+    """
+    point_array, label_array = load_moons(settings.samples, settings.noise, settings.seed)
+    points, labels = point_array.tolist(), label_array.tolist()
+    model = MLP(2, [*settings.hidden, 1], settings.activation, settings.output_activation, rng=settings.seed)
+    parameters = model.parameters()
+
+    def objective() -> tuple[Any, Measures]:
+        outputs = [model(point) for point in points]
+        loss = mse(outputs, labels) + settings.alpha * l2(parameters)
+        return loss, {"accuracy": accuracy([output > 0.5 for output in outputs], labels)}
+
+    if before:
+        before(model, points, labels)
+    start = perf_counter()
+    history = train(objective, parameters, OPTIMIZERS[settings.optimizer](settings.lr), settings.epochs, after_epoch)
+    return Result(model, points, labels, history, perf_counter() - start)
+
+
+def run(settings: Settings, folder: Path) -> Result:
+    """Train, and put the pictures and summary.json into a folder that exists."""
+
+    def before(model: MLP, points: list, labels: list) -> None:
+        right = accuracy([float(model(point)) > 0.5 for point in points], labels)
+        plot_points(points, labels, f"Two moons: {len(points)} points").savefig(folder / "data.png")
+        plot_boundary(model, points, labels, f"Before training: accuracy {right:.1%}").savefig(
+            folder / "boundary-before.png"
+        )
+
+    with progress_bar(settings.epochs) as after_epoch:
+        result = learn(settings, before, after_epoch)
+    shown = f"accuracy {result.accuracy:.1%}"
+    plot_boundary(result.model, result.points, result.labels, f"After {settings.epochs} epochs: {shown}").savefig(
+        folder / "boundary-after.png"
+    )
+    plot_history(result.history, f"Training: loss {result.loss:.4f}, {shown}").savefig(folder / "training.png")
+    draw_neuron(settings).save(folder / "neuron.svg")
+    draw_model(result).save(folder / "model.svg")
+    summary = json.dumps(summarised(settings, result), indent=2, allow_nan=False)
+    (folder / "summary.json").write_text(summary + "\n", encoding="utf-8")
+    return result
+
+
+def draw_neuron(settings: Settings) -> Any:
+    """One neuron on the input [1, 1], after backward()."""
+    x1, x2 = Value(1.0, "x1"), Value(1.0, "x2")
+    output = Neuron(2, activation=settings.activation, rng=settings.seed)([x1, x2])
+    output.backward()
+    return draw(output, title=f"One neuron ({settings.activation}) on the input [1, 1]")
+
+
+def draw_model(result: Result) -> Any:
+    """The trained network on its first sample, after backward() of the squared error."""
+    (x1, x2), label = result.points[0], result.labels[0]
+    output = result.model([Value(x1, "x1"), Value(x2, "x2")])
+    output.label = "output"
+    loss = (output - label) ** 2
+    loss.label = "loss"
+    result.model.zero_grad()
+    loss.backward()
+    return draw(loss, title=f"The trained network on its first sample, of class {label}")
+
+
+def summarised(settings: Settings, result: Result) -> dict[str, Any]:
+    """What summary.json holds."""
+    import matplotlib
+    import numpy
+    import sklearn
+
+    from scalargrad import __version__
+
+    return {
+        "settings": asdict(settings),
+        "seed": settings.seed,
+        "loss": result.loss,
+        "accuracy": result.accuracy,
+        "seconds": round(result.seconds, 3),
+        "versions": {
+            "python": platform.python_version(),
+            "scalargrad": __version__,
+            "numpy": numpy.__version__,
+            "scikit-learn": sklearn.__version__,
+            "matplotlib": matplotlib.__version__,
+        },
+    }
+
+
+def _check(name: str, setting: Any, fits: bool, what: str) -> None:
+    if not fits:
+        raise ValueError(f"{name} is {what}, got {setting}")
+
+
+def _check_name(name: str, setting: str, known: list[str]) -> None:
+    if setting not in known:
+        raise ValueError(f"{name} {setting!r} is not known; there are {', '.join(known)}")

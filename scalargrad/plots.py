@@ -1,0 +1,131 @@
+"""Pictures of data and of training, drawn by matplotlib without its global state: each function returns a Figure."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.contexts import no_grad
+from scalargrad.drawing.palette import LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Blue and orange, and two shapes: told apart by every eye, and in grey.
+CLASSES = [(0, LIGHT["positive"], "o"), (1, LIGHT["negative"], "D")]
+# The colours of a place by the output there: one shade of blue to the next below 0.5, of orange above.
+SHADES = [
+    (0.0, LIGHT["tint-positive-3"]),
+    (0.5, LIGHT["tint-positive-1"]),
+    (0.5, LIGHT["tint-negative-1"]),
+    (1.0, LIGHT["tint-negative-3"]),
+]
+GRID = 60  # places along each side at which a boundary picture asks the network
+MARGIN = 0.4  # around the outermost points
+
+
+def plot_points(points: Sequence[Sequence[float]], labels: Sequence[int], title: str) -> "Figure":
+    """Points [samples, 2] of the classes 0 and 1.
+
+    >>> plot_points([[0.0, 1.0], [1.0, 0.0]], [0, 1], "Two points").axes[0].get_title(loc="left")
+    'Two points'
+    """
+    figure = _figure(6.4, 4.8)
+    axes = figure.subplots()
+    _scatter(axes, points, labels, title)
+    _legend(figure)
+    return figure
+
+
+def plot_boundary(
+    output: Callable[[list[float]], Any], points: Sequence[Sequence[float]], labels: Sequence[int], title: str
+) -> "Figure":
+    """What a network says about every place: `output([x1, x2])` above 0.5 is class 1.
+
+    The colour goes with the output, from 0 and below to 1 and above; a black line runs where it is 0.5.
+    """
+    import numpy
+    from matplotlib.colors import LinearSegmentedColormap
+
+    figure = _figure(6.4, 4.8)
+    axes = figure.subplots()
+    left, right, bottom, top = _scatter(axes, points, labels, title)
+    across, upward = numpy.linspace(left, right, GRID), numpy.linspace(bottom, top, GRID)
+    with no_grad():
+        outputs = numpy.array([[float(output([x1, x2])) for x1 in across.tolist()] for x2 in upward.tolist()])
+    axes.grid(False)
+    axes.imshow(
+        outputs,
+        cmap=LinearSegmentedColormap.from_list("shades", SHADES),
+        vmin=0.0,
+        vmax=1.0,
+        extent=(left, right, bottom, top),
+        origin="lower",
+        interpolation="bilinear",
+        aspect="auto",
+        zorder=0,
+    )
+    if (outputs < 0.5).any() and (outputs > 0.5).any():  # else there is no line to draw
+        axes.contour(across, upward, outputs, levels=[0.5], colors=LIGHT["ink"], linewidths=1.8, zorder=1)
+        axes.plot([], [], color=LIGHT["ink"], linewidth=1.8, label="output 0.5")
+    _legend(figure)
+    return figure
+
+
+def plot_history(history: dict[str, list[float]], title: str) -> "Figure":
+    """Each measure by epoch, one below the other; position 0 is the untrained network."""
+    figure = _figure(6.4, 2.6 * len(history))
+    panels = figure.subplots(len(history), sharex=True, squeeze=False)[:, 0]
+    for axes, (name, measures) in zip(panels, history.items(), strict=True):
+        _frame(axes)
+        axes.plot(range(len(measures)), measures, color=LIGHT["output"], linewidth=2.0)
+        axes.set_ylabel(name)
+        if name == "accuracy":
+            axes.set_ylim(-0.03, 1.03)
+            axes.yaxis.set_major_formatter(lambda share, position: f"{share:.0%}")
+        elif min(measures) > 0.0:
+            axes.set_yscale("log")
+    panels[-1].set_xlabel("epoch")
+    panels[-1].set_xlim(0, max(1, len(measures) - 1))
+    panels[0].set_title(title, loc="left", color=LIGHT["ink"])
+    return figure
+
+
+def _figure(width: float, height: float) -> "Figure":
+    """A figure of its own: pyplot, which keeps every figure that it makes, is not asked."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor=LIGHT["ground"])
+
+
+def _frame(axes: "Axes") -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(LIGHT["band-line"])
+    axes.tick_params(colors=LIGHT["muted"], which="both")
+    axes.grid(color=LIGHT["tint-zero"])
+    axes.set_axisbelow(True)
+
+
+def _scatter(
+    axes: "Axes", points: Sequence[Sequence[float]], labels: Sequence[int], title: str
+) -> tuple[float, float, float, float]:
+    """Draw the points; returns the left, right, lower and upper end of the picture."""
+    _frame(axes)
+    for label, colour, shape in CLASSES:
+        chosen = [point for point, own in zip(points, labels, strict=True) if own == label]
+        x1, x2 = [point[0] for point in chosen], [point[1] for point in chosen]
+        axes.scatter(
+            x1, x2, s=34, c=colour, marker=shape, edgecolors="white", linewidths=0.8, label=f"class {label}", zorder=2
+        )
+    axes.set_xlabel("x1")
+    axes.set_ylabel("x2", rotation=0)
+    axes.set_title(title, loc="left", color=LIGHT["ink"])
+    x1, x2 = [point[0] for point in points], [point[1] for point in points]
+    ends = min(x1) - MARGIN, max(x1) + MARGIN, min(x2) - MARGIN, max(x2) + MARGIN
+    axes.set_xlim(*ends[:2])
+    axes.set_ylim(*ends[2:])
+    return ends
+
+
+def _legend(figure: "Figure") -> None:
+    """Below the picture, where it hides nothing."""
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)

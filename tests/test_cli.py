@@ -1,0 +1,222 @@
+"""The command: help, errors in one line, and files that are whole or not there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import scalargrad
+from scalargrad import cli, moons, plots
+
+ROOT = Path(scalargrad.__file__).parent.parent
+TINY = ["--samples", "6", "--hidden", "2", "--epochs", "2"]
+
+
+@pytest.fixture(autouse=True)
+def coarse_pictures(monkeypatch):
+    monkeypatch.setattr(plots, "GRID", 5)
+
+
+def moons_in(folder, *options):
+    """Exit status of `scalargrad moons`."""
+    try:
+        return cli.main(["moons", *TINY, "--out", str(folder), *options])
+    except SystemExit as stopped:
+        return stopped.code
+
+
+def test_alone_it_prints_help(capsys):
+    assert cli.main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(command.name in shown and command.purpose in shown for command in cli.COMMANDS)
+
+
+@pytest.mark.parametrize("name", [command.name for command in cli.COMMANDS])
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([name, "--help"])
+    assert stopped.value.code == 0
+    assert f"usage: scalargrad {name}" in capsys.readouterr().out
+
+
+def test_as_a_module_it_is_the_same_command():
+    shown = subprocess.run(
+        [sys.executable, "-m", "scalargrad", "--version"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert shown.stdout == f"scalargrad {scalargrad.__version__}\n"
+
+
+def test_importing_it_loads_only_the_standard_library():
+    code = (
+        "import sys; before = set(sys.modules); import scalargrad.cli; "
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
+        "print(sorted(new - sys.stdlib_module_names - {'scalargrad'}))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_moons_says_what_came_of_it_and_where_everything_is(tmp_path, capsys):
+    out = tmp_path / "a" / "new place"
+    assert moons_in(out) == 0
+    shown, errors = capsys.readouterr()
+    summary = json.loads((out / "summary.json").read_text())
+    assert f"loss {summary['loss']:.4f}, accuracy {summary['accuracy']:.1%}" in shown
+    assert all(str(out / name) in shown for name in moons.FILES)
+    assert {path.name for path in out.iterdir()} == set(moons.FILES)
+    assert errors == ""  # no progress bar where there is no terminal
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_one_seed_gives_one_loss_in_every_process(tmp_path):
+    results = []
+    for name, hash_seed in (("one", "1"), ("two", "2")):
+        code = (
+            "from scalargrad import cli, plots; plots.GRID = 5; "
+            f"cli.main(['moons', *{TINY}, '--seed', '4', '--out', {str(tmp_path / name)!r}])"
+        )
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environment, capture_output=True)
+        summary = json.loads((tmp_path / name / "summary.json").read_text())
+        results.append((summary["loss"], summary["accuracy"]))
+    assert results[0] == results[1]
+
+
+def test_every_setting_can_be_chosen(tmp_path):
+    chosen = moons.Settings(7, 0.2, (3, 2), "tanh", "sigmoid", "sgd", 0.01, 1, 0.5, 9)
+    options = ["--samples", "7", "--noise", "0.2", "--hidden", "3", "2", "--activation", "tanh", "--alpha", "0.5"]
+    options += ["--output-activation", "sigmoid", "--optimizer", "sgd", "--lr", "0.01", "--epochs", "1", "--seed", "9"]
+    assert moons_in(tmp_path, *options) == 0
+    settings = json.loads((tmp_path / "summary.json").read_text())["settings"]
+    assert moons.Settings(**{**settings, "hidden": tuple(settings["hidden"])}) == chosen
+
+
+NUMBERS = ["-1", "0", "nan", "inf", "-inf", "two", "", "1e999"]
+MISTAKES = [
+    *([option, number] for option in ("--samples", "--hidden", "--epochs", "--lr") for number in NUMBERS),
+    *([option, number] for option in ("--noise", "--alpha", "--seed") for number in NUMBERS if number != "0"),
+    ["--samples", "1"],
+    ["--samples", "2.5"],
+    ["--samples", "1000000000"],
+    ["--samples", "9" * 5000],
+    ["--hidden"],
+    ["--hidden", "8", "x"],
+    ["--hidden", "100000", "100000"],
+    ["--hidden", "9" * 4000, "9" * 4000],
+    ["--seed", str(2**32)],
+    ["--activation", "softmax"],
+    ["--activation", "line\nbreak"],
+    ["--activation", "log"],  # of a negative number
+    ["--output-activation", "é\udc80"],
+    ["--optimizer", "lbfgs"],
+    ["--optimizer", "sgd", "--lr", "1e300"],
+    ["--noise", "1e300"],
+    ["--sample", "5"],
+    ["--color"],
+    ["surplus"],
+    ["surplus\nwith a line break"],
+    ["--out"],
+    ["--out", ""],
+]
+
+
+@pytest.mark.parametrize(
+    "options", MISTAKES, ids=lambda options: " ".join(options)[:30].encode("unicode_escape").decode()
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(options, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert moons_in("out", *options) == 2
+    shown, errors = capsys.readouterr()
+    assert shown == ""
+    assert errors.startswith("scalargrad")
+    assert ": error: " in errors
+    assert errors[-1] == "\n"
+    assert errors[:-1].isprintable()
+    assert len(errors) < 600
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_command_is_one_line(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["suns"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "dangling", "/dev/null", "/proc/moons"])
+def test_a_place_that_cannot_hold_files_is_refused_before_training(place, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(moons, "run", lambda *arguments: pytest.fail("it trained"))
+    assert moons_in(place) == 2
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    assert "cannot be written to" in errors
+    assert (tmp_path / "file").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file"]
+
+
+def test_other_files_in_the_folder_stay(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "data.png").write_text("old")
+    assert moons_in(tmp_path) == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "data.png").read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", *moons.FILES}
+
+
+STAGES = [
+    "load_moons",
+    "plot_points",
+    "plot_boundary",
+    "train",
+    "plot_history",
+    "draw_neuron",
+    "draw_model",
+    "summarised",
+]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ctrl_c_at_any_stage_leaves_everything_as_it_was(stage, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "data.png").write_text("old")
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(moons, stage, interrupted)
+    assert moons_in(out) == 130
+    assert capsys.readouterr().err == "scalargrad moons: interrupted\n"
+    assert [path.read_text() for path in out.iterdir()] == ["old"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_ctrl_c_from_outside_ends_a_run_in_one_line(tmp_path):
+    # A shell may have told its children to ignore SIGINT; the first line undoes that.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from scalargrad.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", code, "moons", *TINY, "--epochs", "1000000", "--out", str(out)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".unfinished-*/boundary-before.png")):  # until it trains
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        shown, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, shown, errors) == (130, "", "scalargrad moons: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
