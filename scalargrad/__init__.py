@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.anomaly import AnomalyError, anomaly_detection
 from scalargrad.contexts import no_grad
-
 from scalargrad.engine import Value, gradients, topological_order
 from scalargrad.functional import GradcheckError, grad, gradcheck, hessian, hvp, jvp, value_and_grad
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
@@ -92,7 +91,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *LATER})
 
 
-# What a star import brings; abs, compile, pow and sum stay the builtins there.
+# What a star import brings; abs, compile, pow and sum stay the builtins there, random the module.
 __all__ = [
     "AnomalyError",
     "anomaly_detection",
@@ -148,7 +147,6 @@ __all__ = [
     "minimum",
     "mul",
     "neg",
-    "random",
     "relu",
     "sigmoid",
     "sign",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from scalargrad import moons
+from scalargrad.graph_commands import add_draw_options, add_explain_options, run_draw, run_explain
 
 LONGEST_ERROR = 500  # characters
 INTERRUPTED = 130  # 128 + the number of SIGINT, as shells have it
@@ -112,6 +113,7 @@ def add_moons_options(parser: argparse.ArgumentParser) -> None:
             metavar=METAVARS[kind],
             help=f"{purpose} (default {shown})",
         )
+    parser.add_argument("--animate", action="store_true", help="also write training.svg, the boundary as it moves")
     parser.add_argument("--out", type=_path, default=Path("moons"), metavar="FOLDER", help="default: moons")
 
 
@@ -120,19 +122,20 @@ def run_moons(options: argparse.Namespace) -> None:
     chosen = {field.name: getattr(options, field.name) for field in fields(moons.Settings)}
     settings = moons.Settings(**{**chosen, "hidden": tuple(options.hidden)})
     with finished_files(options.out) as unfinished:
-        result = moons.run(settings, unfinished)
+        result = moons.run(settings, unfinished, options.animate)
+    epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
     print(result.model)
-    print(
-        f"\n{settings.epochs} epochs in {result.seconds:.1f} s: loss {result.loss:.4f}, accuracy {result.accuracy:.1%}"
-    )
-    print()
-    places = {str(options.out / name): content for name, content in moons.FILES.items()}
+    print(f"\n{epochs} in {result.seconds:.1f} s: loss {result.loss:.4f}, accuracy {result.accuracy:.1%}\n")
+    files = moons.FILES | (moons.ANIMATION if options.animate else {})
+    places = {str(options.out / name): content for name, content in files.items()}
     for place, content in places.items():
         print(f"  {place:<{max(map(len, places))}}  {content}")
 
 
 COMMANDS = [
     Command("moons", "train a network on two moons, and draw it", add_moons_options, run_moons),
+    Command("draw", "draw the graph of a formula, with its gradients", add_draw_options, run_draw),
+    Command("explain", "write out the chain rule of a formula, with its numbers", add_explain_options, run_explain),
 ]
 
 

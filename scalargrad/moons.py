@@ -10,8 +10,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from scalargrad.contexts import no_grad
 from scalargrad.datasets import load_moons
-from scalargrad.drawing import draw
+from scalargrad.drawing import DecisionBoundary, draw, draw_frames
 from scalargrad.engine import Value
 from scalargrad.losses import l2, mse
 from scalargrad.nn import MLP, Neuron
@@ -37,6 +38,8 @@ FILES = {
     "model.svg": "the trained network on its first sample, with its gradients",
     "summary.json": "settings, results, versions",
 }
+ANIMATION = {"training.svg": "the decision boundary as it moves during training"}
+FRAMES = 25  # of the animation
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Settings:
         _check("samples", self.samples, self.samples >= 2, "at least 2")
         _check("noise", self.noise, isfinite(self.noise) and self.noise >= 0.0, "a number from 0 on")
         for size in self.hidden:
-            _check("hidden", size, size >= 1, "one size for each layer, at least 1")
+            _check("hidden", size, size >= 1, "made of sizes of at least 1")
         _check("hidden", self.hidden, len(self.hidden) > 0, "at least one size")
         for name in ("activation", "output_activation"):
             _check_name(name, getattr(self, name), [*ACTIVATIONS, "linear"])
@@ -129,18 +132,33 @@ def learn(
     return Result(model, points, labels, history, perf_counter() - start)
 
 
-def run(settings: Settings, folder: Path) -> Result:
-    """Train, and put the pictures and summary.json into a folder that exists."""
+def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
+    """Train, and put the pictures and summary.json into a folder that exists; `animate` adds training.svg."""
+    frames: list[DecisionBoundary] = []
+    every = -(-settings.epochs // FRAMES)
+    scene: dict[str, Any] = {}
 
     def before(model: MLP, points: list, labels: list) -> None:
+        scene.update(model=model, points=points, labels=labels)
+        if animate:
+            frames.append(boundary_frame(title="before training", **scene))
         right = accuracy([float(model(point)) > 0.5 for point in points], labels)
         plot_points(points, labels, f"Two moons: {len(points)} points").savefig(folder / "data.png")
         plot_boundary(model, points, labels, f"Before training: accuracy {right:.1%}").savefig(
             folder / "boundary-before.png"
         )
 
-    with progress_bar(settings.epochs) as after_epoch:
+    with progress_bar(settings.epochs) as show:
+
+        def after_epoch(epoch: int, measures: Measures) -> None:
+            show(epoch, measures)
+            if animate and (epoch % every == 0 or epoch == settings.epochs):
+                title = f"epoch {epoch}: accuracy {measures['accuracy']:.1%}"
+                frames.append(boundary_frame(title=title, **scene))
+
         result = learn(settings, before, after_epoch)
+    if animate:
+        draw_frames(frames, folder / "training.svg", seconds=0.3, title="Two moons, learned")
     shown = f"accuracy {result.accuracy:.1%}"
     plot_boundary(result.model, result.points, result.labels, f"After {settings.epochs} epochs: {shown}").savefig(
         folder / "boundary-after.png"
@@ -151,6 +169,16 @@ def run(settings: Settings, folder: Path) -> Result:
     summary = json.dumps(summarised(settings, result), indent=2, allow_nan=False)
     (folder / "summary.json").write_text(summary + "\n", encoding="utf-8")
     return result
+
+
+def boundary_frame(model: MLP, points: list, labels: list, title: str) -> DecisionBoundary:
+    """What the network says at one moment; class 0 is blue, as in the other pictures."""
+
+    def score(rows: list) -> list[float]:
+        with no_grad():
+            return [1.0 - float(model(row)) for row in rows]
+
+    return DecisionBoundary(score, points, [1 - label for label in labels], resolution=30, title=title)
 
 
 def draw_neuron(settings: Settings) -> Any:

@@ -79,6 +79,6 @@ def _measured(objective: Callable[[], Any], epoch: int) -> tuple[Value, Measures
     result = objective()
     loss, others = result if isinstance(result, tuple) else (result, {})
     if not isfinite(loss.data):
-        remedy = "a smaller learning rate helps" if epoch else "before any training: look at the data and activations"
-        raise FloatingPointError(f"after epoch {epoch} the loss is {loss.data}; {remedy}")
+        when = f"after epoch {epoch}; a smaller learning rate helps" if epoch else "before any training"
+        raise FloatingPointError(f"the loss is {loss.data} {when}")
     return loss, {"loss": loss.data, **others}

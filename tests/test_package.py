@@ -22,7 +22,7 @@ LEVELS = [
     ["anomaly", "functional", "nn", "losses", "optim", "drawing", "expressions", "datasets"],
     ["compiler", "explanation", "diagnosis", "training", "plots"],
     ["stepping"],
-    ["moons"],
+    ["moons", "graph_commands"],
     ["cli"],
     ["__main__"],
 ]
