@@ -51,17 +51,18 @@ class Op:
         self.domain, self.default, self.composite = domain, default, composite
         self.scalars = 0 if set(arguments) & set("[*") else len(self.arguments)  # 1, 2, or 0 where tuples come in
         self.collects = self.arguments[-1][0] == "*"
+        self.quick = self.scalars > 0 or name == "dot"
         OPERATIONS[name] = self
 
     def __call__(self, *args: Any) -> Any:
         """The value for floats, a recorded Value for Values, a term for compiler terms."""
-        shown = args[-1] if args and type(args[-1]) is tuple and args[-1] else args[0] if args else None
-        kind: Any = type(shown[0] if type(shown) is tuple and shown else shown)
-        if is_recorded(kind):  # the quick look, at one operand: it records what fits, and checks the rest
-            if self.scalars or (self is dot and type(args[0]) is tuple):
-                return kind.apply_operation(self, args)
-        elif self.scalars and self.scalars == len(args) and all(type(x) is float for x in args):
-            return self.on_floats(*args)
+        last = args[-1] if args else None
+        kind: Any = type(last[0] if type(last) is tuple and last else last)
+        if kind is float:
+            if self.scalars == len(args) and all(type(x) is float for x in args):
+                return self.on_floats(*args)
+        elif self.quick and hasattr(kind, "apply_operation") and not (self.scalars and tuple in map(type, args)):
+            return kind.apply_operation(self, args)  # which checks what does not fit
         args = self.checked(args)
         for x in flatten(args):
             if is_recorded(x):

@@ -58,5 +58,5 @@ def test_the_operation_takes_values_and_has_no_slope():
 
 
 def test_counters_are_whole_numbers():
-    with pytest.raises(ValueError, match="random counts in whole numbers, got 0.5"):
+    with pytest.raises(ValueError, match=r"random counts in whole numbers, got 0\.5"):
         random(0.5, 0, 0, 0)

@@ -17,7 +17,7 @@ IDEOGRAPH = 100
 MOST_CHARACTERS = 300  # that are measured
 
 # Control characters as Unicode's pictures of them; what XML forbids, breaks a line or turns its direction, as �.
-SURROGATES, DIRECTIONS = range(0xD800, 0xE000), (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+SURROGATES, DIRECTIONS = range(0xD800, 0xE000), (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 FORBIDDEN = (*range(0x7F, 0xA0), 0x2028, 0x2029, *DIRECTIONS, *SURROGATES, 0xFFFE, 0xFFFF)
 REPLACED = dict.fromkeys(FORBIDDEN, "\N{REPLACEMENT CHARACTER}") | {code: chr(0x2400 + code) for code in range(0x20)}
 ESCAPED = REPLACED | {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&quot;"}

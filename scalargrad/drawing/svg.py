@@ -16,7 +16,6 @@ from scalargrad.drawing.view import Card, Edge, View
 
 MARGIN = 26.0
 HEADING_SIZE, SUMMARY_SIZE, LEGEND_SIZE = 15.0, 11.5, 10.5
-NARROWEST_PICTURE = 380.0
 THINNEST, THICKEST = 1.2, 5.0
 MOST_HALOS = 600  # edges that are drawn with a gap around them where they cross others
 
@@ -121,7 +120,7 @@ class SvgWriter:
         """The elements of a figure, and its width and height."""
         header_height = 58.0 + (34.0 if layout.bands else 0.0)
         side = MARGIN + (14.0 if layout.bands else 0.0)
-        inner = max(layout.width + 2 * (side - MARGIN), NARROWEST_PICTURE)
+        inner = max(layout.width + 2 * (side - MARGIN), 1.1 * self._scale(view)[1])  # room for the legend in any font
         legend, legend_height = self._legend(view, layout, inner)
         down = MARGIN + header_height - 8
         legend_top = down + layout.height + (14.0 if layout.bands else 0.0) + 26

@@ -79,7 +79,7 @@ class Layer(Module):
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         operands = as_operands(inputs, len(self.neurons[0].weights), "Layer")
-        outputs = tuple(neuron(operands) for neuron in self.neurons)
+        outputs = tuple([neuron(operands) for neuron in self.neurons])
         return outputs[0] if len(outputs) == 1 else outputs
 
     def named_arrays(self) -> Iterator[tuple[str, Any]]:

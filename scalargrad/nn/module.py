@@ -129,19 +129,21 @@ class Module:
         return f"{type(self).__name__}, {count} {'parameter' if count == 1 else 'parameters'}"
 
 
-def _walk(path: str, attribute: Any) -> Iterator[tuple[str, Parameter]]:
-    """The parameters in an attribute, with their names."""
+def _walk(path: str, attribute: Any, found: list[tuple[str, Parameter]] | None = None) -> list[tuple[str, Parameter]]:
+    """The parameters in an attribute, with their names; `found` is the list to add them to."""
+    found = [] if found is None else found
     if isinstance(attribute, Parameter):
-        yield path, attribute
+        found.append((path, attribute))
     elif isinstance(attribute, Module):
         for name, inner in vars(attribute).items():
-            yield from _walk(f"{path}.{name}", inner)
+            _walk(f"{path}.{name}", inner, found)
     elif isinstance(attribute, list | tuple):
         for index, item in enumerate(attribute):
-            yield from _walk(f"{path}.{index}", item)
+            _walk(f"{path}.{index}", item, found)
     elif isinstance(attribute, dict):
         for key, item in attribute.items():
-            yield from _walk(f"{path}.{key}", item)
+            _walk(f"{path}.{key}", item, found)
+    return found
 
 
 def _children(attribute: Any) -> Iterator[Module]:
