@@ -41,6 +41,13 @@ def show(value: Any) -> None:
         value.op, value.first, value.second = None, (), ()
 
 
+def about_to_freeze(values: list, what: str, remedy: str) -> None:
+    """Tell the blocks around that a number of `values` leaves the graph: where a function is traced, an error."""
+    for observer in observers.get():
+        if hasattr(observer, "frozen"):
+            observer.frozen(values, what, remedy)
+
+
 def no_grad() -> Any:
     """A block (or, as a decorator, a function) in which results are leaves: nothing is recorded.
 
@@ -54,9 +61,19 @@ def no_grad() -> Any:
     return _block(recording, False)
 
 
+def with_grad() -> Any:
+    """A block in which results are recorded, also inside of `no_grad`."""
+    return _block(recording, True)
+
+
 def observed_by(observer: Observer) -> Any:
     """A block whose new Values and backward passes are shown to `observer`."""
     return _block(observers, (*observers.get(), observer))
+
+
+def observed_only_by(observer: Observer) -> Any:
+    """The same, and the observers of the blocks around are not told."""
+    return _block(observers, (observer,))
 
 
 PACKAGE = os.path.dirname(__file__) + os.sep  # pathlib would be a third of the time of `import scalargrad`

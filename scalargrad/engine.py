@@ -97,6 +97,8 @@ class Value:
 
     def detach(self) -> "Value":
         """A leaf with the same number: no gradient flows through it."""
+        if contexts.open_blocks:
+            contexts.about_to_freeze(topological_order(self), "detach()", "use the Value itself")
         return Value(self.data, self.label)
 
     def __repr__(self) -> str:
@@ -115,6 +117,7 @@ class Value:
     def __reduce__(self) -> tuple:
         if self.op is not None:
             raise TypeError(f"{self!r} has a history, which is neither copied nor pickled: use detach(), or a leaf")
+        contexts.about_to_freeze([self], "a copy", "use the Value itself")
         return type(self), (self.data, self.label), (None, {"grad": self.grad})
 
     @staticmethod
@@ -236,6 +239,8 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
     order = topological_order(output)
     for observer in contexts.observers.get():
         observer.before_gradients(order)
+    if not create_graph:
+        contexts.about_to_freeze(order, "gradients() without a graph", "call gradients(..., create_graph=True)")
     depends = set(wanted)  # only these lie on a path from an input
     for value in order:
         if not depends.isdisjoint(value.operands):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from math import isclose, isfinite
 from typing import Any
 
-from scalargrad.contexts import observed_by
+from scalargrad.contexts import about_to_freeze, observed_by, observers
 from scalargrad.engine import Value, data_of, gradients, local_derivatives, topological_order
 from scalargrad.operands import flatten, is_recorded
 
@@ -85,16 +85,21 @@ def jvp(output: Value, inputs: Value | Sequence[Value], tangents: Any, create_gr
     >>> jvp(x * y, [x, y], [1.0, 10.0])
     34.0
     """
-    if isinstance(inputs, Value):
-        inputs, tangents = [inputs], [tangents]
+    if is_recorded(inputs):
+        inputs, tangents = [inputs], [tangents]  # type: ignore[list-item]
     if len(inputs) != len(tangents):
         raise ValueError(f"jvp: {len(tangents)} tangents do not fit {len(inputs)} inputs")
     pushed: dict[Value, Any] = {}
     for x, tangent in zip(inputs, tangents, strict=True):
         tangent = tangent if is_recorded(tangent) else Value(tangent).data
         pushed[x] = pushed[x] + tangent if x in pushed else tangent
-    given = set(inputs)
-    for value in topological_order(output):
+    given, order = set(inputs), topological_order(output)
+    for observer in observers.get():
+        if hasattr(observer, "before_jvp"):
+            observer.before_jvp(order)
+    if not create_graph:
+        about_to_freeze(order, "jvp() without a graph", "call jvp(..., create_graph=True)")
+    for value in order:
         moved = value.op and value.op.partials and not pushed.keys().isdisjoint(value.operands)
         if moved and value not in given:
             terms = [dx * pushed[x] for x, dx in local_derivatives(value, recorded=create_graph) if x in pushed]
@@ -104,7 +109,7 @@ def jvp(output: Value, inputs: Value | Sequence[Value], tangents: Any, create_gr
             pushed[value] = total
     derivative = pushed.get(output, 0.0)
     if create_graph:
-        return derivative if isinstance(derivative, Value) else Value(derivative)
+        return derivative if is_recorded(derivative) else Value(derivative)
     return float(derivative)
 
 
@@ -234,7 +239,7 @@ def _map(function: Callable[[Any], Any], structure: Any) -> Any:
 
 def _as_values(structure: Any) -> Any:
     """Fresh results for Values, so that a use elsewhere does not count, and new leaves for numbers."""
-    return _map(lambda x: x * 1.0 if isinstance(x, Value) else Value(x), structure)
+    return _map(lambda x: x * 1.0 if is_recorded(x) else Value(x), structure)
 
 
 def _leaves(structure: Any) -> Any:
@@ -251,7 +256,7 @@ def _with_structure(structure: Any, flat: list) -> Any:
 
 
 def _one_value(output: Any) -> Value:
-    if isinstance(output, Value):
+    if is_recorded(output):
         return output
     if isinstance(output, float | int):
         return Value(output)  # constant: every derivative is 0

@@ -1,5 +1,6 @@
-"""Functions of one sample for the compiler's tests, their plain eager loop over the rows, and how far two may differ."""
+"""Functions of one sample for the compiler's tests, their plain loop over the rows, and how far two may differ."""
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Iterable
@@ -7,10 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalargrad.compiler.differentiate import differentiate
+from scalargrad.compiler.plan import plan
+from scalargrad.compiler.program import Program
+from scalargrad.compiler.roll import roll
+from scalargrad.compiler.scalars import ScalarProgram
+from scalargrad.compiler.simplify import simplify
+from scalargrad.compiler.trace import trace
 from scalargrad.engine import Value, gradients, local_derivatives, topological_order
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
 from scalargrad.nn import MLP, Parameter
-from scalargrad.ops import batch_mean, dot, exp, logsumexp, maximum, mean, relu, sin, sqrt, tanh, take
+from scalargrad.ops import batch_mean, dot, exp, logsumexp, maximum, mean, relu, sin, sqrt, take, tanh
 
 BOUND = {"float64": 1e-12, "float32": 1e-5}  # times the sum of |terms|
 
@@ -93,6 +101,26 @@ def check_loss(program: Any, case: Case, loss: Value, dtype: str = "float64", st
     assert not any(found.values()), "a gradient of something that is no parameter"
 
 
+# The passes, one after another, without the object around them.
+
+
+def traced(case: Case) -> Any:
+    return trace(case.function, [np.shape(array)[1:] for array in case.arrays], [None] * len(case.arrays))
+
+
+def simplified(case: Case) -> ScalarProgram:
+    return simplify(traced(case))
+
+
+def rolled(case: Case) -> Program:
+    return roll(simplified(case), [int(np.prod(np.shape(array)[1:])) for array in case.arrays])
+
+
+def planned(case: Case) -> Program:
+    """With gradients."""
+    return plan(differentiate(rolled(case)))
+
+
 def numbers(*shape: int, seed: int = 0, low: float = -1.0, high: float = 1.0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(low, high, shape)
 
@@ -152,7 +180,7 @@ def network_in_style(style: str) -> Case:
     """2-16-16-1 with tanh, squared error."""
     layer = STYLES[style]
     sizes = (2, 16, 16, 1)
-    rows = [weights(o, i, seed=i + o) for i, o in zip(sizes, sizes[1:], strict=False)]
+    rows = [weights(o, i, seed=i + o) for i, o in itertools.pairwise(sizes)]
     biases = [weights(o, seed=o) for o in sizes[1:]]
 
     def loss(x, y):

@@ -27,9 +27,9 @@ def parameters_of(trace: Trace) -> list[Value]:
                             found[value] = None
     for result in flatten_results(trace.result):
         if isinstance(result, Value):
-            found.update(
-                dict.fromkeys(v for v in topological_order(result) if v.op is None and v not in trace.constants)
-            )
+            for value in topological_order(result):
+                if value.op is None and value not in trace.constants and not isinstance(value, Buffer):
+                    found[value] = None
     return list(found)
 
 
@@ -43,7 +43,11 @@ def must_agree(first: Trace, second: Trace) -> None:
             raise TraceError(DIFFERENT_STRUCTURE)
         for x, y in zip(one.args, other.args, strict=True):
             _same(x, y, first, second, known)
-    results = [list(flatten_results(trace.result)) for trace in (first, second)]
+    if list(first.updates) != list(second.updates):
+        raise TraceError(DIFFERENT_STRUCTURE)
+    results = [
+        [*flatten_results(trace.result), *flatten_results([*trace.updates.values()])] for trace in (first, second)
+    ]
     if len(results[0]) != len(results[1]):
         raise TraceError(DIFFERENT_STRUCTURE)
     for x, y in zip(*results, strict=True):
@@ -84,8 +88,9 @@ def _same_values(x: Value, y: Value, first: Trace, second: Trace, known: dict) -
     orders = topological_order(x), topological_order(y)
     if len(orders[0]) != len(orders[1]):
         raise TraceError(DIFFERENT_STRUCTURE)
+    places = [{value: place for place, value in enumerate(order)} for order in orders]
     for one, other in zip(*orders, strict=True):
-        if one.op is not other.op:
+        if one.op is not other.op or len(one.operands) != len(other.operands):
             raise TraceError(DIFFERENT_STRUCTURE)
         if one.op is None and one is not other:
             if one not in first.constants or other not in second.constants:
@@ -94,6 +99,8 @@ def _same_values(x: Value, y: Value, first: Trace, second: Trace, known: dict) -
         for a, b in zip(flatten(one.args), flatten(other.args), strict=True):
             if type(a) is float and type(b) is float:
                 _same_number(a, b)
+            elif type(a) is float or type(b) is float or places[0][a] != places[1][b]:
+                raise TraceError(DIFFERENT_STRUCTURE)
     known.update(((id(one), id(other)), True) for one, other in zip(*orders, strict=True))
 
 

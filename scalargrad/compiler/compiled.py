@@ -13,15 +13,17 @@ from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.plan import plan
 from scalargrad.compiler.program import LANE, Program
 from scalargrad.compiler.roll import roll
-from scalargrad.compiler.signature import Surroundings
-from scalargrad.compiler.simplify import flatten_results, simplify
-from scalargrad.compiler.trace import Trace, TraceError, trace
+from scalargrad.compiler.signature import Surroundings, token
+from scalargrad.compiler.simplify import simplify
+from scalargrad.compiler.trace import Trace, TraceError, refuse_inside_a_trace, trace
+from scalargrad.contexts import with_grad
 from scalargrad.engine import Value, gradients
 from scalargrad.nn.module import Buffer
 from scalargrad.ops import mean
 
 BACKENDS = ("eager", "numpy")
 DTYPES = ("float64", "float32")
+MOST_VERSIONS = 4  # programs kept for one shape of arguments: for train() and eval(), and some more
 
 
 def compile(function: Callable | None = None, *, dtype: str = "float64", backend: str = "numpy") -> Any:
@@ -58,10 +60,11 @@ def compile(function: Callable | None = None, *, dtype: str = "float64", backend
 
 @dataclass
 class _Version:
-    """What was made for one shape of arguments."""
+    """What was made for one shape of arguments and one state of the function's surroundings."""
 
     trace: Trace
-    surroundings: Any
+    surroundings: Surroundings
+    state: Any  # of the surroundings at the time
     shape: Any  # how the results are nested; None for a single number
     forward: NumpyBackend | None = None
     backward: NumpyBackend | None = None
@@ -72,8 +75,7 @@ class Compiled:
 
     def __init__(self, function: Callable, dtype: str, backend: str) -> None:
         self.function, self.dtype, self.backend_name = function, dtype, backend
-        self.surroundings = Surroundings(function)
-        self.versions: dict[Any, _Version] = {}
+        self.versions: dict[Any, list[_Version]] = {}  # for each shape those used last
         self.last: _Version | None = None
         self.steps = Buffer(0.0, "step")  # of training: how often backward() has run
         self.lock = threading.RLock()  # a program's memory serves one call at a time
@@ -83,6 +85,7 @@ class Compiled:
         """The mean over rows for a scalar result, else an array [rows, ...] shaped like the result."""
         import numpy
 
+        refuse_inside_a_trace()  # before the lock: another thread may hold it and wait for this trace to end
         with self.lock:
             version, columns, lanes = self._prepared(args)
             if self.backend_name == "eager":
@@ -102,6 +105,7 @@ class Compiled:
 
     def _run(self, *args: Any) -> tuple[float, Any, dict[Value, float]]:
         """The mean, its gradient, and the new numbers of buffers."""
+        refuse_inside_a_trace()
         with self.lock:
             version, columns, lanes = self._prepared(args)
             if version.shape is not None:
@@ -120,6 +124,7 @@ class Compiled:
 
     def backward(self, *args: Any) -> float:
         """Add d mean / d p to the `.grad` of every parameter; returns the mean."""
+        refuse_inside_a_trace()
         with self.lock:
             mean, gradient, updates = self._run(*args)
             for parameter, slope in zip(self.parameters, gradient.tolist(), strict=True):
@@ -139,6 +144,7 @@ class Compiled:
 
     def retrace(self) -> None:
         """Forget all programs: for changes that cannot be noticed, such as an attribute of an object of your own."""
+        refuse_inside_a_trace()
         with self.lock:
             self.versions.clear()
 
@@ -180,21 +186,24 @@ class Compiled:
         return version, (columns[0] if len(columns) == 1 else numpy.concatenate(columns, axis=1)).T, lanes
 
     def _traced(self, shapes: list, static: list) -> _Version:
-        key = (tuple(shapes), tuple(static))
-        try:
-            version = self.versions.get(key)
-        except TypeError:
-            raise TypeError(f"an argument is neither an array nor something that can be compared: {static}") from None
-        if version is None or version.surroundings != self.surroundings.state():
-            first = trace(self.function, shapes, static, self.steps)
-            with _Moved(parameters_of(first)):
-                second = trace(self.function, shapes, static, self.steps)
-            must_agree(first, second)
-            self.surroundings = Surroundings(self.function)
-            version = _Version(first, self.surroundings.state(), _result_shape(first.result))
-            self.versions[key] = version
+        kept = self.versions.setdefault((tuple(shapes), tuple(map(token, static))), [])
+        for version in kept:
+            if version.surroundings.state() == version.state:
+                kept.remove(version)
+                break
+        else:
+            version = self._new_version(shapes, static)
+        kept.insert(0, version)
+        del kept[MOST_VERSIONS:]
         self.last = version
         return version
+
+    def _new_version(self, shapes: list, static: list) -> _Version:
+        first = trace(self.function, shapes, static, self.steps)
+        second = trace(self.function, shapes, static, self.steps, moved=True)
+        must_agree(first, second)
+        surroundings = Surroundings(self.function, static)
+        return _Version(first, surroundings, surroundings.state(), _result_shape(first.result))
 
     def _rolled(self, version: _Version) -> Program:
         return roll(simplify(version.trace), [len(flat) for flat in version.trace.inputs])
@@ -234,9 +243,10 @@ class Compiled:
     def _run_eagerly(self, version: _Version, columns: Any, lanes: int) -> tuple[float, Any, dict[Value, float]]:
         import numpy
 
-        (losses,), updates = eager_backend.replay(version.trace, columns.tolist(), lanes)
-        total = mean([x if isinstance(x, Value) else Value(x) for x in losses])
-        slopes = gradients(total, parameters_of(version.trace))
+        with with_grad():
+            (losses,), updates = eager_backend.replay(version.trace, columns.tolist(), lanes)
+            total = mean([x if isinstance(x, Value) else Value(x) for x in losses])
+            slopes = gradients(total, parameters_of(version.trace))
         return total.data, numpy.array(slopes), {buffer: float(x) for buffer, x in updates.items()}
 
 
@@ -251,39 +261,21 @@ def _as_array(argument: Any, place: int, dtype: str) -> Any:
     except ValueError as error:
         raise ValueError(f"argument {place} is ragged: its rows differ in length") from error
     if array.dtype == object or array.dtype.kind not in "biuf":
-        raise TypeError(f"argument {place} holds {array.dtype} and not numbers")
+        remedy = "; of Values and traced numbers, pass the numbers" if array.dtype == object else ""
+        raise TypeError(f"argument {place} holds {array.dtype} and not numbers{remedy}")
     if array.ndim == 0:
         raise TypeError(f"argument {place} is one number; an array has a row for each sample")
     return numpy.asarray(array, dtype=dtype)
 
 
 def _result_shape(result: Any) -> tuple[int, ...] | None:
-    if not isinstance(result, list | tuple):
-        return None
-    shape, level = [], result
-    while isinstance(level, list | tuple):
-        shape.append(len(level))
-        if not level:
-            break
-        level = level[0]
-    count = 1
-    for size in shape:
-        count *= size
-    if len(list(flatten_results(result))) != count:
-        raise TraceError("the result is ragged: its lists differ in length")
-    return tuple(shape)
+    return _shape(result) if isinstance(result, list) else None
 
 
-class _Moved:
-    """A block in which parameters are slightly off: a number read from one then differs in the second trace."""
-
-    def __init__(self, parameters: list[Value]) -> None:
-        self.kept = [(parameter, parameter.data) for parameter in parameters]
-
-    def __enter__(self) -> None:
-        for parameter, number in self.kept:
-            parameter.data = number + 1e-3 * (abs(number) + 1.0)
-
-    def __exit__(self, *_: object) -> None:
-        for parameter, number in self.kept:
-            parameter.data = number
+def _shape(result: Any) -> tuple[int, ...]:
+    if not isinstance(result, list):
+        return ()
+    shapes = {_shape(item) for item in result}
+    if len(shapes) > 1:
+        raise TraceError("the result is ragged: its lists differ in length; return lists of equal length")
+    return (len(result), *(shapes.pop() if shapes else ()))

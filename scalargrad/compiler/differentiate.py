@@ -10,10 +10,11 @@ Gradients are rows like all others: a row that receives several terms gets a `su
 
 from typing import Any
 
+from scalargrad.compiler.plan import with_composites_expanded
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
-from scalargrad.compiler.simplify import give_operators, same_as_operand
+from scalargrad.compiler.rows import Rows, Writer
 from scalargrad.operands import flatten
-from scalargrad.ops import Op, dot, mul, sum
+from scalargrad.ops import dot, mul, sum
 
 
 def differentiate(program: Program) -> Program:
@@ -21,18 +22,16 @@ def differentiate(program: Program) -> Program:
     assert program.result is not None
     assert program.result.rows.shape == (1,)
     _Differentiator(program).run()
+    program = with_composites_expanded(program)  # their own partials have done their part
     program.verify()
     return program
 
 
-class _Differentiator:
+class _Differentiator(Writer):
     def __init__(self, program: Program) -> None:
-        import numpy
-
-        self.numpy, self.program = numpy, program
+        super().__init__(program, backward=True)
+        numpy = self.numpy
         self.forward = list(program.instructions)
-        self.constants = dict(enumerate(program.constants))
-        self.constant_rows = {number.hex(): row for row, number in enumerate(program.constants)}
         self.zeros: dict[str, int] = {}
         self.needed = self._needed()
         # What arrives at the rows of each instruction and of the parameters: (rows, rows of the terms), by bank.
@@ -159,45 +158,15 @@ class _Differentiator:
         if op.partials is None or not any(self.wants(table) for table in instruction.args):
             return
         result = Rows(self, Table(instruction.bank, instruction.rows))
-        tables = [
-            table if table.rows.ndim == 1 else tuple(Table(table.bank, column) for column in table.rows.T)
-            for table in instruction.args
-        ]
-        args = [tuple(map(self.operand, x)) if isinstance(x, tuple) else self.operand(x) for x in tables]
+        args = self.operands(instruction.args)
         above = Rows(self, upstream)
-        for table, partial in zip(flatten(tables), flatten(op.partials(result, *args)), strict=True):
-            if self.wants(table) and not (isinstance(partial, float) and partial == 0.0):
-                self.arrive(table, (partial * above).table)
-
-    def operand(self, table: Table) -> "Rows | float":
-        """What the partials get for a table: a number where all its rows are one constant."""
-        if table.bank == UNIFORM and (table.rows == table.rows[0]).all() and table.rows[0] in self.constants:
-            return self.constants[table.rows[0]]
-        return Rows(self, table)
-
-    # Instructions of the backward half.
-
-    def emit(self, name: str, bank: str, count: int, args: tuple[Table, ...], op: Op | None = None) -> Table:
-        instruction = self.program.append(Instruction(name, bank, count, args, op, backward=True))
-        return Table(bank, instruction.rows)
-
-    def map(self, op: Op, *tables: Table) -> Table:
-        bank = LANE if any(table.bank == LANE for table in tables) else UNIFORM
-        return self.emit("map", bank, len(tables[0].rows), tables, op)
-
-    def broadcast(self, table: Table) -> Table:
-        return self.emit("broadcast", LANE, len(table.rows), (table,)) if table.bank == UNIFORM else table
+        # A partial of 0 is multiplied like any other: 0 times inf is nan, as in eager.
+        for x, partial in zip(flatten(args), flatten(op.partials(result, *args)), strict=True):
+            if self.wants(x.table):
+                self.arrive(x.table, (partial * above).table)
 
     def repeated(self, table: Table, times: int) -> Table:
         return Table(table.bank, self.numpy.repeat(table.rows, times))
-
-    def constant(self, number: float, count: int) -> Table:
-        """A table of one constant."""
-        key = number.hex()
-        if key not in self.constant_rows:
-            fresh = Instruction("constant", UNIFORM, 1, (), number=number, backward=True)
-            self.constant_rows[key] = self.program.append(fresh).first
-        return Table(UNIFORM, self.numpy.full(count, self.constant_rows[key]))
 
     def wants(self, table: Table) -> bool:
         """Does anything in the table depend on a parameter?"""
@@ -217,46 +186,3 @@ class _Differentiator:
             else:
                 needed[instruction.bank][here] = any(needed[t.bank][t.rows].any() for t in instruction.args)
         return needed
-
-
-class Rows:
-    """Rows as an operand of the table's partials: an operation on them is an instruction."""
-
-    __slots__ = ("differentiator", "table")
-
-    def __init__(self, differentiator: _Differentiator, table: Table) -> None:
-        self.differentiator, self.table = differentiator, table
-
-    @staticmethod
-    def apply_operation(op: Op, args: tuple) -> Any:
-        args = op.checked(args)
-        if op.composite:
-            return op.formula(*args[:-1], *args[-1]) if op.collects else op.formula(*args)
-        if op.name == "where" and type(args[0]) is float:
-            return args[1][0] if args[0] else args[1][1]
-        same = same_as_operand(op, [x if type(x) is float else None for x in args]) if op.scalars else None
-        if same is not None:
-            return args[same]
-        known = next(x for x in flatten(args) if isinstance(x, Rows))
-        differentiator, count = known.differentiator, len(known.table.rows)
-
-        def table_of(x: Any) -> Table:
-            return x.table if isinstance(x, Rows) else differentiator.constant(float(x), count)
-
-        tables = []
-        for argument in args:
-            if type(argument) is tuple:
-                columns = [table_of(x) for x in argument]
-                if len({column.bank for column in columns}) > 1:
-                    columns = [differentiator.broadcast(column) for column in columns]
-                tables.append(Table(columns[0].bank, differentiator.numpy.stack([c.rows for c in columns], axis=1)))
-            else:
-                tables.append(table_of(argument))
-        return Rows(differentiator, differentiator.map(op, *tables))
-
-    @staticmethod
-    def lift(number: float) -> float:
-        return number
-
-
-give_operators(Rows)

@@ -16,7 +16,7 @@ def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
         "mul": numpy.multiply,
         "div": numpy.divide,
         "neg": numpy.negative,
-        "pow": numpy.power,
+        "pow": partial(_power, numpy),
         "exp": numpy.exp,
         "expm1": numpy.expm1,
         "log": numpy.log,
@@ -31,7 +31,7 @@ def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
         "sinh": numpy.sinh,
         "cosh": numpy.cosh,
         "tanh": numpy.tanh,
-        "sigmoid": special.expit,
+        "sigmoid": partial(_sigmoid, numpy),
         "relu": lambda x, out: numpy.copyto(out, numpy.where(x <= 0.0, 0.0, x)),
         "erf": special.erf,
         "erfc": special.erfc,
@@ -53,6 +53,17 @@ def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
         "batch_mean": lambda x, out: numpy.copyto(out, x),
         "random": lambda counters, out: numpy.copyto(out, uniform_array(numpy, numpy.moveaxis(counters, 1, 0))),
     }
+
+
+def _power(numpy: Any, x: Any, n: Any, out: Any) -> None:
+    numpy.power(x, n, out=out)
+    # Where 0.5 is the exponent of all, NumPy takes the square root: that of -0.0 and -inf is another number.
+    numpy.copyto(out, numpy.absolute(x), where=(n == 0.5) & ((x == 0.0) | (x == -numpy.inf)))
+
+
+def _sigmoid(numpy: Any, x: Any, out: Any) -> None:
+    e = numpy.exp(-numpy.absolute(x))  # exp(-x) would overflow where the result is still a float
+    numpy.divide(numpy.where(x < 0.0, e, 1.0), 1.0 + e, out=out)
 
 
 def _take(numpy: Any, index: Any, values: Any, out: Any) -> None:
@@ -128,7 +139,38 @@ class NumpyBackend:
         if instruction.name == "broadcast":
             return self._called(lambda x, out: numpy.copyto(out, x), arrays, out)
         assert instruction.op is not None
+        if instruction.op.name == "random":
+            counters = self._counters(instruction.args[0], banks)
+            return lambda: self.primitives["random"](counters(), out=out)
         return self._called(self.primitives[instruction.op.name], arrays, out)
+
+    def _counters(self, table: Table, banks: dict) -> Callable:
+        """A function that gives the counters of random() as float64: constants to the bit, in every precision."""
+        numpy, program = self.numpy, self.program
+        exact = {(UNIFORM, row): number for row, number in enumerate(program.constants)}
+        for instruction in program.instructions:
+            if instruction.name == "constant":
+                exact[UNIFORM, instruction.first] = instruction.number
+            elif instruction.name == "broadcast":
+                for row, source in zip(instruction.rows.tolist(), instruction.args[0].rows.tolist(), strict=True):
+                    if (UNIFORM, source) in exact:
+                        exact[LANE, row] = exact[UNIFORM, source]
+        found = [exact.get((table.bank, row)) for row in table.rows.ravel().tolist()]
+        known = numpy.array([number is not None for number in found]).reshape(table.rows.shape)
+        constants = numpy.array([number for number in found if number is not None], dtype=numpy.float64)
+
+        def counters() -> Any:
+            numbers = banks[table.bank][table.rows].astype(numpy.float64)
+            wrong = numbers[~known]
+            if self.dtype == "float32" and (numpy.absolute(wrong) >= 2**24).any():
+                raise ValueError("random: float32 has no whole numbers of its own from 2**24 on; use dtype='float64'")
+            numbers[known] = constants[:, None]
+            fractions = numbers[~(numbers == numpy.floor(numbers)) | numpy.isinf(numbers)]
+            if fractions.size:
+                raise ValueError(f"random counts in whole numbers, got {fractions[0]}")
+            return numbers
+
+        return counters
 
     @staticmethod
     def _called(function: Callable, arrays: list, out: Any) -> Callable:

@@ -9,13 +9,34 @@ from dataclasses import replace
 from typing import Any
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.rows import Rows, Writer
 
 
 def plan(program: Program) -> Program:
-    program = with_parameters_in_order(with_depths_merged(without_dead(program)))
+    program = with_parameters_in_order(with_depths_merged(without_dead(with_composites_expanded(program))))
     name_modules(program)
     program.verify()
     return program
+
+
+def with_composites_expanded(program: Program) -> Program:
+    """Composites written in primitives. Before this pass they are one instruction, with partials of their own."""
+    if not any(instruction.op and instruction.op.composite for instruction in program.instructions):
+        return program
+    fresh, moves = _emptied(program)
+    writer = Writer(fresh)
+    for instruction in program.instructions:
+        args = tuple(_moved(table, moves) for table in instruction.args)
+        writer.backward = instruction.backward
+        if instruction.op and instruction.op.composite:
+            result = Rows.apply_operation(instruction.op, writer.operands(args)).table
+            rows = (writer.broadcast(result) if instruction.bank == LANE else result).rows
+        elif instruction.name == "constant":
+            rows = writer.constant(instruction.number, 1).rows
+        else:
+            rows = fresh.append(replace(instruction, args=args)).rows
+        moves[instruction.bank][instruction.first : instruction.first + instruction.count] = rows
+    return _with_outputs(fresh, program, moves)
 
 
 def without_dead(program: Program) -> Program:
@@ -99,15 +120,7 @@ def _renumbered(program: Program, groups: list[list[Instruction]]) -> Program:
     """A program of one instruction for each group, with all rows in their new places."""
     import numpy
 
-    moves = {
-        LANE: numpy.full(program.lane_rows, -1),
-        UNIFORM: numpy.full(program.uniform_rows, -1),
-    }
-    leaves = {LANE: sum(program.inputs), UNIFORM: program.batch_row + 1}
-    for bank, count in leaves.items():
-        moves[bank][:count] = numpy.arange(count)
-    fresh = replace(program, instructions=[])
-    fresh.lane_rows, fresh.uniform_rows = leaves[LANE], leaves[UNIFORM]
+    fresh, moves = _emptied(program)
     for members in groups:
         head = members[0]
         args = tuple(
@@ -121,6 +134,21 @@ def _renumbered(program: Program, groups: list[list[Instruction]]) -> Program:
         for member in members:
             moves[head.bank][member.first : member.first + member.count] = numpy.arange(row, row + member.count)
             row += member.count
+    return _with_outputs(fresh, program, moves)
+
+
+def _emptied(program: Program) -> tuple[Program, dict[str, Any]]:
+    """The program without instructions, and where its old rows go: so far only the leaves have a place."""
+    import numpy
+
+    moves = {LANE: numpy.full(program.lane_rows, -1), UNIFORM: numpy.full(program.uniform_rows, -1)}
+    leaves = {LANE: sum(program.inputs), UNIFORM: program.batch_row + 1}
+    for bank, count in leaves.items():
+        moves[bank][:count] = numpy.arange(count)
+    return replace(program, instructions=[], lane_rows=leaves[LANE], uniform_rows=leaves[UNIFORM]), moves
+
+
+def _with_outputs(fresh: Program, program: Program, moves: dict[str, Any]) -> Program:
     outputs = _moved_outputs(program, moves)
     fresh.result, fresh.mean, fresh.gradient = outputs.result, outputs.mean, outputs.gradient
     fresh.updates = outputs.updates

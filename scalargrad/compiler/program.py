@@ -161,6 +161,9 @@ class Program:
         shapes = [table.rows.shape for table in instruction.args]
         banks = [table.bank for table in instruction.args]
         if instruction.name == "map":
+            assert instruction.op is not None, instruction
+            wide = [name[0] in "[*" for name in instruction.op.arguments]
+            assert [len(shape) == 2 for shape in shapes] == wide, f"{instruction}: operands {shapes}"
             assert all(shape[0] == instruction.count for shape in shapes), f"{instruction}: {shapes}"
             assert instruction.bank == LANE or LANE not in banks, f"{instruction}: lanes into a uniform row"
         elif instruction.name == "contract":
@@ -173,11 +176,13 @@ class Program:
         elif instruction.name == "lane_sum":
             assert instruction.bank == UNIFORM, instruction
             assert banks == [LANE], instruction
+            assert shapes == [(instruction.count,)], f"{instruction}: {shapes}"
         elif instruction.name == "constant":
             assert (instruction.bank, instruction.count, shapes) == (UNIFORM, 1, []), instruction
         else:
             assert instruction.name == "broadcast", instruction
             assert (instruction.bank, banks) == (LANE, [UNIFORM]), instruction
+            assert shapes == [(instruction.count,)], f"{instruction}: {shapes}"
 
     def __str__(self) -> str:
         """The program by module: how many instructions stand for how many scalars, and their share of the work."""

@@ -1,90 +1,178 @@
 """What a function reads around itself: when that changes, a trace of it is out of date."""
 
-from collections.abc import Callable
-from types import FunctionType, MethodType
+import os
+from array import array
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+from scalargrad.contexts import PACKAGE
 from scalargrad.engine import Value
 from scalargrad.nn.module import Module
 
 PLAIN = (bool, int, float, str, bytes, type(None), complex)
+LARGEST_ARRAY = 2**18  # bytes: items of a larger NumPy array are not compared, only which array it is
+STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 
 class Surroundings:
-    """The numbers, lists and modules that a function can reach through its closure, its globals and its defaults.
+    """The numbers, lists, arrays and modules that a function can reach: its closure, globals, defaults and arguments.
 
     `state()` is cheap and compares equal as long as nothing has changed that a trace depends on: numbers and texts,
-    which objects there are, the length and items of lists, and any attribute of any Module (a flag, a parameter).
+    which objects there are, the items of lists, dicts, sets and small NumPy arrays, and the attributes of any Module.
+    Functions that are called are followed, into partials, methods and objects with a `__call__`, but not into this
+    package, Python's library and installed packages: what these define does not change.
     """
 
-    def __init__(self, function: Callable) -> None:
-        self.cells: list[Callable[[], Any]] = []  # each reads one variable
-        self.lists: list[Any] = []
-        self.seen: set[int] = set()
-        self.has_modules = False
-        self._function(function)
+    def __init__(self, function: Callable, arguments: Iterable = ()) -> None:
+        self.variables: list[Callable[[], Any]] = []  # each reads one
+        self.containers: list[Any] = []
+        self.modules: list[Module] = []
+        self.seen: dict[int, Any] = {}  # by id; kept alive, so that an id stays its own
+        self.version = -1
+        self.attributes: list = []  # of the modules, at that version
+        self._object(function)
+        for argument in arguments:
+            self._object(argument)
 
     def state(self) -> tuple:
-        version = Module.version if self.has_modules else 0
-        return version, tuple(_token(read()) for read in self.cells), tuple(_items(x) for x in self.lists)
-
-    def _function(self, function: Any) -> None:
-        if isinstance(function, MethodType):
-            self._object(function.__self__)
-            function = function.__func__
-        if not isinstance(function, FunctionType):
-            self._object(function)
-            return
-        if id(function) in self.seen or function.__module__.partition(".")[0] == "scalargrad":
-            return
-        self.seen.add(id(function))
-        for cell in function.__closure__ or ():
-            self._variable(lambda cell=cell: cell.cell_contents)  # type: ignore[misc]
-        names, scope = set(function.__code__.co_names), function.__globals__
-        for name in sorted(names & scope.keys()):
-            self._variable(lambda name=name: scope.get(name))  # type: ignore[misc]
-        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-            self._object(default)
-        for code in function.__code__.co_consts:  # inner functions and comprehensions read globals, too
-            for name in sorted(set(getattr(code, "co_names", ())) & scope.keys() - names):
-                self._variable(lambda name=name: scope.get(name))  # type: ignore[misc]
-
-    def _variable(self, read: Callable[[], Any]) -> None:
-        try:
-            content = read()
-        except ValueError:  # an empty cell: not assigned yet
-            return
-        self.cells.append(read)
-        self._object(content)
+        if self.modules and self.version != Module.version:
+            self.version = Module.version
+            # `training` is an attribute of the class until train() or eval() sets it on a module.
+            self.attributes = [_items({**vars(module), "training": module.training}) for module in self.modules]
+        return self.attributes, [token(read()) for read in self.variables], [_items(x) for x in self.containers]
 
     def _object(self, content: Any) -> None:
-        if id(content) in self.seen or isinstance(content, (*PLAIN, Value)):
+        if isinstance(content, (*PLAIN, Value)) or id(content) in self.seen:
             return
-        if isinstance(content, FunctionType | MethodType):
+        self.seen[id(content)] = content
+        if hasattr(content, "__wrapped__"):  # a decorated function
+            self._object(content.__wrapped__)
+        if isinstance(content, FunctionType):
             self._function(content)
-        elif isinstance(content, Module):
-            self.seen.add(id(content))
-            self.has_modules = True
-            for attribute in vars(content).values():
-                self._object(attribute)
-            self._function(type(content).__call__)
-        elif isinstance(content, list | tuple | dict):
-            self.seen.add(id(content))
+        elif isinstance(content, MethodType):
+            self._object(content.__self__)
+            self._object(content.__func__)
+        elif isinstance(content, partial):
+            self._objects((content.func, content.args, content.keywords))
+        elif isinstance(content, property):
+            self._object(content.fget)
+        elif isinstance(content, staticmethod | classmethod):
+            self._object(content.__func__)
+        elif isinstance(content, list | tuple | dict | set):
             if not isinstance(content, tuple):
-                self.lists.append(content)
+                self.containers.append(content)
             items = content.values() if isinstance(content, dict) else content
             if not all(isinstance(item, Value) for item in items):
-                for item in items:
-                    self._object(item)
+                self._objects(items)
+        elif _is_array(content):
+            self.containers.append(content)
+        elif isinstance(content, type):
+            self._functions_of(content)
+        else:
+            if isinstance(content, Module):
+                self.modules.append(content)
+                self._objects(vars(content).values())
+            self._functions_of(type(content))
+
+    def _objects(self, contents: Iterable) -> None:
+        for content in list(contents):
+            self._object(content)
+
+    def _functions_of(self, kind: type) -> None:
+        """The methods of a class: any of them may be called."""
+        for base in kind.__mro__:
+            for attribute in list(vars(base).values()):
+                if isinstance(attribute, FunctionType | property | staticmethod | classmethod):
+                    self._object(attribute)
+
+    def _function(self, function: FunctionType) -> None:
+        file = function.__code__.co_filename
+        if file.startswith((PACKAGE, STANDARD_LIBRARY)) or "site-packages" in file:
+            return
+        for cell in function.__closure__ or ():
+            self._variable(lambda cell=cell: _content(cell))  # type: ignore[misc]
+        scope = function.__globals__
+        for name in sorted(_names(function.__code__) & scope.keys()):
+            self._variable(lambda name=name: scope.get(name, MISSING))  # type: ignore[misc]
+        self._variable(lambda: function.__defaults__)
+        self._variable(lambda: function.__kwdefaults__)
+
+    def _variable(self, read: Callable[[], Any]) -> None:
+        self.variables.append(read)
+        self._object(read())
 
 
-def _token(content: Any) -> Any:
-    return (type(content), content) if isinstance(content, PLAIN) else id(content)
+class Identity:
+    """An object as a token: equal to the token of the same object only."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and other.content is self.content
+
+    def __hash__(self) -> int:
+        return id(self.content)
+
+
+MISSING = Identity(None)  # an empty cell, a global that was deleted
+
+
+def token(content: Any) -> Any:
+    """What stands for a number, a text or an object: equal as long as a trace cannot tell the difference.
+
+    >>> token(float("nan")) == token(float("nan")), token(0.0) == token(-0.0), token(1) == token(True)
+    (True, False, False)
+    """
+    if isinstance(content, float):
+        return type(content), content.hex()
+    if isinstance(content, complex):
+        return complex, repr(content)
+    return (type(content), content) if isinstance(content, PLAIN) else Identity(content)
 
 
 def _items(content: Any) -> Any:
-    items = tuple(content.values() if isinstance(content, dict) else content)
+    """The tokens of what a container holds, in a form that is quick to make and to compare."""
+    if isinstance(content, dict):
+        return _tokens(content.keys()), _tokens(content.values())
+    if not _is_array(content):
+        return _tokens(content)
+    if content.dtype == object:
+        return content.shape, _tokens(content.ravel().tolist())
+    if content.nbytes > LARGEST_ARRAY:
+        return Identity(content)
+    return content.shape, content.dtype.str, content.tobytes()
+
+
+def _tokens(items: Iterable) -> Any:
+    items = tuple(items)
+    kinds = set(map(type, items))
+    if kinds == {float}:
+        return array("d", items).tobytes()  # the bits: 0.0 is not -0.0, nan is nan
+    if all(issubclass(kind, Value) for kind in kinds):
+        return items  # compared by identity
+    return tuple(map(token, items))
+
+
+def _is_array(content: Any) -> bool:
+    return type(content).__module__ == "numpy" and hasattr(content, "tobytes") and hasattr(content, "ravel")
+
+
+def _content(cell: Any) -> Any:
     try:
-        return len(items), hash(items)
-    except TypeError:  # it holds lists
-        return len(items), tuple(map(_token, items))
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return MISSING
+
+
+def _names(code: CodeType) -> set[str]:
+    """The names that a function reads, and those that the functions and comprehensions inside it read."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _names(constant)
+    return names

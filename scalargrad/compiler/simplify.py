@@ -10,7 +10,7 @@ from scalargrad.compiler.scalars import LANE, ScalarProgram
 from scalargrad.compiler.trace import Trace, Tracer
 from scalargrad.engine import Value, topological_order
 from scalargrad.nn.module import Buffer
-from scalargrad.operands import flatten, number
+from scalargrad.operands import number
 from scalargrad.ops import OPERATIONS, Op, add, dot, mul, sum
 
 
@@ -19,7 +19,7 @@ def simplify(trace: Trace) -> ScalarProgram:
 
 
 def scalar_program(trace: Trace) -> ScalarProgram:
-    """The trace as terms, with constants computed, equal terms merged, and composites written in primitives."""
+    """The trace as terms, with constants computed and equal terms merged."""
     builder = Builder()
     place: dict[Any, int] = {}  # Tracers and Values -> terms
     groups: dict[int, int] = {}  # tuples, by identity -> groups
@@ -103,8 +103,6 @@ class Builder:
             if term is None and op.scalars:
                 same = same_as_operand(op, [self.number(x) for x in args])
                 term = None if same is None else args[same]
-            if term is None and op.composite:
-                term = self._expanded(op, args)
             if term is None:
                 term = self._append(op, args)
             self.known[key] = term
@@ -132,14 +130,6 @@ class Builder:
             numbers.append(tuple(map(self.number, terms)) if argument < 0 else self.number(argument))
         return self.constant(float(op.compute(*numbers)))
 
-    def _expanded(self, op: Op, args: tuple[int, ...]) -> int:
-        terms: list[Any] = [
-            tuple(Term(self, x) for x in self.program.groups[-1 - argument]) if argument < 0 else Term(self, argument)
-            for argument in args
-        ]
-        result: Any = op.formula(*terms[:-1], *terms[-1]) if op.collects else op.formula(*terms)
-        return result.term
-
 
 def same_as_operand(op: Op, numbers: list[float | None]) -> int | None:
     """Which operand the result is, to the bit: x * 1, 1 * x, x / 1, x ** 1, x + -0.0, -0.0 + x, x - 0.0.
@@ -163,31 +153,6 @@ NEUTRAL: dict[str, tuple[float | None, float | None]] = {
 }
 
 
-class Term:
-    """A term as an operand of the table's formulas: operations on it are added to its program."""
-
-    __slots__ = ("builder", "term")
-
-    def __init__(self, builder: Builder, term: int) -> None:
-        self.builder, self.term = builder, term
-
-    @staticmethod
-    def apply_operation(op: Op, args: tuple) -> "Term":
-        args = op.checked(args)
-        builder = next(x for x in flatten(args) if isinstance(x, Term)).builder
-
-        def number_of(argument: Any) -> int:
-            if type(argument) is tuple:
-                return builder.group(tuple(map(number_of, argument)))
-            return argument.term if isinstance(argument, Term) else builder.constant(float(argument))
-
-        return Term(builder, builder.emit(op, tuple(map(number_of, args))))
-
-    @staticmethod
-    def lift(number: float) -> float:
-        return number
-
-
 def give_operators(cls: Any) -> None:
     """Python's operators for a class that has `apply_operation`, as the formulas of the table use them."""
 
@@ -202,9 +167,6 @@ def give_operators(cls: Any) -> None:
             setattr(cls, f"__{op.special}__", operator(op, reflected=False))
             if op.scalars == 2:
                 setattr(cls, f"__r{op.special}__", operator(op, reflected=True))
-
-
-give_operators(Term)
 
 
 def chains_as_dots(program: ScalarProgram) -> ScalarProgram:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from scalargrad import randomness
-from scalargrad.contexts import PACKAGE, line_of_user_code, observed_by
+from scalargrad import contexts, randomness
+from scalargrad.contexts import PACKAGE, line_of_user_code, observed_only_by, with_grad
 from scalargrad.engine import Value
 from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten, is_recorded
@@ -34,6 +34,8 @@ class Tracer:
 
     def __init__(self, op: Op | None, first: Any = (), second: Any = ()) -> None:
         trace = _active_trace()
+        if not contexts.recording.get():
+            raise TraceError.at_line(*NO_GRAD)
         self.op, self.first, self.second = op, first, second
         self.index = len(trace.tracers)
         trace.tracers.append(self)
@@ -71,11 +73,22 @@ class Tracer:
             return self is other
         return self._refuse()
 
-    @property
-    def data(self) -> float:
+    def _no_number(self, *_: Any) -> Any:
         raise TraceError.at_line(
             "`.data` of a traced number would freeze one sample's number", "compute with the Value itself"
         )
+
+    data = property(_no_number, _no_number)
+
+    def _no_gradient(self, *_: Any) -> Any:
+        raise TraceError.at_line(
+            "`.grad` of a traced number does not exist", "call gradients(..., create_graph=True), or return the loss"
+        )
+
+    grad = property(_no_gradient, _no_gradient)
+
+    def __reduce__(self) -> Any:
+        raise TraceError.at_line("a traced number is neither copied nor pickled", "use it as it is")
 
     def detach(self) -> "Tracer":
         raise TraceError.at_line(
@@ -100,12 +113,15 @@ class Trace:
         self.result: Any = None
         self.constants: set[Value] = set()  # leaf Values made inside
         self.updates: dict[Buffer, Any] = {}  # what becomes of buffers after a step of training
+        self.moved = False  # do reads of a parameter's number give one that is slightly off?
         self.row: Tracer | None = None  # the number of the sample's row, if the function asked for it
         self.checked_tuples: dict[int, tuple] = {}
 
     def recorded(self, value: Value) -> None:
         if value.op is None:
             self.constants.add(value)
+        elif not contexts.recording.get():
+            raise TraceError.at_line(*NO_GRAD)
 
     def before_backward(self, order: list) -> None:
         raise TraceError.at_line(
@@ -113,7 +129,19 @@ class Trace:
         )
 
     def before_gradients(self, order: list) -> None:
-        """Gradients inside are part of the program."""
+        """Gradients inside are part of the program; those that reach over to other samples are not compiled."""
+        if any(value.op and value.op.name == "batch_mean" for value in order):
+            raise TraceError.at_line(
+                "a gradient through batch_mean() inside a compiled function would need the other samples",
+                "return the loss and call program.backward(X, Y)",
+            )
+
+    before_jvp = before_gradients
+
+    def frozen(self, values: list, what: str, remedy: str) -> None:
+        """An error if a number that is about to leave the graph depends on a parameter or a sample."""
+        if any(value.op is None and value not in self.constants for value in values):
+            raise TraceError.at_line(f"{what} inside a compiled function would freeze a number", remedy)
 
     def updated(self, buffer: Buffer, expression: Any) -> None:
         self.updates[buffer] = expression
@@ -127,11 +155,37 @@ class Trace:
         """Is it a float, a Value, a Tracer, or a tuple of Values and Tracers?"""
         if type(argument) is tuple:
             if id(argument) not in self.checked_tuples:
-                if not all(isinstance(x, (Tracer, Value)) for x in argument):
+                if not all(isinstance(x, Value) or self.is_own(x) for x in argument):
                     return False
                 self.checked_tuples[id(argument)] = argument  # keeps it alive, so that its id stays its own
             return True
-        return type(argument) is float or isinstance(argument, (Tracer, Value))
+        return type(argument) is float or isinstance(argument, Value) or self.is_own(argument)
+
+    def is_own(self, x: Any) -> bool:
+        """Is it a Tracer? An error if another trace made it."""
+        if not isinstance(x, Tracer):
+            return False
+        if x.index >= len(self.tracers) or self.tracers[x.index] is not x:
+            raise TraceError.at_line(
+                "a number of another trace is used: it has left its compiled function",
+                "return it instead of storing it",
+            )
+        return True
+
+    def nested_lists(self, result: Any) -> Any:
+        """What the function returned, with NumPy's arrays as lists."""
+        if hasattr(result, "tolist"):
+            result = result.tolist()
+        if isinstance(result, list | tuple):
+            return [self.nested_lists(item) for item in result]
+        self.is_own(result)
+        return result
+
+
+NO_GRAD = (
+    "no_grad() inside a compiled function is not compiled",
+    "leave it out: a compiled function differentiates only in backward() and value_and_grad()",
+)
 
 
 _state = threading.local()
@@ -145,14 +199,22 @@ def _active_trace() -> Trace:
     return trace
 
 
-def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None = None) -> Trace:
+def refuse_inside_a_trace() -> None:
+    """An error where a function is being traced: a compiled function inside it would give one number for all."""
+    if getattr(_state, "trace", None) is not None:
+        raise TraceError.at_line("a compiled function was called inside another", "call the plain function there")
+
+
+def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None = None, moved: bool = False) -> Trace:
     """Run `function` once. An array argument of sample shape (2, 3) comes as a tuple of 2 tuples of 3 tracers.
 
     shapes      for each argument the shape of one sample, or None for an argument that is passed as it is
     arguments   the arguments that are passed as they are
     step        what stands for the number of the training step
+    moved       whether this package reads the numbers of parameters slightly off
     """
     result = Trace()
+    result.moved = moved
     with _tracing(result):
         passed = []
         for shape, argument in zip(shapes, arguments, strict=True):
@@ -163,7 +225,7 @@ def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None
                 passed.append(_stand_ins(shape, result.inputs[-1]))
         outer = randomness.row.set(result.row_number), randomness.step.set(0.0 if step is None else step)
         try:
-            result.result = function(*passed)
+            result.result = result.nested_lists(function(*passed))
         finally:
             randomness.row.reset(outer[0])
             randomness.step.reset(outer[1])
@@ -181,9 +243,8 @@ def _stand_ins(shape: tuple[int, ...], flat: list[Tracer]) -> Any:
 
 @contextmanager
 def _tracing(trace: Trace) -> Iterator[None]:
-    if getattr(_state, "trace", None) is not None:
-        raise TraceError("a compiled function was called inside another: call the plain function there")
-    with _lock, observed_by(trace), _guarded_data():
+    refuse_inside_a_trace()
+    with _lock, observed_only_by(trace), with_grad(), _guarded("data"), _guarded("grad"):
         _state.trace = trace
         try:
             yield
@@ -192,26 +253,48 @@ def _tracing(trace: Trace) -> Iterator[None]:
 
 
 @contextmanager
-def _guarded_data() -> Iterator[None]:
-    """While a function is traced, its own reads of a Value's number are errors: they would be frozen."""
-    slot: Any = Value.__dict__["data"]
-    reading = {getattr(Value, name).__code__ for name in ("__bool__", "__float__", "__format__", "__lt__")}
+def _guarded(field: str) -> Iterator[None]:
+    """While a function is traced, its own reads and writes of a Value's `data` or `grad` are errors.
+
+    What the package itself reads, for a repr or to compute, differs between the first trace and the second, so that it
+    is noticed if it gets into the trace. Other threads read and write what there is.
+    """
+    slot: Any = Value.__dict__[field]
+    looking = {getattr(Value, name).__code__ for name in ("__bool__", "__float__", "__format__", "__lt__")}
+    making = Value.__init__.__code__
 
     def read(self: Value) -> float:
-        if getattr(_state, "trace", None) is not None:
-            code = sys._getframe(1).f_code
-            if code in reading or not code.co_filename.startswith(PACKAGE):
-                raise TraceError.at_line(
-                    f"reading the number of {self.label or 'a Value'} inside a compiled function would freeze it",
-                    "compute with the Value itself, or use where()",
-                )
-        return slot.__get__(self)
+        trace: Trace | None = getattr(_state, "trace", None)
+        if trace is None:
+            return slot.__get__(self)
+        code = sys._getframe(1).f_code
+        if code in looking or not code.co_filename.startswith(PACKAGE):
+            raise TraceError.at_line(
+                f"reading the {WORDS[field]} of {self.label or 'a Value'} inside a compiled function would freeze it",
+                "compute with the Value itself, or use where()",
+            )
+        number = slot.__get__(self)
+        if trace.moved and self.op is None and self not in trace.constants:
+            return number + 1e-3 * (abs(number) + 1.0)
+        return number
 
-    Value.data = property(read, slot.__set__)  # type: ignore[assignment,misc]
+    def write(self: Value, number: float) -> None:
+        if getattr(_state, "trace", None) is not None and sys._getframe(1).f_code is not making:
+            raise TraceError.at_line(
+                f"setting the {WORDS[field]} of {self.label or 'a Value'} inside a compiled function "
+                "would happen once and not in each run",
+                "set it outside, or return the new number",
+            )
+        slot.__set__(self, number)
+
+    setattr(Value, field, property(read, write))
     try:
         yield
     finally:
-        Value.data = slot  # type: ignore[misc]
+        setattr(Value, field, slot)
+
+
+WORDS = {"data": "number", "grad": "gradient"}
 
 
 def _method(op: Op) -> Callable:
