@@ -37,14 +37,15 @@ class _Anomalies:
                 self.report(value, f"gave {value.data}")
 
     def before_backward(self, order: list[Value]) -> None:
-        upstream = dict.fromkeys(order, 0.0)
-        upstream[order[-1]] = 1.0
+        upstream = {order[-1]: 1.0}
         for value in reversed(order):
+            if value not in upstream or not value.op or not value.op.partials:
+                continue  # a leaf, a predicate, or what only a predicate reads
             for x, dx in local_derivatives(value):
                 term = dx * upstream[value]
                 if not isfinite(term):
                     self.report(value, f"passes back {term}, its derivative {dx} times {upstream[value]} from above")
-                upstream[x] += term
+                upstream[x] = upstream.get(x, 0.0) + term
         self.lines.clear()  # the graph need not outlive its backward pass
 
     before_gradients = before_backward

@@ -46,9 +46,9 @@ class Value:
         The grad of a result is d(self) / d(result), set afresh by each call. A leaf accumulates over calls, as in
         PyTorch: set it to 0 (`zero_grad`) before the next step of training.
         """
-        order = topological_order(self)
         for observer in contexts.observers.get():
-            observer.before_backward(order)
+            observer.before_backward(topological_order(self))
+        order = topological_order(self, sloped=True)
         for value in order:
             if value.op is not None:
                 value.grad = 0.0
@@ -162,8 +162,11 @@ class Value:
     _op = property(lambda self: self.op.symbol if self.op else "")
 
 
-def topological_order(output: Value) -> list[Value]:
-    """Every Value that `output` was computed from, and itself: operands before results, each once."""
+def topological_order(output: Value, sloped: bool = False) -> list[Value]:
+    """Every Value that `output` was computed from, and itself: operands before results, each once.
+
+    With `sloped` not what predicates were computed from: no gradient leads through them.
+    """
     # Iterative: a sum over 10,000 samples is deeper than Python's stack.
     order: list[Value] = []
     seen: set = set()
@@ -180,7 +183,7 @@ def topological_order(output: Value) -> list[Value]:
         elif kind is not float and value not in seen:
             seen.add(value)
             op = value.op
-            if op is None:
+            if op is None or (sloped and op.partials is None):
                 order.append(value)
             elif op.scalars == 1:
                 stack += (value, None, value.first)

@@ -17,7 +17,7 @@ from scalargrad.contexts import no_grad
 from scalargrad.engine import Value, gradients
 from scalargrad.functional import hessian, jvp
 from scalargrad.losses import cross_entropy, mse
-from scalargrad.nn import MLP, Module, Parameter
+from scalargrad.nn import MLP, Buffer, Module, Parameter
 from scalargrad.ops import batch_mean, dot, log, mean, relu, take, tanh
 from tests.compiled_functions import loop, numbers
 
@@ -117,6 +117,7 @@ def test_backward_and_detach_of_a_traced_number_are_errors():
 # Looking at a parameter's number.
 
 w, v = Value(3.0, "w"), Value(1.0, "v")
+PRODUCT = w * w
 
 
 def branch_on_a_parameter(x):
@@ -155,6 +156,7 @@ QUIET_LOOKS = {
     "detach, and use":           lambda x: w.detach() * x + w,
     "copy":                      lambda x: copy.copy(w) * x,
     "repr":                      lambda x: float(repr(w).split("=")[1].split(",")[0]) * x,
+    "repr of a result outside":  lambda x: float(repr(PRODUCT).split("=")[1].split(",")[0]) * x,
     "gradients":                 lambda x: gradients(w * w, w) * x,
     "gradients of a kink":       lambda x: gradients(relu(w), w) * x + w,
     "jvp":                       lambda x: jvp(w * w, w, 1.0) * x,
@@ -392,6 +394,34 @@ def test_a_train_or_eval_flag_traces_again():
         traced_again(read(module), module.eval)
         traced_again(read(module), module.train)
         traced_again(read(module), lambda module=module: setattr(module, "factor", 7.0))
+
+
+def test_train_and_eval_take_turns_without_tracing_again():
+    module = Noisy()
+    program = compile(module)
+    seen = []
+    for mode, expected in ((True, 12.0), (False, 6.0), (True, 12.0), (False, 6.0)):
+        module.train(mode)
+        assert program(X) == expected
+        seen.append(program.last)
+    assert seen[0] is seen[2] is not seen[1]
+    assert seen[1] is seen[3]
+
+
+def test_updates_of_buffers_are_compared():
+    buffer = Buffer(1.0)
+    with pytest.raises(TraceError, match="two runs of the function differ"):
+        compile(lambda x: (buffer.update(buffer * random.random()), w * x)[1])(X)
+    with pytest.raises(TraceError, match="two runs of the function differ"):
+        compile(lambda x: (buffer.update(2.0) if next(TURNS) else None, w * x)[1])(X)
+
+
+def test_only_a_few_programs_are_kept():
+    scale = 0.0
+    program = compile(lambda x: scale * x)
+    for scale in range(20):
+        assert program(X) == 2.0 * scale
+    assert all(len(kept) <= 4 for kept in program.versions.values())
 
 
 def test_the_flag_of_a_module_inside_another_traces_again():

@@ -18,7 +18,7 @@ from scalargrad.anomaly import AnomalyError, anomaly_detection
 from scalargrad.contexts import no_grad
 from scalargrad.engine import Value, gradients, local_derivatives, topological_order
 from scalargrad.functional import jvp
-from scalargrad.ops import OPERATIONS, add, dot, exp, log, logsumexp, maximum, mean, mul, sqrt, tanh, where
+from scalargrad.ops import OPERATIONS, add, dot, exp, less, log, logsumexp, maximum, mean, mul, sqrt, tanh, where
 from scalargrad.ops import sum as total
 from tests.oracle import deep, flat, points
 
@@ -579,3 +579,10 @@ def test_eight_fresh_processes_with_one_seed_give_one_hash_of_the_weights():
     assert all(process.returncode == 0 for process in processes)
     assert len(hashes[0]) == 64
     assert len(set(hashes)) == 1
+
+
+def test_what_only_a_predicate_reads_gets_no_gradient_and_no_nan():
+    x = Value(0.0)
+    y = where(less(1.0 / x, 5.0), x, 2.0 * x)  # the slope of 1/x is infinite, and no path leads through it
+    y.backward()
+    assert x.grad == gradients(y, x) == 2.0

@@ -35,7 +35,8 @@ def compile(function: Callable | None = None, *, dtype: str = "float64", backend
 
     Values that exist before the call are parameters, read anew by each run; numbers, flags and other objects that the
     function reads are part of the program. Changed numbers of its closure, replaced parameters and `train()`/`eval()`
-    are noticed and trace again; attributes of other objects are not: call `retrace()`.
+    are noticed and trace again; attributes of other objects and the items of NumPy arrays above 256 KiB are not: call
+    `retrace()`. A few programs are kept, so that `train()` and `eval()` can take turns.
 
     >>> from scalargrad import Value
     >>> w = Value(3.0, "w")

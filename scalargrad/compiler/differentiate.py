@@ -55,12 +55,11 @@ class _Differentiator(Writer):
             self.arrive(loss, self.constant(1.0, 1))
         for place in range(len(self.forward) - 1, -1, -1):
             instruction = self.forward[place]
-            upstream = self.adjoint(instruction.bank, instruction.first, instruction.count, place)
-            if upstream is not None:
-                self.transpose(instruction, upstream)
+            reached, upstream = self.adjoint(instruction.bank, instruction.first, instruction.count, place)
+            if reached.any():
+                self.transpose(instruction, reached, upstream)
         first = len(program.constants)
-        gradient = self.adjoint(UNIFORM, first, len(program.parameters), -1, of_leaves=True)
-        program.gradient = gradient or self.constant(0.0, len(program.parameters))
+        _, program.gradient = self.adjoint(UNIFORM, first, len(program.parameters), -1)
 
     # What arrives, and its sum.
 
@@ -79,33 +78,29 @@ class _Differentiator(Writer):
                 mine = owners == owner
                 self.arrived.setdefault(int(owner), []).append((rows[mine], Table(target.bank, term_rows[mine])))
 
-    def adjoint(self, bank: str, first: int, count: int, place: int, of_leaves: bool = False) -> Table | None:
-        """The gradient of `count` rows from `first` on: None if nothing has arrived."""
+    def adjoint(self, bank: str, first: int, count: int, place: int) -> tuple[Any, Table]:
+        """For `count` rows from `first` on: which of them a gradient has reached, and the gradients, 0 elsewhere."""
         numpy = self.numpy
         arrived = self.arrived.pop(place, [])
-        if not arrived:
-            return None
-        rows = numpy.concatenate([rows for rows, _ in arrived]) - first
-        terms = numpy.concatenate([table.rows for _, table in arrived])
-        if of_leaves:
-            mine = (rows >= 0) & (rows < count)
-            rows, terms = rows[mine], terms[mine]
+        rows = numpy.concatenate([numpy.empty(0, int), *(rows for rows, _ in arrived)]) - first
+        terms = numpy.concatenate([numpy.empty(0, int), *(table.rows for _, table in arrived)])
+        mine = (rows >= 0) & (rows < count)  # other leaves may have got something, too
+        rows, terms = rows[mine], terms[mine]
         order = numpy.argsort(rows, kind="stable")
         rows, terms = rows[order], terms[order]
         counts = numpy.bincount(rows, minlength=count)
         begins = numpy.concatenate([[0], numpy.cumsum(counts)[:-1]])
         result = numpy.empty(count, dtype=numpy.int64)
-        for many in numpy.unique(counts):
+        if arrived or place < 0:
+            result[counts == 0] = self.zero(bank) if (counts == 0).any() else 0
+        for many in numpy.unique(counts[counts > 0]):
             receivers = numpy.flatnonzero(counts == many)
-            if many == 0:
-                result[receivers] = self.zero(bank)
-                continue
             table = terms[begins[receivers][:, None] + numpy.arange(many)]
             if many == 1:
                 result[receivers] = table[:, 0]
             else:
                 result[receivers] = self.emit("map", bank, len(receivers), (Table(bank, table),), sum).rows
-        return Table(bank, result)
+        return counts > 0, Table(bank, result)
 
     def zero(self, bank: str) -> int:
         """The row of 0 in a bank."""
@@ -116,8 +111,11 @@ class _Differentiator(Writer):
 
     # The transposes.
 
-    def transpose(self, instruction: Instruction, upstream: Table) -> None:
+    def transpose(self, instruction: Instruction, reached: Any, upstream: Table) -> None:
         args = instruction.args
+        if instruction.name == "map":  # not for rows that no gradient reaches: 0 times an infinite partial is nan
+            args = tuple(Table(table.bank, table.rows[reached]) for table in args)
+            upstream = Table(upstream.bank, upstream.rows[reached])
         if instruction.name == "contract":
             self.transpose_contraction(instruction, upstream)
         elif instruction.name == "lane_sum":
@@ -132,7 +130,7 @@ class _Differentiator(Writer):
                 if self.wants(mine):
                     self.arrive(mine, self.map(mul, Table(other.bank, other.rows.ravel()), wide))
         else:
-            self.transpose_map(instruction, upstream)
+            self.transpose_map(instruction, Table(instruction.bank, instruction.rows[reached]), args, upstream)
 
     def transpose_contraction(self, instruction: Instruction, upstream: Table) -> None:
         weights, inputs = instruction.args
@@ -152,16 +150,14 @@ class _Differentiator(Writer):
             arrived = self.emit("contract", bank, inputs.rows.size, (turned, above), dot)  # [k, columns]
             self.arrive(Table(inputs.bank, inputs.rows.T), arrived)
 
-    def transpose_map(self, instruction: Instruction, upstream: Table) -> None:
+    def transpose_map(self, instruction: Instruction, results: Table, tables: tuple, upstream: Table) -> None:
         op = instruction.op
         assert op is not None
-        if op.partials is None or not any(self.wants(table) for table in instruction.args):
+        if op.partials is None or not any(self.wants(table) for table in tables):
             return
-        result = Rows(self, Table(instruction.bank, instruction.rows))
-        args = self.operands(instruction.args)
-        above = Rows(self, upstream)
+        args, above = self.operands(tables), Rows(self, upstream)
         # A partial of 0 is multiplied like any other: 0 times inf is nan, as in eager.
-        for x, partial in zip(flatten(args), flatten(op.partials(result, *args)), strict=True):
+        for x, partial in zip(flatten(args), flatten(op.partials(Rows(self, results), *args)), strict=True):
             if self.wants(x.table):
                 self.arrive(x.table, (partial * above).table)
 

@@ -32,11 +32,11 @@ def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
         "cosh": numpy.cosh,
         "tanh": numpy.tanh,
         "sigmoid": partial(_sigmoid, numpy),
-        "relu": lambda x, out: numpy.copyto(out, numpy.where(x <= 0.0, 0.0, x)),
+        "relu": lambda x, out: numpy.add(numpy.maximum(x, 0.0, out=out), 0.0, out=out),  # -0.0 + 0.0 is 0.0
         "erf": special.erf,
         "erfc": special.erfc,
         "abs": numpy.absolute,
-        "step": lambda x, out: numpy.copyto(out, numpy.where(x <= 0.0, 0.0, numpy.where(x > 0.0, 1.0, x))),
+        "step": lambda x, out: numpy.heaviside(x, 0.0, out=out),
         "maximum": lambda xs, out: numpy.max(xs, axis=1, out=out),
         "where": lambda condition, xs, out: numpy.copyto(out, numpy.where(condition != 0.0, xs[:, 0], xs[:, 1])),
         "less": numpy.less,

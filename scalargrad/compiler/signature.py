@@ -4,6 +4,7 @@ import os
 from array import array
 from collections.abc import Callable, Iterable
 from functools import partial
+from operator import is_
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -119,6 +120,23 @@ class Identity:
         return id(self.content)
 
 
+class Identities:
+    """Objects as one token: equal to the token of the same objects in the same order. Many at the price of one."""
+
+    __slots__ = ("contents",)
+
+    def __init__(self, contents: tuple) -> None:
+        self.contents = contents
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Identities) or len(other.contents) != len(self.contents):
+            return False
+        return all(map(is_, self.contents, other.contents))
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.contents)))
+
+
 MISSING = Identity(None)  # an empty cell, a global that was deleted
 
 
@@ -153,8 +171,8 @@ def _tokens(items: Iterable) -> Any:
     kinds = set(map(type, items))
     if kinds == {float}:
         return array("d", items).tobytes()  # the bits: 0.0 is not -0.0, nan is nan
-    if all(issubclass(kind, Value) for kind in kinds):
-        return items  # compared by identity
+    if not any(issubclass(kind, PLAIN) for kind in kinds):
+        return Identities(items)
     return tuple(map(token, items))
 
 

@@ -113,11 +113,14 @@ class Trace:
         self.result: Any = None
         self.constants: set[Value] = set()  # leaf Values made inside
         self.updates: dict[Buffer, Any] = {}  # what becomes of buffers after a step of training
-        self.moved = False  # do reads of a parameter's number give one that is slightly off?
+        self.moved = False  # do reads of a number from outside give one that is slightly off?
+        self.made: set[Value] = set()  # if so: all that are from inside
         self.row: Tracer | None = None  # the number of the sample's row, if the function asked for it
         self.checked_tuples: dict[int, tuple] = {}
 
     def recorded(self, value: Value) -> None:
+        if self.moved:
+            self.made.add(value)
         if value.op is None:
             self.constants.add(value)
         elif not contexts.recording.get():
@@ -211,7 +214,7 @@ def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None
     shapes      for each argument the shape of one sample, or None for an argument that is passed as it is
     arguments   the arguments that are passed as they are
     step        what stands for the number of the training step
-    moved       whether this package reads the numbers of parameters slightly off
+    moved       whether this package reads the numbers of Values from outside slightly off
     """
     result = Trace()
     result.moved = moved
@@ -274,7 +277,7 @@ def _guarded(field: str) -> Iterator[None]:
                 "compute with the Value itself, or use where()",
             )
         number = slot.__get__(self)
-        if trace.moved and self.op is None and self not in trace.constants:
+        if trace.moved and self not in trace.made:
             return number + 1e-3 * (abs(number) + 1.0)
         return number
 
