@@ -100,6 +100,7 @@ def add_moons_options(parser: argparse.ArgumentParser) -> None:
         ("epochs", int, "steps of training, each on all points"),
         ("alpha", float, "weight of the squared parameters in the loss"),
         ("seed", int, "gives the points and the first weights"),
+        ("engine", str, ", ".join(moons.ENGINES)),
     ]
     for name, kind, purpose in options:
         preset = getattr(default, name.replace("-", "_"))
@@ -125,7 +126,9 @@ def run_moons(options: argparse.Namespace) -> None:
         result = moons.run(settings, unfinished, options.animate)
     epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
     print(result.model)
-    print(f"\n{epochs} in {result.seconds:.1f} s: loss {result.loss:.4f}, accuracy {result.accuracy:.1%}\n")
+    for name, seconds in {**result.preparation, "training": result.seconds}.items():
+        print(f"{name:<10} {seconds:.3f} s")
+    print(f"\n{epochs}: loss {result.loss:.4f}, accuracy {result.accuracy:.1%}\n")
     files = moons.FILES | (moons.ANIMATION if options.animate else {})
     places = {str(options.out / name): content for name, content in files.items()}
     for place, content in places.items():

@@ -62,6 +62,12 @@ def pow(x: float, n: float) -> float:
         return -inf if math.copysign(1.0, x) < 0.0 and n % 2.0 == 1.0 else inf
 
 
+def sech(x: float) -> float:
+    """1 / cosh(x), which does not overflow."""
+    e = math.exp(-abs(x))
+    return 2.0 * e / (1.0 + e * e)
+
+
 def sigmoid(x: float) -> float:
     if x < 0.0:
         e = exp(x)

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from scalargrad.compiler import compile
 from scalargrad.contexts import no_grad
 from scalargrad.datasets import load_moons
 from scalargrad.drawing import DecisionBoundary, draw, draw_frames
@@ -19,8 +20,9 @@ from scalargrad.nn import MLP, Neuron
 from scalargrad.nn.dense import ACTIVATIONS
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from scalargrad.plots import plot_boundary, plot_history, plot_points
-from scalargrad.training import History, Measures, accuracy, progress_bar, train
+from scalargrad.training import History, Measures, accuracy, progress_bar, refuse_inf_and_nan, train
 
+AfterEpoch = Callable[[int, Measures], None] | None
 OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
     "sgd": SGD,
     "momentum": lambda lr: SGD(lr, momentum=0.9),
@@ -64,6 +66,7 @@ class Settings:
     epochs: int = 200
     alpha: float = 1e-4
     seed: int = 0
+    engine: str = "compiled"
 
     def __post_init__(self) -> None:
         _check("samples", self.samples, self.samples >= 2, "at least 2")
@@ -74,6 +77,7 @@ class Settings:
         for name in ("activation", "output_activation"):
             _check_name(name, getattr(self, name), [*ACTIVATIONS, "linear"])
         _check_name("optimizer", self.optimizer, list(OPTIMIZERS))
+        _check_name("engine", self.engine, list(ENGINES))
         _check("lr", self.lr, isfinite(self.lr) and self.lr > 0.0, "a number above 0")
         _check("epochs", self.epochs, self.epochs >= 1, "at least 1")
         _check("alpha", self.alpha, isfinite(self.alpha) and self.alpha >= 0.0, "a number from 0 on")
@@ -94,6 +98,7 @@ class Result:
     labels: list[int]
     history: History
     seconds: float  # of training alone
+    preparation: dict[str, float]  # seconds of what came before it, by name
 
     @property
     def loss(self) -> float:
@@ -107,7 +112,7 @@ class Result:
 def learn(
     settings: Settings,
     before: Callable[[MLP, list, list], None] | None = None,
-    after_epoch: Callable[[int, Measures], None] | None = None,
+    after_epoch: AfterEpoch = None,
 ) -> Result:
     """Make the points and the network, and train it on all points at once; `before` sees the three before training.
 
@@ -118,6 +123,18 @@ def learn(
     point_array, label_array = load_moons(settings.samples, settings.noise, settings.seed)
     points, labels = point_array.tolist(), label_array.tolist()
     model = MLP(2, [*settings.hidden, 1], settings.activation, settings.output_activation, rng=settings.seed)
+    if before:
+        before(model, points, labels)
+    start = perf_counter()
+    history, preparation = ENGINES[settings.engine](settings, model, points, labels, after_epoch)
+    seconds = perf_counter() - start - sum(preparation.values())
+    return Result(model, points, labels, history, seconds, preparation)
+
+
+def train_eagerly(
+    settings: Settings, model: MLP, points: list, labels: list, after_epoch: AfterEpoch
+) -> tuple[History, dict[str, float]]:
+    """Values record every epoch anew. Returns the history, and what was prepared: nothing."""
     parameters = model.parameters()
 
     def objective() -> tuple[Any, Measures]:
@@ -125,11 +142,42 @@ def learn(
         loss = mse(outputs, labels) + settings.alpha * l2(parameters)
         return loss, {"accuracy": accuracy([output > 0.5 for output in outputs], labels)}
 
-    if before:
-        before(model, points, labels)
-    start = perf_counter()
-    history = train(objective, parameters, OPTIMIZERS[settings.optimizer](settings.lr), settings.epochs, after_epoch)
-    return Result(model, points, labels, history, perf_counter() - start)
+    optimizer = OPTIMIZERS[settings.optimizer](settings.lr)
+    return train(objective, parameters, optimizer, settings.epochs, after_epoch), {}
+
+
+def train_compiled(
+    settings: Settings, model: MLP, points: list, labels: list, after_epoch: AfterEpoch
+) -> tuple[History, dict[str, float]]:
+    """The loss of one sample, traced and compiled once. Returns the history, and the seconds of its preparation."""
+    parameters = model.parameters()
+
+    def loss(point: Any, label: Any) -> Any:
+        return mse(model(point), label) + settings.alpha * l2(parameters)
+
+    program = compile(loss)
+    outputs = compile(lambda point, label: [loss(point, label), model(point)])
+    trainer = program.trainer(OPTIMIZERS[settings.optimizer](settings.lr))
+
+    def measured(epoch: int) -> Measures:
+        losses, scores = outputs(points, labels).T
+        refuse_inf_and_nan(float(losses.mean()), epoch)
+        return {"loss": float(losses.mean()), "accuracy": accuracy((scores > 0.5).tolist(), labels)}
+
+    history = {name: [measure] for name, measure in measured(0).items()}
+
+    def after(epoch: int, _: Measures) -> None:
+        measures = measured(epoch)
+        for name, measure in measures.items():
+            history[name].append(measure)
+        if after_epoch:
+            after_epoch(epoch, measures)
+
+    trainer.run(points, labels, settings.epochs, callbacks=[after], progress=False)
+    return history, {name: program.seconds[name] + outputs.seconds[name] for name in program.seconds}
+
+
+ENGINES = {"compiled": train_compiled, "eager": train_eagerly}
 
 
 def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
@@ -215,6 +263,7 @@ def summarised(settings: Settings, result: Result) -> dict[str, Any]:
         "loss": result.loss,
         "accuracy": result.accuracy,
         "seconds": round(result.seconds, 3),
+        "preparation": {name: round(seconds, 3) for name, seconds in result.preparation.items()},
         "versions": {
             "python": platform.python_version(),
             "scalargrad": __version__,

@@ -116,6 +116,10 @@ def _shares_of_ties(y: Any, xs: Any) -> tuple:
     return (tuple(hit / count for hit in hits),)
 
 
+def _squared(x: Any) -> Any:
+    return x * x
+
+
 def _logsumexp(xs: Any) -> Any:
     peak = maximum(*xs)
     return where(equal(peak - peak, 0.0), peak + log(sum(tuple(exp(x - peak) for x in xs))), peak)
@@ -152,10 +156,11 @@ acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt((1.0 - 
 atan  = Op("atan",  "x",    math.atan,         lambda y, x: (1.0 / (1.0 + x * x),),     domain=((-1e150, 1e150),))
 sinh  = Op("sinh",  "x",    ieee.sinh,         lambda y, x: (cosh(x),))
 cosh  = Op("cosh",  "x",    ieee.cosh,         lambda y, x: (sinh(x),))
+sech  = Op("sech",  "x",    ieee.sech,         lambda y, x: (-y * tanh(x),))
 
-# Activations. The products keep every digit in the tails, where 1 - y**2 and y * (1 - y) keep none.
-tanh       = Op("tanh",       "x", math.tanh,    lambda y, x: (4.0 * sigmoid(2.0 * x) * sigmoid(-2.0 * x),))
-sigmoid    = Op("sigmoid",    "x", ieee.sigmoid, lambda y, x: (sigmoid(x) * sigmoid(-x),))
+# Activations. The squares keep every digit in the tails, where 1 - y**2 and y * (1 - y) keep none.
+tanh       = Op("tanh",       "x", math.tanh,    lambda y, x: (_squared(sech(x)),))
+sigmoid    = Op("sigmoid",    "x", ieee.sigmoid, lambda y, x: (_squared(0.5 * sech(0.5 * x)),))
 relu       = Op("relu",       "x", ieee.relu,    lambda y, x: (step(x),))
 leaky_relu = Op("leaky_relu", "x slope", lambda x, slope: where(less(0.0, x), x, slope * x), lambda y, x, slope: (
     where(less(0.0, x), 1.0, slope), where(less(0.0, x), 0.0, x)), default=0.01, composite=True)

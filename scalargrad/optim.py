@@ -119,7 +119,7 @@ class Adam(Optimizer):
         first = beta1 * first + (1.0 - beta1) * g
         second = beta2 * second + (1.0 - beta2) * g * g
         # The moments start at 0; dividing by 1 - beta**t takes that bias out.
-        size = sqrt(second) / sqrt(1.0 - pow(beta2, t)) + self.eps
+        size = sqrt(second) * (1.0 / sqrt(1.0 - pow(beta2, t))) + self.eps
         return p - lr / (1.0 - pow(beta1, t)) * first / size, (first, second)
 
 

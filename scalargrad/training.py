@@ -78,7 +78,12 @@ def progress_bar(epochs: int) -> Iterator[Callable[[int, Measures], None]]:
 def _measured(objective: Callable[[], Any], epoch: int) -> tuple[Value, Measures]:
     result = objective()
     loss, others = result if isinstance(result, tuple) else (result, {})
-    if not isfinite(loss.data):
-        when = f"after epoch {epoch}; a smaller learning rate helps" if epoch else "before any training"
-        raise FloatingPointError(f"the loss is {loss.data} {when}")
+    refuse_inf_and_nan(loss.data, epoch)
     return loss, {"loss": loss.data, **others}
+
+
+def refuse_inf_and_nan(loss: float, epoch: int) -> None:
+    """A FloatingPointError, if the loss after so many epochs is no number to go on with."""
+    if not isfinite(loss):
+        when = f"after epoch {epoch}; a smaller learning rate helps" if epoch else "before any training"
+        raise FloatingPointError(f"the loss is {loss} {when}")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scalargrad.compiler.differentiate import differentiate
-from scalargrad.compiler.plan import plan
+from scalargrad.compiler.plan import plan, with_parameters_in_order
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.roll import roll
 from scalargrad.compiler.scalars import ScalarProgram
@@ -113,7 +113,8 @@ def simplified(case: Case) -> ScalarProgram:
 
 
 def rolled(case: Case) -> Program:
-    return roll(simplified(case), [int(np.prod(np.shape(array)[1:])) for array in case.arrays])
+    inputs = [int(np.prod(np.shape(array)[1:])) for array in case.arrays]
+    return with_parameters_in_order(roll(simplified(case), inputs))
 
 
 def planned(case: Case) -> Program:

@@ -116,6 +116,7 @@ TRUTH = {
     "atan":       Truth(mp.atan,                lambda x: (1 / (1 + x**2),)),
     "sinh":       Truth(mp.sinh,                lambda x: (mp.cosh(x),)),
     "cosh":       Truth(mp.cosh,                lambda x: (mp.sinh(x),)),
+    "sech":       Truth(mp.sech,                lambda x: (-mp.sech(x) * mp.tanh(x),)),
     "tanh":       Truth(mp.tanh,                lambda x: (1 / mp.cosh(x)**2,)),
     "sigmoid":    Truth(sigmoid,                lambda x: (1 / (2 + 2 * mp.cosh(x)),)),
     "relu":       Truth(lambda x: max(x, 0),    lambda x: (int(x > 0),)),

@@ -175,7 +175,7 @@ STAGES = [
     "load_moons",
     "plot_points",
     "plot_boundary",
-    "train",
+    "compile",
     "plot_history",
     "draw_neuron",
     "draw_model",

@@ -859,10 +859,10 @@ def test_a_step_takes_at_most_ten_times_as_long():
     model = MLP(2, [8, 8, 1], rng=0)
 
     def seconds():
-        start = time.perf_counter()
+        start = time.process_time()  # another process may have the processor for a while
         model.zero_grad()
         model_loss(model).backward()
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     alone = min(seconds() for _ in range(10))
     with diagnose(model):

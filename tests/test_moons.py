@@ -134,6 +134,24 @@ def test_every_optimizer_lowers_the_loss(name):
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_both_engines_give_one_curve(name):
+    options = {"samples": 40, "epochs": 30, "optimizer": name, "lr": 0.01, "activation": "tanh"}
+    eager, compiled = (learn(Settings(**options, engine=engine)) for engine in ("eager", "compiled"))
+    assert compiled.history["loss"] == pytest.approx(eager.history["loss"], abs=1e-9)
+    assert compiled.history["accuracy"] == eager.history["accuracy"]
+    for ours, theirs in zip(compiled.model.parameters(), eager.model.parameters(), strict=True):
+        assert ours.data == pytest.approx(theirs.data, abs=1e-9)
+    assert set(compiled.preparation) == {"tracing", "compiling"}
+
+
+def test_after_every_epoch_the_network_is_the_one_that_was_measured():
+    seen = []
+    result = learn(Settings(samples=20, epochs=4), after_epoch=lambda epoch, measures: seen.append((epoch, measures)))
+    assert [epoch for epoch, _ in seen] == [1, 2, 3, 4]
+    assert [measures["loss"] for _, measures in seen] == result.history["loss"][1:]
+
+
 def test_the_defaults_learn_the_moons():
     result = learn(Settings(seed=3, epochs=60))
     assert result.accuracy >= 0.99

@@ -149,6 +149,7 @@ COMPLEX = {
     "atan": cmath.atan,
     "sinh": cmath.sinh,
     "cosh": cmath.cosh,
+    "sech": lambda z: 1.0 / cmath.cosh(z),
     "tanh": cmath.tanh,
     "sigmoid": lambda z: 1.0 / (1.0 + cmath.exp(-z)),
     "softplus": lambda z: cmath.log(1.0 + cmath.exp(z)),
@@ -174,7 +175,7 @@ def test_slopes_match_the_complex_step(name):
 
 ANALYTIC = [
     "exp", "expm1", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
-    "tanh", "sigmoid", "softplus", "erf", "erfc", "gelu",
+    "sech", "tanh", "sigmoid", "softplus", "erf", "erfc", "gelu",
 ]  # fmt: skip
 FUNCTIONS = {
     **{name: (OPERATIONS[name], TRUTH[name].value) for name in ANALYTIC},

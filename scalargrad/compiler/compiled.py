@@ -2,36 +2,40 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any
 
 from scalargrad.compiler import eager_backend
-from scalargrad.compiler.agreement import must_agree, parameters_of
-from scalargrad.compiler.differentiate import differentiate
+from scalargrad.compiler.native.backend import NativeBackend
+from scalargrad.compiler.native.report import report
+from scalargrad.compiler.native.team import available_threads
 from scalargrad.compiler.numpy_backend import NumpyBackend
-from scalargrad.compiler.plan import plan
-from scalargrad.compiler.program import LANE, Program
-from scalargrad.compiler.roll import roll
-from scalargrad.compiler.signature import Surroundings, token
-from scalargrad.compiler.simplify import simplify
-from scalargrad.compiler.trace import Trace, TraceError, refuse_inside_a_trace, trace
+from scalargrad.compiler.program import Program
+from scalargrad.compiler.signature import token
+from scalargrad.compiler.trace import refuse_inside_a_trace
+from scalargrad.compiler.trainer import Trainer
+from scalargrad.compiler.version import BACKENDS, Backend, Builder, Version
 from scalargrad.contexts import with_grad
 from scalargrad.engine import Value, gradients
 from scalargrad.nn.module import Buffer
 from scalargrad.ops import mean
+from scalargrad.optim import Optimizer
 
-BACKENDS = ("eager", "numpy")
 DTYPES = ("float64", "float32")
+MOST_SHAPES = 32  # of arguments, for which programs are kept
 MOST_VERSIONS = 4  # programs kept for one shape of arguments: for train() and eval(), and some more
 
 
-def compile(function: Callable | None = None, *, dtype: str = "float64", backend: str = "numpy") -> Any:
+def compile(
+    function: Callable | None = None, *, dtype: str = "float64", backend: str = "native", threads: int | None = None
+) -> Any:
     """A function of one sample as a program for a whole batch. Also a decorator.
 
     function   ordinary Python over Values: it takes the numbers of one sample and returns a Value, or a nested list
     dtype      "float64" or "float32"
-    backend    "numpy", or "eager", which replays the function in Values row by row and is the oracle of the others
+    backend    "native": machine code for this processor; without llvmlite it falls back to "numpy", and `report()`
+               says so. "eager" replays the function in Values, row by row: the oracle of the others
+    threads    how many may work on a call of the native backend; None for all processors. The bits are always the same
 
     Values that exist before the call are parameters, read anew by each run; numbers, flags and other objects that the
     function reads are part of the program. Changed numbers of its closure, replaced parameters and `train()`/`eval()`
@@ -52,32 +56,24 @@ def compile(function: Callable | None = None, *, dtype: str = "float64", backend
         raise ValueError(f"dtype {dtype!r} is not known; there are {', '.join(DTYPES)}")
     if backend not in BACKENDS:
         raise ValueError(f"backend {backend!r} is not known; there are {', '.join(BACKENDS)}")
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads is a whole number from 1 on, or None for all processors; got {threads!r}")
     if function is None:
-        return lambda decorated: Compiled(decorated, dtype, backend)
+        return lambda decorated: Compiled(decorated, dtype, backend, threads)
     if not callable(function):
         raise TypeError(f"compile takes a function of one sample, got {function!r}")
-    return Compiled(function, dtype, backend)
-
-
-@dataclass
-class _Version:
-    """What was made for one shape of arguments and one state of the function's surroundings."""
-
-    trace: Trace
-    surroundings: Surroundings
-    state: Any  # of the surroundings at the time
-    shape: Any  # how the results are nested; None for a single number
-    forward: NumpyBackend | None = None
-    backward: NumpyBackend | None = None
+    return Compiled(function, dtype, backend, threads)
 
 
 class Compiled:
     """What `compile` returns. Call it with arrays whose rows are samples."""
 
-    def __init__(self, function: Callable, dtype: str, backend: str) -> None:
+    def __init__(self, function: Callable, dtype: str, backend: str, threads: int | None) -> None:
         self.function, self.dtype, self.backend_name = function, dtype, backend
-        self.versions: dict[Any, list[_Version]] = {}  # for each shape those used last
-        self.last: _Version | None = None
+        self.builder = Builder(backend, dtype, threads or available_threads())
+        self.versions: dict[Any, list[Version]] = {}  # for each shape of arguments; the last ones used come last
+        self.last: Version | None = None
+        self.rows = 1  # of the last call
         self.steps = Buffer(0.0, "step")  # of training: how often backward() has run
         self.lock = threading.RLock()  # a program's memory serves one call at a time
         update_wrapper(self, function, updated=())
@@ -88,17 +84,15 @@ class Compiled:
 
         refuse_inside_a_trace()  # before the lock: another thread may hold it and wait for this trace to end
         with self.lock:
-            version, columns, lanes = self._prepared(args)
+            version, arrays, lanes = self._prepared(args)
             if self.backend_name == "eager":
-                rows, _ = eager_backend.replay(version.trace, columns.tolist(), lanes)
-                results = numpy.array([[float(x) for x in row] for row in rows]).reshape(len(rows), lanes)
+                rows, _ = eager_backend.replay(version.trace, _lists(arrays), lanes)
+                results = numpy.array([[float(x) for x in row] for row in rows]).reshape(len(rows), lanes).T
             else:
-                if version.forward is None:
-                    version.forward = NumpyBackend(plan(self._rolled(version)), self.dtype)
-                results = self._results(version.forward, columns, lanes)
+                results = version.forward_backend.results(arrays, _numbers(version.forward), lanes)
             if version.shape is None:
-                return float(results[0].mean())
-            return results.T.reshape(lanes, *version.shape).copy()
+                return float(results[:, 0].mean())
+            return numpy.array(results).reshape(lanes, *version.shape)
 
     def value_and_grad(self, *args: Any) -> tuple[float, Any]:
         """The mean over rows, and its gradient as a flat array in the order of `parameters`."""
@@ -108,20 +102,10 @@ class Compiled:
         """The mean, its gradient, and the new numbers of buffers."""
         refuse_inside_a_trace()
         with self.lock:
-            version, columns, lanes = self._prepared(args)
-            if version.shape is not None:
-                raise TypeError(
-                    "a list has no gradient: compile a function that returns one number, such as a loss of the list"
-                )
+            version, arrays, lanes = self._prepared(args)
             if self.backend_name == "eager":
-                return self._run_eagerly(version, columns, lanes)
-            backend = self._differentiated(version)
-            program = backend.program
-            _, uniform = backend.run(columns, self._numbers(program), lanes)
-            assert program.mean is not None
-            assert program.gradient is not None
-            updates = {buffer: float(uniform[table.rows[0], 0]) for buffer, table in program.updates.items()}
-            return float(uniform[program.mean.rows[0], 0]), uniform[program.gradient.rows, 0], updates
+                return _run_eagerly(version, arrays, lanes)
+            return version.backward_backend.slopes(arrays, _numbers(version.backward), lanes)
 
     def backward(self, *args: Any) -> float:
         """Add d mean / d p to the `.grad` of every parameter; returns the mean."""
@@ -138,10 +122,7 @@ class Compiled:
     @property
     def parameters(self) -> list[Value]:
         """The Values that the last program reads, in the order of its flat gradient."""
-        version = self._version()
-        if self.backend_name == "eager":
-            return parameters_of(version.trace)
-        return self._program().parameters
+        return self._last().program.parameters
 
     def retrace(self) -> None:
         """Forget all programs: for changes that cannot be noticed, such as an attribute of an object of your own."""
@@ -152,15 +133,44 @@ class Compiled:
     @property
     def full(self) -> str:
         """Every instruction of the last program, one a line."""
-        return self._program().full
+        return self._last().program.full
 
     def __str__(self) -> str:
-        return str(self._program()) if self.last else f"compiled {self.function!r}, not called yet"
+        return str(self._last().program) if self.last else f"compiled {self.function!r}, not called yet"
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Spent so far on "tracing" the function, twice each time, and on "compiling" the traces."""
+        return dict(self.builder.seconds)
+
+    def trainer(self, optimizer: Optimizer, batch_size: int | None = None, rng: int = 0) -> Trainer:
+        """Training with whole steps in the program: see `Trainer`."""
+        if self.backend_name == "eager":
+            raise ValueError('the backend "eager" has no trainer: write the loop yourself, with optimizer.step()')
+        return Trainer(self, optimizer, batch_size, rng)
+
+    def report(self) -> str:
+        """What share of the last program's work is native code, where its time goes, and how near to the peak it comes.
+
+        Each kernel is timed by itself, on as many rows as the last call had.
+        """
+        version = self._last()
+        if self.backend_name == "eager":
+            return "eager: Values replay the function row by row; nothing is compiled"
+        backend = version.backend
+        if isinstance(backend, NativeBackend):
+            import numpy
+
+            arrays = [numpy.zeros((self.rows, count), self.dtype) for count in version.program.inputs]
+            with self.lock:
+                return report(backend, arrays, self.rows)
+        reason = f": there is no native code, {self.builder.fallback}" if self.builder.fallback else ""
+        return f"numpy: all {len(version.program.instructions)} instructions run in NumPy{reason}"
 
     # How a program comes about.
 
-    def _prepared(self, args: tuple) -> tuple[_Version, Any, int]:
-        """The program for these arguments, their numbers [numbers of one sample, rows], and how many rows."""
+    def _prepared(self, args: tuple) -> tuple[Version, list, int]:
+        """The program for these arguments, their arrays [rows, numbers of one sample], and how many rows."""
         arrays, static = [], []
         for place, argument in enumerate(args):
             array = _as_array(argument, place, self.dtype)
@@ -179,76 +189,71 @@ class Compiled:
             raise ValueError("the arrays have no rows: a mean over no samples is not defined")
         shapes = [None if array is None else array.shape[1:] for array in arrays]
         version = self._traced(shapes, static)
-        columns = [array.reshape(lanes, -1) for array in given]
         import numpy
 
+        self.rows = lanes
+        flat = [numpy.ascontiguousarray(array.reshape(lanes, -1)) for array in given]
         if version.trace.row is not None:
-            columns.append(numpy.arange(lanes, dtype=self.dtype).reshape(lanes, 1))
-        return version, (columns[0] if len(columns) == 1 else numpy.concatenate(columns, axis=1)).T, lanes
+            flat.append(numpy.arange(lanes, dtype=self.dtype).reshape(lanes, 1))
+        return version, flat, lanes
 
-    def _traced(self, shapes: list, static: list) -> _Version:
-        kept = self.versions.setdefault((tuple(shapes), tuple(map(token, static))), [])
+    def _traced(self, shapes: list, static: list) -> Version:
+        key = tuple(shapes), tuple(map(token, static))
+        kept = self.versions[key] = self.versions.pop(key, [])  # now the last one used
+        if len(self.versions) > MOST_SHAPES:
+            self.versions.pop(next(iter(self.versions)))
         for version in kept:
-            if version.surroundings.state() == version.state:
+            if version.is_current:
                 kept.remove(version)
                 break
         else:
-            version = self._new_version(shapes, static)
+            version = Version(self.function, shapes, static, self.steps, self.builder)
         kept.insert(0, version)
         del kept[MOST_VERSIONS:]
         self.last = version
         return version
 
-    def _new_version(self, shapes: list, static: list) -> _Version:
-        first = trace(self.function, shapes, static, self.steps)
-        second = trace(self.function, shapes, static, self.steps, moved=True)
-        must_agree(first, second)
-        surroundings = Surroundings(self.function, static)
-        return _Version(first, surroundings, surroundings.state(), _result_shape(first.result))
-
-    def _rolled(self, version: _Version) -> Program:
-        return roll(simplify(version.trace), [len(flat) for flat in version.trace.inputs])
-
-    def _differentiated(self, version: _Version) -> NumpyBackend:
-        if version.backward is None:
-            version.backward = NumpyBackend(plan(differentiate(self._rolled(version))), self.dtype)
-        return version.backward
-
-    def _version(self) -> _Version:
+    def _last(self) -> Version:
         if self.last is None:
             raise RuntimeError("there is no program yet: call it with arrays first")
         return self.last
 
-    def _program(self) -> Program:
-        version = self._version()
-        if version.shape is None:
-            return self._differentiated(version).program
-        if version.forward is None:
-            version.forward = NumpyBackend(plan(self._rolled(version)), self.dtype)
-        return version.forward.program
+    # For the trainer.
 
-    @staticmethod
-    def _numbers(program: Program) -> Any:
-        return [leaf.data for leaf in (*program.parameters, *program.buffers)]
+    def prepared(self, args: tuple) -> tuple[Program, list, int]:
+        """The program of the gradient for these arguments, their arrays as backends take them, and how many rows."""
+        refuse_inside_a_trace()
+        version, arrays, rows = self._prepared(args)
+        return version.backward, arrays, rows
 
-    def _results(self, backend: NumpyBackend, columns: Any, lanes: int) -> Any:
-        import numpy
+    def build(self, program: Program) -> Backend:
+        """A backend for a program of this function, with memory of its own."""
+        return self.builder.build(program)
 
-        lane_bank, uniform_bank = backend.run(columns, self._numbers(backend.program), lanes)
-        table = backend.program.result
-        assert table is not None
-        if table.bank == LANE:
-            return lane_bank[table.rows]
-        return numpy.broadcast_to(uniform_bank[table.rows], (len(table.rows), lanes))
+    def refuse(self, program: Program, arrays: list) -> None:
+        """Say which argument of an operation is wrong in these arrays: NumPy runs the program and finds out."""
+        NumpyBackend(program, self.dtype).slopes(arrays, _numbers(program), len(arrays[0]))
+        raise ValueError("an operation met a number that it cannot take")
 
-    def _run_eagerly(self, version: _Version, columns: Any, lanes: int) -> tuple[float, Any, dict[Value, float]]:
-        import numpy
 
-        with with_grad():
-            (losses,), updates = eager_backend.replay(version.trace, columns.tolist(), lanes)
-            total = mean([x if isinstance(x, Value) else Value(x) for x in losses])
-            slopes = gradients(total, parameters_of(version.trace))
-        return total.data, numpy.array(slopes), {buffer: float(x) for buffer, x in updates.items()}
+def _numbers(program: Program) -> list[float]:
+    return [leaf.data for leaf in (*program.parameters, *program.buffers)]
+
+
+def _run_eagerly(version: Version, arrays: list, lanes: int) -> tuple[float, Any, dict[Value, float]]:
+    import numpy
+
+    parameters = version.backward.parameters
+    with with_grad():
+        (losses,), updates = eager_backend.replay(version.trace, _lists(arrays), lanes)
+        total = mean([x if isinstance(x, Value) else Value(x) for x in losses])
+        slopes = gradients(total, parameters)
+    return total.data, numpy.array(slopes), {buffer: float(x) for buffer, x in updates.items()}
+
+
+def _lists(arrays: list) -> list[list[float]]:
+    """The numbers of each input, [inputs][rows]."""
+    return [column for array in arrays for column in array.T.tolist()]
 
 
 def _as_array(argument: Any, place: int, dtype: str) -> Any:
@@ -267,16 +272,3 @@ def _as_array(argument: Any, place: int, dtype: str) -> Any:
     if array.ndim == 0:
         raise TypeError(f"argument {place} is one number; an array has a row for each sample")
     return numpy.asarray(array, dtype=dtype)
-
-
-def _result_shape(result: Any) -> tuple[int, ...] | None:
-    return _shape(result) if isinstance(result, list) else None
-
-
-def _shape(result: Any) -> tuple[int, ...]:
-    if not isinstance(result, list):
-        return ()
-    shapes = {_shape(item) for item in result}
-    if len(shapes) > 1:
-        raise TraceError("the result is ragged: its lists differ in length; return lists of equal length")
-    return (len(result), *(shapes.pop() if shapes else ()))

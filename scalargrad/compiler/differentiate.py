@@ -81,7 +81,8 @@ class _Differentiator(Writer):
     def adjoint(self, bank: str, first: int, count: int, place: int) -> tuple[Any, Table]:
         """For `count` rows from `first` on: which of them a gradient has reached, and the gradients, 0 elsewhere."""
         numpy = self.numpy
-        arrived = self.arrived.pop(place, [])
+        # The largest first: what all parameters get, such as the slope of their squares, is one column of the table.
+        arrived = sorted(self.arrived.pop(place, []), key=lambda pair: -len(pair[0]))
         rows = numpy.concatenate([numpy.empty(0, int), *(rows for rows, _ in arrived)]) - first
         terms = numpy.concatenate([numpy.empty(0, int), *(table.rows for _, table in arrived)])
         mine = (rows >= 0) & (rows < count)  # other leaves may have got something, too

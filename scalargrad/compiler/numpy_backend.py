@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.engine import Value
 from scalargrad.randomness import uniform_array
 
 
@@ -30,6 +31,7 @@ def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
         "atan": numpy.arctan,
         "sinh": numpy.sinh,
         "cosh": numpy.cosh,
+        "sech": partial(_sech, numpy),
         "tanh": numpy.tanh,
         "sigmoid": partial(_sigmoid, numpy),
         "relu": lambda x, out: numpy.add(numpy.maximum(x, 0.0, out=out), 0.0, out=out),  # -0.0 + 0.0 is 0.0
@@ -61,6 +63,11 @@ def _power(numpy: Any, x: Any, n: Any, out: Any) -> None:
     numpy.copyto(out, numpy.absolute(x), where=(n == 0.5) & ((x == 0.0) | (x == -numpy.inf)))
 
 
+def _sech(numpy: Any, x: Any, out: Any) -> None:
+    e = numpy.exp(-numpy.absolute(x))
+    numpy.divide(2.0 * e, 1.0 + e * e, out=out)
+
+
 def _sigmoid(numpy: Any, x: Any, out: Any) -> None:
     e = numpy.exp(-numpy.absolute(x))  # exp(-x) would overflow where the result is still a float
     numpy.divide(numpy.where(x < 0.0, e, 1.0), 1.0 + e, out=out)
@@ -88,12 +95,57 @@ class NumpyBackend:
         self.numpy, self.program, self.dtype = numpy, program, dtype
         self.primitives = primitives(numpy, special)
         self.plans: dict[int, tuple[Any, Any, list[Callable]]] = {}
+        self.kept = numpy.zeros(program.uniform_rows, dtype)  # leaves, from one step of training to the next
+        self.leaves = slice(len(program.constants), program.batch_row)
+        self.done = 0  # steps of the last training
+
+    def results(self, arrays: list, numbers: list[float], rows: int) -> Any:
+        """[rows, numbers of one result], for arrays [rows, numbers of one sample] and the numbers of all leaves."""
+        table = self.program.result
+        assert table is not None
+        lane_bank, uniform_bank = self.run(self._columns(arrays), numbers, rows)
+        if table.bank == LANE:
+            return lane_bank[table.rows].T
+        return self.numpy.broadcast_to(uniform_bank[table.rows, 0], (rows, len(table.rows)))
+
+    def slopes(self, arrays: list, numbers: list[float], rows: int) -> tuple[float, Any, dict[Value, float]]:
+        """The mean, its gradient in the order of the parameters, and the new numbers of buffers."""
+        program = self.program
+        assert program.mean is not None
+        assert program.gradient is not None
+        _, uniform = self.run(self._columns(arrays), numbers, rows)
+        updates = {buffer: float(uniform[table.rows[0], 0]) for buffer, table in program.updates.items()}
+        return float(uniform[program.mean.rows[0], 0]), uniform[program.gradient.rows, 0], updates
+
+    def read(self, rows: Any) -> Any:
+        """The numbers of uniform rows that last from run to run: an array of row numbers, or `leaves`."""
+        return self.kept[rows]
+
+    def write(self, rows: Any, numbers: Any) -> None:
+        self.kept[rows] = numbers
+
+    def train(self, arrays: list, order: Any, rows: int, steps: int, advance: int, history: Any) -> bool:
+        """Steps of a program with `moves`, on `rows` rows each, `advance` positions of the order apart."""
+        program, numpy = self.program, self.numpy
+        assert program.mean is not None
+        self.done = 0
+        leaves = numpy.concatenate([target.rows for _, target in program.moves])
+        for step in range(steps):
+            chosen = arrays if order is None else [a[order[step * advance : step * advance + rows]] for a in arrays]
+            _, uniform = self.run(self._columns(chosen), None, rows)
+            history[step] = uniform[program.mean.rows[0], 0]
+            self.kept[leaves] = uniform[numpy.concatenate([source.rows for source, _ in program.moves]), 0]
+            self.done += 1
+        return True
+
+    def _columns(self, arrays: list) -> Any:
+        return (arrays[0] if len(arrays) == 1 else self.numpy.concatenate(arrays, axis=1)).T
 
     def run(self, columns: Any, parameters: Any, lanes: int) -> tuple[Any, Any]:
         """The banks after a run: lane rows [rows, lanes] and uniform rows [rows, 1].
 
         columns      the inputs, [numbers of one sample, lanes]
-        parameters   the numbers of the parameters and then of the buffers
+        parameters   the numbers of the parameters and then of the buffers; None: what was kept
         """
         program = self.program
         if lanes not in self.plans:
@@ -101,7 +153,10 @@ class NumpyBackend:
             self.plans[lanes] = self._steps(lanes)
         lane_bank, uniform_bank, steps = self.plans[lanes]
         lane_bank[: len(columns)] = columns
-        uniform_bank[len(program.constants) : program.batch_row, 0] = parameters
+        uniform_bank[self.leaves, 0] = self.kept[self.leaves] if parameters is None else parameters
+        for instruction in program.instructions:
+            if instruction.name == "leaf":
+                uniform_bank[instruction.rows, 0] = self.kept[instruction.rows]
         with self.numpy.errstate(all="ignore"):
             for step in steps:
                 step()
@@ -120,7 +175,7 @@ class NumpyBackend:
             out = banks[instruction.bank][instruction.first : instruction.first + instruction.count]
             if instruction.name == "constant":
                 out[:] = instruction.number
-            else:
+            elif instruction.name != "leaf":
                 steps.append(self._step(instruction, banks, out))
         return banks[LANE], banks[UNIFORM], steps
 

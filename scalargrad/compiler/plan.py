@@ -1,7 +1,7 @@
 """plan: the same program, shorter and laid out for the backends.
 
-What nobody reads is dropped, instructions of one depth and kind are put together, and the parameters come in the order
-in which the contractions read them, so that a layer's weights are one block.
+What nobody reads is dropped, and instructions of one depth and kind are put together. Before that, parameters have been
+put in the order in which the contractions read them, so that a layer's weights are one block and so is their gradient.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from scalargrad.compiler.rows import Rows, Writer
 
 
 def plan(program: Program) -> Program:
-    program = with_parameters_in_order(with_depths_merged(without_dead(with_composites_expanded(program))))
+    program = with_depths_merged(without_dead(without_repeats(with_composites_expanded(program))))
     name_modules(program)
     program.verify()
     return program
@@ -36,6 +36,21 @@ def with_composites_expanded(program: Program) -> Program:
         else:
             rows = fresh.append(replace(instruction, args=args)).rows
         moves[instruction.bank][instruction.first : instruction.first + instruction.count] = rows
+    return _with_outputs(fresh, program, moves)
+
+
+def without_repeats(program: Program) -> Program:
+    """Each instruction once: a composite and its partials often begin with the same terms."""
+    fresh, moves = _emptied(program)
+    known: dict[tuple, Any] = {}
+    for instruction in program.instructions:
+        args = tuple(_moved(table, moves) for table in instruction.args)
+        tables = tuple((table.bank, table.rows.shape, table.rows.tobytes()) for table in args)
+        op = instruction.op and instruction.op.name
+        key = (instruction.name, op, instruction.bank, instruction.count, instruction.number.hex(), tables)
+        if key not in known or instruction.name == "leaf":
+            known[key] = fresh.append(replace(instruction, args=args)).rows
+        moves[instruction.bank][instruction.first : instruction.first + instruction.count] = known[key]
     return _with_outputs(fresh, program, moves)
 
 
@@ -74,12 +89,13 @@ def with_depths_merged(program: Program) -> Program:
 
 
 def with_parameters_in_order(program: Program) -> Program:
-    """Parameters in the order in which the contractions read them, then the others."""
+    """Parameters in the order in which the contractions read them, the largest first, then the others."""
     import numpy
 
     first = len(program.constants)
     last = first + len(program.parameters)
     tables = [i.args[0].rows.ravel() for i in program.instructions if i.name == "contract" and not i.backward]
+    tables.sort(key=len, reverse=True)
     wanted = numpy.concatenate([*tables, numpy.arange(first, last)]) if tables else numpy.arange(first, last)
     wanted = wanted[(wanted >= first) & (wanted < last)]
     _, places = numpy.unique(wanted, return_index=True)

@@ -56,6 +56,7 @@ class Instruction:
             outer        out[r, k] = sum over columns and lanes of upstream[r, c] * inputs[c, k]: a weight gradient
             lane_sum     the sum over lanes of each row
             broadcast    a uniform row as a lane row
+            leaf         uniform rows that keep their numbers from one training step to the next
     first   its first result row; `count` rows follow each other in `bank`
     """
 
@@ -107,6 +108,7 @@ class Program:
     buffers      the Values whose numbers follow: they have no gradient
     batch_row    the uniform row of 1 / batch size, after these
     updates      for each buffer that a training step changes, the row of its new number
+    moves        (rows, rows): what a step of the trainer copies at its end, to parameters, buffers and leaves
     result       the rows of what the function returned, and where the mean over the batch is, for a scalar result
     gradient     for each parameter the uniform row of d mean / d parameter; empty before `differentiate`
     """
@@ -117,6 +119,7 @@ class Program:
     buffers: list[Value] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
     updates: dict[Value, Table] = field(default_factory=dict)
+    moves: list[tuple[Table, Table]] = field(default_factory=list)
     result: Table | None = None
     mean: Table | None = None
     gradient: Table | None = None
@@ -128,6 +131,12 @@ class Program:
     def batch_row(self) -> int:
         return len(self.constants) + len(self.parameters) + len(self.buffers)
 
+    @property
+    def numbers(self) -> dict[int, float]:
+        """The uniform rows that are constants, and their numbers."""
+        later = {i.first: i.number for i in self.instructions if i.name == "constant"}
+        return dict(enumerate(self.constants)) | later
+
     def append(self, instruction: Instruction) -> Instruction:
         """Add an instruction and give it its rows."""
         if instruction.bank == LANE:
@@ -138,7 +147,8 @@ class Program:
         return instruction
 
     def outputs(self) -> Iterator[Table]:
-        for table in (self.result, self.mean, self.gradient, *self.updates.values()):
+        moved = (source for source, _ in self.moves)
+        for table in (self.result, self.mean, self.gradient, *self.updates.values(), *moved):
             if table is not None:
                 yield table
 
@@ -179,6 +189,8 @@ class Program:
             assert shapes == [(instruction.count,)], f"{instruction}: {shapes}"
         elif instruction.name == "constant":
             assert (instruction.bank, instruction.count, shapes) == (UNIFORM, 1, []), instruction
+        elif instruction.name == "leaf":
+            assert (instruction.bank, shapes) == (UNIFORM, []), instruction
         else:
             assert instruction.name == "broadcast", instruction
             assert (instruction.bank, banks) == (LANE, [UNIFORM]), instruction
@@ -190,7 +202,7 @@ class Program:
         lines = [f"{self.scalars:,} scalars in {len(self.instructions)} instructions, {total:,} operations a sample"]
         module = None
         for instruction in sorted(self.instructions, key=lambda instruction: instruction.backward):
-            if instruction.name == "constant":
+            if instruction.name in ("constant", "leaf"):
                 continue
             heading = "backward" if instruction.backward else instruction.module or "(data)"
             if heading != module:

@@ -24,7 +24,11 @@ class Writer:
 
     def map(self, op: Op, *tables: Table) -> Table:
         bank = LANE if any(table.bank == LANE for table in tables) else UNIFORM
-        return self.emit("map", bank, len(tables[0].rows), tables, op)
+        count = len(tables[0].rows)
+        if count > 1 and all((table.rows == table.rows[0]).all() for table in tables):  # computed once
+            once = self.emit("map", bank, 1, tuple(Table(t.bank, t.rows[:1]) for t in tables), op)
+            return Table(bank, self.numpy.repeat(once.rows, count))
+        return self.emit("map", bank, count, tables, op)
 
     def broadcast(self, table: Table) -> Table:
         return self.emit("broadcast", LANE, len(table.rows), (table,)) if table.bank == UNIFORM else table

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from operator import is_
 from types import CodeType, FunctionType, MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalargrad.contexts import PACKAGE
 from scalargrad.engine import Value
@@ -37,7 +37,27 @@ class Surroundings:
         for argument in arguments:
             self._object(argument)
 
-    def state(self) -> tuple:
+    def state(self) -> "State":
+        """What is there now."""
+        read = [read() for read in self.variables]
+        kept = [tuple(x) if isinstance(x, list) else None for x in self.containers]
+        return State(self._tokens(), read, kept, Module.version)
+
+    def same(self, state: "State") -> bool:
+        """Has nothing changed since? First a quick look: the same objects are the same tokens."""
+        if not self.modules or state.version == Module.version:
+            for read, before in zip(self.variables, state.read, strict=True):
+                if read() is not before:
+                    break
+            else:
+                for content, kept in zip(self.containers, state.kept, strict=True):
+                    if kept is None or len(content) != len(kept) or not all(map(is_, content, kept)):
+                        break
+                else:
+                    return True
+        return self._tokens() == state.tokens
+
+    def _tokens(self) -> tuple:
         if self.modules and self.version != Module.version:
             self.version = Module.version
             # `training` is an attribute of the class until train() or eval() sets it on a module.
@@ -103,6 +123,15 @@ class Surroundings:
     def _variable(self, read: Callable[[], Any]) -> None:
         self.variables.append(read)
         self._object(read())
+
+
+class State(NamedTuple):
+    """Tokens of all that a function reads; what the variables and lists held; how often modules had changed."""
+
+    tokens: tuple
+    read: list
+    kept: list
+    version: int
 
 
 class Identity:

@@ -1,0 +1,651 @@
+"""The kernels: loops over the rows and lanes of one instruction, or of several that are done in one go.
+
+A body is what happens to each row once it is in registers: load operands, compute, store. A kernel is a head, which
+brings rows into registers, and a body. The heads are a plain loop (`map_kernel`), a loop over uniform rows, a matrix
+product (`contraction_kernel`), and a fold of many operands into one (`fold_kernel`). Sums over lanes stand alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scalargrad.compiler.native.elementwise import ELEMENTWISE, counter
+from scalargrad.compiler.native.kernel_code import KernelCode
+
+# Where an operand is. An affine one starts somewhere and advances evenly; a table names the place of each.
+ROW, ROW_TABLE = "row", "row table"  # of lanes
+NUMBER, NUMBER_TABLE = "number", "number table"  # uniform, the same for all lanes
+NUMBERS = "numbers"  # uniform rows one after another, where they are what the vector runs over
+WHOLE = "whole"  # a constant of 64-bit integers
+HEAD_RESULT = -1  # the number of the step that stands for what the head computed
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a body: on operands ("in", n) and on the results of earlier steps ("step", n)."""
+
+    op: str
+    args: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Body:
+    """operands: the kind of each; stores: the steps whose results go to memory, HEAD_RESULT for the head's."""
+
+    operands: tuple[str, ...]
+    steps: tuple[Step, ...]
+    stores: tuple[int, ...]
+
+
+class _BodyCode:
+    """The code of a body; its fields of the record are asked for once."""
+
+    def __init__(self, code: KernelCode, body: Body) -> None:
+        self.code, self.body = code, body
+        self.places = [self._fields(kind, f"operand {n}") for n, kind in enumerate(body.operands)]
+        self.targets = [code.field(f"result {n} start") for n in range(len(body.stores))]
+
+    def _fields(self, kind: str, name: str) -> tuple[str, ...]:
+        if kind in (ROW, NUMBER):
+            return self.code.field(f"{name} start"), self.code.field(f"{name} step")
+        return (self.code.field(f"{name} start"),)
+
+    def row(self, lanes: str, index: str, head: list[str] | None = None) -> None:
+        """As `run`, for those who have no use for what comes out of it."""
+        self.run(lanes, index, head)
+
+    def run(self, lanes: str, index: str, head: list[str] | None = None) -> dict[int, list[str]]:
+        """For the row `index` of the instruction; returns what each step gave, as vectors.
+
+        lanes   the address of the panel, or "" for uniform rows
+        """
+        code, results = self.code, {HEAD_RESULT: head or []}
+        loaded: dict[int, list[str]] = {}
+        for number, step in enumerate(self.body.steps):
+            args = []
+            for kind, n in step.args:
+                if kind == "step":
+                    args.append(results[n])
+                else:
+                    if n not in loaded:
+                        loaded[n] = self._load(n, lanes, index)
+                    args.append(loaded[n])
+            if step.op == "random":
+                args = [
+                    operand if self._is_whole(where) else [counter(code, x) for x in operand]
+                    for where, operand in zip(step.args, args, strict=True)
+                ]
+            formula = ELEMENTWISE[step.op]
+            results[number] = [formula(code, *(operand[v] for operand in args)) for v in range(code.vectors)]
+        for target, number in zip(self.targets, self.body.stores, strict=True):
+            offset = code.integer_mul(index, code.row_bytes if lanes else code.size)
+            address = code.at(lanes or code.context("uniform", "ptr"), code.integer_add(target, offset))
+            for v, x in enumerate(results[number]):
+                code.store(x, address, v)
+        return results
+
+    def _is_whole(self, where: tuple[str, int]) -> bool:
+        return where[0] == "in" and self.body.operands[where[1]] == WHOLE
+
+    def _load(self, number: int, lanes: str, index: str) -> list[str]:
+        code, kind, place = self.code, self.body.operands[number], self.places[number]
+        if kind == WHOLE:
+            vector = f"<{code.width} x i64>"
+            one = code(f"insertelement {vector} poison, i64 {place[0]}, i32 0")
+            zeros = f"<{code.width} x i32> zeroinitializer"
+            return [code(f"shufflevector {vector} {one}, {vector} poison, {zeros}")] * code.vectors
+        if kind == NUMBERS:
+            offset = code.integer_add(place[0], code.integer_mul(index, code.size))
+            return [code.load(code.at(code.context("uniform", "ptr"), offset))]
+        if kind in (ROW, NUMBER):
+            offset = code.integer_add(place[0], code.integer_mul(index, place[1]))
+        else:
+            entry = code.table_entry(place[0], index)
+            offset = code.integer_mul(entry, code.row_bytes if kind == ROW_TABLE else code.size)
+        return load_operand(code, kind, lanes, offset)
+
+
+def load_operand(code: KernelCode, kind: str, lanes: str, offset: str) -> list[str]:
+    """The vectors of a row of lanes, or those of a number in all lanes, so many bytes into its bank."""
+    if kind in (ROW, ROW_TABLE):
+        address = code.at(lanes, offset)
+        return [code.load(address, v) for v in range(code.vectors)]
+    number = code.load_number(code.at(code.context("uniform", "ptr"), offset))
+    return [code.splat(number)] * code.vectors
+
+
+# A loop over rows.
+
+
+def map_kernel(code: KernelCode, body: Body) -> None:
+    """Each row of an instruction, each panel."""
+    count = code.field("count")
+    row = _BodyCode(code, body).row
+    code.over_panels(lambda lanes: code.loop(count, lambda index: row(lanes, index)))
+
+
+def uniform_kernel(code: KernelCode, body: Body) -> None:
+    """Uniform rows, as many at once as a vector holds; the last few one by one. Threads share a long loop."""
+    count, shared = code.field("count"), code.field("shared")
+    inside = _BodyCode(code, body)
+    first, last = chunk(code, count, shared)
+    wide, width = code.integer_sub(last, code.width - 1), code.width
+    whole = code.integer_sub(last, first)
+    rounded = code.integer_sub(whole, code(f"srem i64 {whole}, {width}"))
+    code.loop(wide, lambda index: inside.row("", index), first=first, step=width)
+    code.width = 1
+    code.loop(last, lambda index: inside.row("", index), first=code.integer_add(first, rounded))
+    code.width = width
+
+
+def uniform_rows_kernel(code: KernelCode, body: Body) -> None:
+    """Uniform rows one by one, wherever their operands are. `code` is one number wide."""
+    count, shared = code.field("count"), code.field("shared")
+    inside = _BodyCode(code, body)
+    first, last = chunk(code, count, shared)
+    code.loop(last, lambda index: inside.row("", index), first=first)
+
+
+def chunk(code: KernelCode, count: str, shared: str) -> tuple[str, str]:
+    """This thread's part of 0 ... count, if the loop is `shared`; else the first thread has all of it."""
+    thread, threads = code.context("thread"), code.context("threads")
+    following = code.integer_add(thread, 1)
+    begin = code(f"sdiv i64 {code.integer_mul(count, thread)}, {threads}")
+    end = code(f"sdiv i64 {code.integer_mul(count, following)}, {threads}")
+    alone = code(f"icmp eq i64 {shared}, 0")
+    leads = code(f"icmp eq i64 {thread}, 0")
+    all_or_none = code(f"select i1 {leads}, i64 {count}, i64 0")
+    return code(f"select i1 {alone}, i64 0, i64 {begin}"), code(f"select i1 {alone}, i64 {all_or_none}, i64 {end}")
+
+
+# Many operands.
+
+
+class _MatrixCode:
+    """The operands [i, k] of an instruction: at start + i * step + k * stride, or there in a table."""
+
+    def __init__(self, code: KernelCode, kind: str, name: str) -> None:
+        self.code, self.kind = code, kind
+        names = ("start", "step", "stride")
+        self.start, self.step, self.stride = (code.field(f"{name} {part}") for part in names)
+
+    def row(self, index: str) -> str:
+        """Where the row begins: bytes, or a place in the table."""
+        return self.code.integer_add(self.start, self.code.integer_mul(index, self.step))
+
+    def load(self, lanes: str, row: str, k: str) -> list[str]:
+        return load_operand(self.code, self.kind, lanes, self.offset(row, k))
+
+    def offset(self, row: str, k: str) -> str:
+        """Bytes from the start of the bank."""
+        code = self.code
+        if self.kind in (ROW, NUMBER):
+            return code.integer_add(row, code.integer_mul(k, self.stride))
+        entry = code.table_entry(row, code.integer_mul(k, self.stride))
+        return code.integer_mul(entry, code.row_bytes if self.kind == ROW_TABLE else code.size)
+
+
+def contraction_kernel(code: KernelCode, height: int, weights: str, inputs: str, body: Body, uniform: bool) -> None:
+    """out[r, c] = sum of weights[r, k] * inputs[c, k] over k: `height` rows at a time stay in registers.
+
+    The sum goes from left to right, with fused multiply-adds.
+    """
+    tiles, first_row = code.field("tiles"), code.field("first row")
+    columns, terms = code.field("columns"), code.field("terms")
+    left, right = _MatrixCode(code, weights, "weights"), _MatrixCode(code, inputs, "inputs")
+    inside = _BodyCode(code, body)
+    start = [(code.vector, code.constant(-0.0))] * (height * code.vectors)
+
+    def all_tiles(lanes: str) -> None:
+        def column(c: str) -> None:
+            below = right.row(c)
+
+            def tile(number: str) -> None:
+                first = code.integer_add(first_row, code.integer_mul(number, height))
+                rows = [code.integer_add(first, h) for h in range(height)]
+                begins = [left.row(row) for row in rows]
+
+                def term(k: str, *sums: str) -> list[str]:
+                    xs = right.load(lanes, below, k)
+                    results = []
+                    for h, begin in enumerate(begins):
+                        ws = left.load(lanes, begin, k)
+                        for v in range(code.vectors):
+                            results.append(code.multiply_add(ws[v], xs[v], sums[h * code.vectors + v]))
+                    return results
+
+                sums = code.loop(terms, term, start)
+                for h, row in enumerate(rows):
+                    index = code.integer_add(code.integer_mul(row, columns), c)
+                    inside.run(lanes, index, sums[h * code.vectors : (h + 1) * code.vectors])
+
+            code.loop(tiles, tile)
+
+        code.loop(columns, column)
+
+    _everywhere(code, all_tiles, uniform)
+
+
+def fold_kernel(code: KernelCode, op: str, operands: tuple[str, ...], body: Body, uniform: bool) -> None:
+    """A sum, dot, maximum or take of many operands for each row, wherever they are."""
+    count, terms = code.field("count"), code.field("terms")
+    index_of = _MatrixCode(code, operands[0], "index") if op == "take" else None
+    matrices = [_MatrixCode(code, kind, f"operand {n}") for n, kind in enumerate(operands[op == "take" :])]
+    inside = _BodyCode(code, body)
+
+    def all_rows(lanes: str) -> None:
+        def one(i: str) -> None:
+            begins = [matrix.row(i) for matrix in matrices]
+
+            def loaded(k: str) -> list[list[str]]:
+                return [m.load(lanes, begin, k) for m, begin in zip(matrices, begins, strict=True)]
+
+            if index_of is not None:
+                wanted = index_of.load(lanes, index_of.row(i), "0")
+                results = [_gather(code, matrices[0], begins[0], lanes, terms, x, v) for v, x in enumerate(wanted)]
+                inside.run(lanes, i, results)
+                return
+
+            def turn(k: str, *sums: str) -> list[str]:
+                operands = loaded(k)
+                if op == "dot":
+                    return [code.multiply_add(w, x, s) for w, x, s in zip(*operands, sums, strict=True)]
+                return [ELEMENTWISE[op](code, s, x) for s, x in zip(sums, operands[0], strict=True)]
+
+            if op == "maximum":
+                carried, first = [(code.vector, x) for x in loaded("0")[0]], 1
+            else:
+                carried, first = [(code.vector, code.constant(-0.0))] * code.vectors, 0
+            inside.run(lanes, i, code.loop(terms, turn, carried, first=first))
+
+        code.loop(count, one)
+
+    _everywhere(code, all_rows, uniform)
+
+
+def _gather(code: KernelCode, values: _MatrixCode, begin: str, lanes: str, terms: str, wanted: str, v: int) -> str:
+    """In each lane the operand whose number stands there."""
+    most = code.splat(code(f"sitofp i64 {terms} to {code.number}"))
+    fits = code.mask("and", code.compare("oge", wanted, code.constant(0.0)), code.compare("olt", wanted, most))
+    fits = code.mask("and", fits, code.compare("oeq", code.floor(wanted), wanted))
+    code.fail_where(code.invert(fits))
+    safe = code.select(fits, wanted, code.constant(0.0))
+    result = code.constant(0.0)
+    for lane in range(code.width):
+        place = code(f"fptosi {code.number} {code.element(safe, lane)} to i64")
+        entry = code.table_entry(begin, code.integer_mul(place, values.stride))
+        if values.kind == ROW_TABLE:
+            offset = code.integer_add(code.integer_mul(entry, code.row_bytes), (v * code.width + lane) * code.size)
+            number = code.load_number(code.at(lanes, offset))
+        else:
+            address = code.at(code.context("uniform", "ptr"), code.integer_mul(entry, code.size))
+            number = code.load_number(address)
+        result = code(f"insertelement {code.vector} {result}, {code.number} {number}, i32 {lane}")
+    return result
+
+
+def _everywhere(code: KernelCode, body: Callable[[str], None], uniform: bool) -> None:
+    """In every panel; for uniform rows once, in the first thread."""
+    if uniform:
+        with code.when(code(f"icmp eq i64 {code.context('thread')}, 0")):
+            body("")
+    else:
+        code.over_panels(body)
+
+
+def long_dot_kernel(code: KernelCode, product: bool) -> None:
+    """The dot of two stretches of uniform rows, or the sum of one: four vectors of sums side by side."""
+    count, target = code.field("count"), code.field("result")
+    starts = [code.field(f"operand {n} start") for n in range(2 if product else 1)]
+    lines, bank = 4, code.context("uniform", "ptr")
+
+    def terms(index: str, line: int, sum_: str) -> str:
+        offset = code.integer_mul(index, code.size)
+        xs = [
+            code.load(code.at(bank, code.integer_add(start, code.integer_add(offset, line * code.width * code.size))))
+            for start in starts
+        ]
+        return code.multiply_add(xs[0], xs[1], sum_) if product else code.add(sum_, xs[0])
+
+    with code.when(code(f"icmp eq i64 {code.context('thread')}, 0")):
+        most = code.integer_sub(count, lines * code.width - 1)
+        carried = [(code.vector, code.constant(-0.0))] * lines
+        sums = code.loop(
+            most, lambda i, *s: [terms(i, n, x) for n, x in enumerate(s)], carried, step=lines * code.width
+        )
+        total = code.total(code.add(code.add(sums[0], sums[1]), code.add(sums[2], sums[3])))
+        rest = code.integer_sub(count, code(f"srem i64 {count}, {lines * code.width}"))
+        width, code.width = code.width, 1
+        start = code(f"insertelement {code.vector} poison, {code.number} {total}, i32 0")
+        (result,) = code.loop(count, lambda i, s: [terms(i, 0, s)], [(code.vector, start)], first=rest)
+        code.store(result, code.at(bank, target))
+        code.width = width
+
+
+# Sums over lanes, in partial sums for each share of the batch.
+
+
+def _over_lanes(code: KernelCode, start: list[tuple[str, str]], turn: Callable[..., list[str]]) -> list[str]:
+    """turn(lanes, masks, *sums) for each panel; masks are None where all lanes are samples."""
+    lanes_of_panel = code.vectors * code.width
+    full = code(f"sdiv i64 {code.context('valid')}, {lanes_of_panel}")
+
+    def base(panel: str) -> str:
+        return code.at(code.context("lanes", "ptr"), code.integer_mul(panel, code.context("panel_bytes")))
+
+    sums = code.loop(full, lambda panel, *sums: turn(base(panel), None, *sums), start)
+    carried = [(kind, name) for (kind, _), name in zip(start, sums, strict=True)]
+
+    def last(panel: str, *sums: str) -> list[str]:
+        return turn(base(panel), code.masks(panel), *sums)
+
+    return code.loop(code.context("panels"), last, carried, first=full)
+
+
+def _accumulate(code: KernelCode, number: str, address: str) -> None:
+    """Add a number to what this share has summed up in its earlier blocks."""
+    fresh = code(f"icmp ne i64 {code.context('fresh')}, 0")
+    before = code(f"select i1 {fresh}, {code.number} -0.0, {code.number} {code.load_number(address)}")
+    code.store_number(code(f"fadd {code.number} {before}, {number}"), address)
+
+
+def lane_sum_kernel(code: KernelCode, body: Body, sums: tuple[int, ...], tables: tuple[bool, ...]) -> None:
+    """Sums over the lanes of what a body computes for each row: of each of the steps `sums`.
+
+    tables   for each sum: does a table say where it goes? Else sums lie evenly
+    """
+    count = code.field("count")
+    targets = [(code.field("sum start"), code.field("sum step")) for _ in sums]
+    inside = _BodyCode(code, body)
+    zeros = [(code.vector, code.constant(-0.0))] * (len(sums) * code.vectors)
+
+    def row(i: str) -> None:
+        def turn(lanes: str, masks: list[str] | None, *before: str) -> list[str]:
+            results = inside.run(lanes, i)
+            xs = [(x, v) for number in sums for v, x in enumerate(results[number])]
+            if masks:
+                xs = [(code.select(masks[v], x, code.constant(-0.0)), v) for x, v in xs]
+            return [code.add(s, x) for s, (x, _) in zip(before, xs, strict=True)]
+
+        found = _over_lanes(code, zeros, turn)
+        for number, ((start, step), table) in enumerate(zip(targets, tables, strict=True)):
+            total = code.total(_sum(code, found[number * code.vectors : (number + 1) * code.vectors]))
+            even = code.integer_add(start, code.integer_mul(i, step))
+            offset = code.integer_mul(code.table_entry(even, "0"), code.size) if table else even
+            _accumulate(code, total, code.at(code.context("partial", "ptr"), offset))
+
+    code.loop(count, row)
+
+
+def _sum(code: KernelCode, vectors: list[str]) -> str:
+    result = vectors[0]
+    for x in vectors[1:]:
+        result = code.add(result, x)
+    return result
+
+
+def outer_kernel(
+    code: KernelCode, height: int, width: int, upstream: str, inputs: str, adjacent: bool, single: bool
+) -> None:
+    """out[r, k] = sum over columns and lanes of upstream[r, c] * inputs[c, k], `height` x `width` at a time.
+
+    adjacent   results of one row follow each other in memory
+    single     there is one column
+    """
+    rows, terms, columns = code.field("row tiles"), code.field("term tiles"), code.field("columns")
+    first_row, first_term = code.field("first row"), code.field("first term")
+    above, below = _MatrixCode(code, upstream, "upstream"), _MatrixCode(code, inputs, "inputs")
+    target, row_step, term_step = code.field("result start"), code.field("result step"), code.field("result stride")
+    zeros = [(code.vector, code.constant(-0.0))] * (height * width)
+
+    def tile(i: str, j: str) -> None:
+        my_rows = [code.integer_add(code.integer_add(first_row, code.integer_mul(i, height)), h) for h in range(height)]
+        my_terms = [code.integer_add(code.integer_add(first_term, code.integer_mul(j, width)), w) for w in range(width)]
+        begins = [above.row(row) for row in my_rows]
+
+        def turn(lanes: str, masks: list[str] | None, *sums: str) -> list[str]:
+            def column(c: str, *sums: str) -> list[str]:
+                ups = [above.load(lanes, begin, c) for begin in begins]
+                xs = [below.load(lanes, below.row(c), k) for k in my_terms]
+                if masks:  # what padded lanes hold must not count, not even as 0 times inf
+                    ups, xs = (
+                        [[code.select(m, x, code.constant(0.0)) for m, x in zip(masks, row, strict=True)] for row in of]
+                        for of in (ups, xs)
+                    )
+                results = list(sums)
+                for v in range(code.vectors):
+                    for h in range(height):
+                        for w in range(width):
+                            place = h * width + w
+                            results[place] = code.multiply_add(ups[h][v], xs[w][v], results[place])
+                return results
+
+            return column("0", *sums) if single else code.loop(columns, column, [(code.vector, s) for s in sums])
+
+        sums = _over_lanes(code, zeros, turn)
+        for h, row in enumerate(my_rows):
+            start = code.integer_add(target, code.integer_mul(row, row_step))
+            _store_totals(code, sums[h * width : (h + 1) * width], start, my_terms, term_step, adjacent)
+
+    code.loop(rows, lambda i: code.loop(terms, lambda j: tile(i, j)) and None)
+
+
+def _store_totals(code: KernelCode, sums: list[str], start: str, terms: list[str], stride: str, adjacent: bool) -> None:
+    partial = code.context("partial", "ptr")
+    if adjacent and len(sums) == 4 and code.width >= 4:
+        address = code.at(partial, code.integer_add(start, code.integer_mul(terms[0], code.size)))
+        fours, width = _totals_of_four(code, sums), code.width
+        code.width = 4
+        fresh = code(f"icmp ne i64 {code.context('fresh')}, 0")
+        zero, before = code.constant(-0.0), code.load(address)
+        before = code(f"select i1 {fresh}, {code.vector} {zero}, {code.vector} {before}")
+        code.store(code.add(before, fours), address)
+        code.width = width
+        return
+    for x, k in zip(sums, terms, strict=True):
+        address = code.at(partial, code.integer_add(start, code.integer_mul(k, stride)))
+        _accumulate(code, code.total(x), address)
+
+
+def dense_outer_kernel(code: KernelCode, height: int, vectors: int, upstream: str, inputs: str) -> None:
+    """out[r, k] = sum over lanes of upstream[r] * inputs[k], with vectors along k: no sum across a vector is needed.
+
+    The inputs of a few terms are turned around, so that each lane has its terms in a row; then `height` rows at a time
+    add up, lane by lane, an upstream number times such a row.
+    """
+    tiles, first_row = code.field("row tiles"), code.field("first row")
+    terms, first_term = code.field("term tiles"), code.field("first term")
+    above, below = _MatrixCode(code, upstream, "upstream"), _MatrixCode(code, inputs, "inputs")
+    target, row_step = code.field("result start"), code.field("result step")
+    scratch, width = code.context("scratch", "ptr"), code.width
+    lanes_of_panel, line_bytes = code.vectors * width, vectors * width * code.size
+    start = [(code.vector, code.constant(-0.0))] * (height * vectors)
+    fresh = code(f"icmp ne i64 {code.context('fresh')}, 0")
+
+    def base(panel: str) -> str:
+        return code.at(code.context("lanes", "ptr"), code.integer_mul(panel, code.context("panel_bytes")))
+
+    def term_tile(j: str) -> None:
+        first = code.integer_add(first_term, code.integer_mul(j, vectors * width))
+        row = below.row("0")
+        terms = [code.integer_add(first, n) for n in range(vectors * width)]
+        offsets = [below.offset(row, k) for k in terms]
+
+        def turn(panel: str) -> None:
+            lanes = base(panel)
+            line = code.at(scratch, code.integer_mul(panel, lanes_of_panel * line_bytes))
+            for v in range(code.vectors):
+                for part in range(vectors):
+                    mine = offsets[part * width : (part + 1) * width]
+                    square = transposed(code, [code.load(code.at(lanes, offset), v) for offset in mine])
+                    for lane, x in enumerate(square):
+                        code.store(x, code.at(line, (v * width + lane) * line_bytes), part)
+
+        code.loop(code.context("panels"), turn)
+        code.loop(tiles, lambda i: row_tile(i, first))
+
+    def row_tile(i: str, first: str) -> None:
+        rows = [code.integer_add(code.integer_add(first_row, code.integer_mul(i, height)), h) for h in range(height)]
+        begins = [above.offset(above.row(row), "0") for row in rows]
+
+        def panel_sums(panel: str, *sums: str) -> list[str]:
+            addresses = [code.at(base(panel), begin) for begin in begins]
+            before = code.integer_mul(panel, lanes_of_panel)
+            count = code.integer_min(code.integer_sub(code.context("valid"), before), lanes_of_panel)
+            line = code.at(scratch, code.integer_mul(before, line_bytes))
+
+            def lane(n: str, *sums: str) -> list[str]:
+                here = code.at(line, code.integer_mul(n, line_bytes))
+                xs = [code.load(here, part) for part in range(vectors)]
+                ups = [code.splat(code.load_number(code.at(a, code.integer_mul(n, code.size)))) for a in addresses]
+                return [
+                    code.multiply_add(ups[h], xs[part], sums[h * vectors + part])
+                    for h in range(height)
+                    for part in range(vectors)
+                ]
+
+            return code.loop(count, lane, [(code.vector, s) for s in sums])
+
+        sums = code.loop(code.context("panels"), panel_sums, start)
+        for h, row in enumerate(rows):
+            offset = code.integer_add(code.integer_mul(row, row_step), code.integer_mul(first, code.size))
+            address = code.at(code.context("partial", "ptr"), code.integer_add(target, offset))
+            for part in range(vectors):
+                before = code.load(address, part)
+                before = code(f"select i1 {fresh}, {code.vector} {code.constant(-0.0)}, {code.vector} {before}")
+                code.store(code.add(before, sums[h * vectors + part]), address, part)
+
+    code.loop(terms, term_tile)
+
+
+def _totals_of_four(code: KernelCode, sums: list[str]) -> str:
+    """The totals of four vectors as one vector of four: first halves are added, then neighbours."""
+    width = code.width
+    while width > 4:
+        half = width // 2
+        sums = [
+            code(
+                f"fadd <{half} x {code.number}> {code.shuffle(x, x, list(range(half)), width)}, "
+                f"{code.shuffle(x, x, list(range(half, width)), width)}"
+            )
+            for x in sums
+        ]
+        width = half
+    kind = f"<4 x {code.number}>"
+
+    def added(x: str, y: str, low: list[int], high: list[int]) -> str:
+        return code(f"fadd {kind} {code.shuffle(x, y, low, 4)}, {code.shuffle(x, y, high, 4)}")
+
+    pairs = [added(sums[n], sums[n + 1], [0, 4, 2, 6], [1, 5, 3, 7]) for n in (0, 2)]
+    return added(pairs[0], pairs[1], [0, 1, 4, 5], [2, 3, 6, 7])
+
+
+def reduce_kernel(code: KernelCode) -> None:
+    """Uniform rows from the partial sums of all shares, in their order."""
+    count, shared = code.field("count"), code.field("shared")
+    start, target = code.field("partial start"), code.field("result start")
+    first, last = chunk(code, count, shared)
+    shares, share_bytes = code.context("shares"), code.context("share_bytes")
+    bank, partial = code.context("uniform", "ptr"), code.context("partial", "ptr")
+
+    def one(index: str) -> None:
+        offset = code.integer_mul(index, code.size)
+        begin = code.at(partial, code.integer_add(start, offset))
+
+        def add(share: str, sum_: str) -> list[str]:
+            return [code.add(sum_, code.load(code.at(begin, code.integer_mul(share, share_bytes))))]
+
+        (total,) = code.loop(shares, add, [(code.vector, code.load(begin))], first=1)
+        code.store(total, code.at(bank, code.integer_add(target, offset)))
+
+    width = code.width
+    code.loop(code.integer_sub(last, width - 1), one, first=first, step=width)
+    whole = code.integer_sub(last, first)
+    rest = code.integer_add(first, code.integer_sub(whole, code(f"srem i64 {whole}, {width}")))
+    code.width = 1
+    code.loop(last, one, first=rest)
+    code.width = width
+
+
+# The way in and out.
+
+
+def import_kernel(code: KernelCode) -> None:
+    """Samples of an array, [rows, numbers of one sample], become lanes: squares of numbers are turned around."""
+    array, numbers, first_row = code.field("array"), code.field("numbers"), code.field("first row")
+    inputs = code.context("inputs", "ptr")
+    base = code(f"load ptr, ptr {code.at(inputs, code.integer_mul(array, 8))}, align 8")
+    valid = code.integer_sub(code.context("valid"), 1)
+    sample_bytes, width = code.integer_mul(numbers, code.size), code.width
+
+    def panel(number: str) -> None:
+        lanes = code.at(code.context("lanes", "ptr"), code.integer_mul(number, code.context("panel_bytes")))
+        for v in range(code.vectors):
+            samples = []
+            for lane in range(width):
+                place = code.integer_add(code.integer_mul(number, code.vectors * width), v * width + lane)
+                place = code.integer_add(code.context("position"), code.integer_min(place, valid))
+                address = code.at(code.context("order", "ptr"), code.integer_mul(place, 8))
+                row = code(f"load i64, ptr {address}, align 8")
+                samples.append(code.at(base, code.integer_mul(row, sample_bytes)))
+            _turned(code, samples, numbers, code.at(lanes, v * width * code.size), first_row)
+
+    code.loop(code.context("panels"), panel)
+
+
+def _turned(code: KernelCode, samples: list[str], numbers: str, lanes: str, first_row: str) -> None:
+    width = code.width
+
+    def target(column: str) -> str:
+        return code.at(lanes, code.integer_mul(code.integer_add(first_row, column), code.row_bytes))
+
+    def square(column: str) -> None:
+        offset = code.integer_mul(column, code.size)
+        for place, vector in enumerate(transposed(code, [code.load(code.at(s, offset)) for s in samples])):
+            code.store(vector, target(code.integer_add(column, place)))
+
+    def single(column: str) -> None:
+        offset, result = code.integer_mul(column, code.size), "poison"
+        for lane, sample in enumerate(samples):
+            number = code.load_number(code.at(sample, offset))
+            result = code(f"insertelement {code.vector} {result}, {code.number} {number}, i32 {lane}")
+        code.store(result, target(column))
+
+    code.loop(code.integer_sub(numbers, width - 1), square, step=width)
+    code.loop(numbers, single, first=code.integer_sub(numbers, code(f"srem i64 {numbers}, {width}")))
+
+
+def transposed(code: KernelCode, rows: list[str]) -> list[str]:
+    """A square of numbers turned around: pairs of rows trade halves, then quarters, and so on."""
+    width, half = code.width, code.width // 2
+    while half:
+        fresh = list(rows)
+        for i in range(width):
+            if i & half:
+                continue
+            x, y = rows[i], rows[i + half]
+            low = [p if not p & half else p - half + width for p in range(width)]
+            high = [p + half if not p & half else p + width for p in range(width)]
+            fresh[i], fresh[i + half] = code.shuffle(x, y, low), code.shuffle(x, y, high)
+        rows, half = fresh, half // 2
+    return rows
+
+
+def export_kernel(code: KernelCode) -> None:
+    """Rows of lanes to the array of results, [rows, numbers of one result]."""
+    numbers, table = code.field("numbers"), code.field("table")
+    result, lanes_of_panel = code.context("result", "ptr"), code.vectors * code.width
+
+    def lane(number: str) -> None:
+        panel = code(f"sdiv i64 {number}, {lanes_of_panel}")
+        inside = code.integer_mul(code(f"srem i64 {number}, {lanes_of_panel}"), code.size)
+        lanes = code.at(code.context("lanes", "ptr"), code.integer_mul(panel, code.context("panel_bytes")))
+        row = code.integer_mul(code.integer_add(code.context("position"), number), numbers)
+
+        def column(j: str) -> None:
+            offset = code.integer_add(code.integer_mul(code.table_entry(table, j), code.row_bytes), inside)
+            x = code.load_number(code.at(lanes, offset))
+            code.store_number(x, code.at(result, code.integer_mul(code.integer_add(row, j), code.size)))
+
+        code.loop(numbers, column)
+
+    code.loop(code.context("valid"), lane)

@@ -1,0 +1,144 @@
+"""Tasks: the instructions of a program, each in the stage where its operands are there, in the form kernels take."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+
+WIDEST = 8  # operands of one row that a kernel holds in registers; more are folded in a loop
+POWERS = {1.0: "copy", 2.0: "square", 3.0: "cube", -1.0: "inverse"}
+
+
+@dataclass(eq=False)
+class Task:
+    """One instruction for one stage.
+
+    kind     map, fold, contract, outer, lane_sum
+    op       the operation of a map or a fold
+    stage    a stage is: uniform rows, then lanes, then sums over lanes
+    rows     [count], the rows of its results
+    columns  for a map a row for each operand and result, as tables [count]; else the tables of the instruction
+    whole    for each operand of random() the constant that it is, if it is one
+    """
+
+    kind: str
+    op: str
+    bank: str
+    stage: int
+    rows: Any
+    columns: tuple[Table, ...]
+    whole: tuple[int | None, ...] = ()
+    name: str = ""  # how the program prints it
+    module: str = ""
+    work: int = 0  # multiply-adds or operations for one sample
+    into: Any = None  # rows that get a copy of the result at the end of a training step
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
+    @property
+    def sums_lanes(self) -> bool:
+        return self.kind in ("outer", "lane_sum")
+
+
+@dataclass
+class Stages:
+    """When rows are there."""
+
+    lanes: Any
+    uniform: Any
+    last: int = 0
+    constants: dict[int, float] = field(default_factory=dict)
+
+
+def tasks_of(program: Program) -> list[Task]:
+    """The tasks of a planned program, in its order, with the copies of its `moves` at the end."""
+    import numpy
+
+    stages = Stages(numpy.zeros(program.lane_rows, int), numpy.zeros(program.uniform_rows, int))
+    stages.constants = program.numbers
+    tasks = []
+    for instruction in program.instructions:
+        if instruction.name in ("constant", "leaf"):
+            continue
+        stage = max((int(_stages_of(table, stages).max(initial=0)) for table in instruction.args), default=0)
+        rows = instruction.rows
+        task = _task(instruction, stage, rows, stages.constants)
+        stages.last = max(stages.last, stage + (instruction.bank == LANE or task.sums_lanes))
+        (stages.lanes if instruction.bank == LANE else stages.uniform)[rows] = stage + task.sums_lanes
+        tasks.append(task)
+    for source, target in program.moves:
+        tasks.append(Task("map", "copy", UNIFORM, stages.last, target.rows, (source,), (None,), "update"))
+    _delay(program, tasks)
+    return tasks
+
+
+def _delay(program: Program, tasks: list[Task]) -> None:
+    """Uniform rows are computed in the stage that reads them, however early they could be: so they join a reader."""
+    import numpy
+
+    never = 1 + max((task.stage for task in tasks), default=0)
+    wanted = numpy.full(program.uniform_rows, never)
+    for task in reversed(tasks):
+        if task.bank == UNIFORM and not task.sums_lanes and task.name != "update":
+            stage = int(wanted[task.rows].min())
+            task.stage = max(task.stage, stage) if stage < never else task.stage
+        for column in task.columns:
+            if column.bank == UNIFORM:
+                rows = column.rows.ravel()
+                wanted[rows] = numpy.minimum(wanted[rows], task.stage)
+
+
+def _stages_of(table: Table, stages: Stages) -> Any:
+    return (stages.lanes if table.bank == LANE else stages.uniform)[table.rows]
+
+
+def _task(instruction: Instruction, stage: int, rows: Any, constants: dict[int, float]) -> Task:
+    name = instruction.op.name if instruction.op and instruction.name == "map" else instruction.name
+    described = (str(instruction), instruction.module, instruction.work)
+    if instruction.name in ("outer", "lane_sum"):
+        return Task(name, name, UNIFORM, stage, rows, instruction.args, (), *described)
+    columns: tuple[Table, ...]
+    if instruction.name == "contract":
+        weights, inputs = instruction.args
+        if weights.rows.shape[1] > 1:
+            return Task(name, "dot", instruction.bank, stage, rows, instruction.args, (), *described)
+        columns = _product_columns(weights, inputs)
+        return Task("map", "mul", instruction.bank, stage, rows, columns, (None, None), *described)
+    if instruction.name == "broadcast":
+        return Task("map", "copy", LANE, stage, rows, instruction.args, (None,), *described)
+    widths = [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
+    if widths and max(widths) > WIDEST:
+        return Task("fold", name, instruction.bank, stage, rows, instruction.args, (), *described)
+    columns = tuple(column for table in instruction.args for column in _columns(table))
+    if name == "pow" and (exponent := _constant(columns[1], constants)) in POWERS:
+        name, columns = POWERS[exponent], columns[:1]
+    whole = tuple(_whole(_constant(c, constants)) if name == "random" else None for c in columns)
+    return Task("map", name, instruction.bank, stage, rows, columns, whole, *described)
+
+
+def _product_columns(weights: Table, inputs: Table) -> tuple[Table, Table]:
+    """A product of one term each, [r, 1] x [1, c], as two operands for each result."""
+    import numpy
+
+    rows, columns = len(weights.rows), len(inputs.rows)
+    return (
+        Table(weights.bank, numpy.repeat(weights.rows[:, 0], columns)),
+        Table(inputs.bank, numpy.tile(inputs.rows[:, 0], rows)),
+    )
+
+
+def _columns(table: Table) -> list[Table]:
+    return [table] if table.rows.ndim == 1 else [Table(table.bank, column) for column in table.rows.T]
+
+
+def _constant(table: Table, constants: dict[int, float]) -> float | None:
+    """The number, if all rows are one constant."""
+    first = int(table.rows[0])
+    same = table.bank == UNIFORM and first in constants and (table.rows == first).all()
+    return constants[first] if same else None
+
+
+def _whole(number: float | None) -> int | None:
+    return int(number) if number is not None and number == number // 1 and abs(number) < 2.0**63 else None

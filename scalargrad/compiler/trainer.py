@@ -1,0 +1,302 @@
+"""The trainer: whole epochs of training inside a program, with the optimizer's formula as its last instructions.
+
+Parameters and what the optimizer remembers lie in the program's memory. Values are in step with it whenever code of the
+user runs: after each call, in callbacks, after an exception; what that code changes is read back before going on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.compiler.native.backend import NativeBackend
+from scalargrad.compiler.numpy_backend import NumpyBackend
+from scalargrad.compiler.program import UNIFORM, Program, Table
+from scalargrad.compiler.rows import Rows, Writer
+from scalargrad.engine import Value
+from scalargrad.ops import add
+from scalargrad.optim import Optimizer
+from scalargrad.randomness import uniform_array
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.compiled import Compiled
+
+Callback = Callable[[int, dict[str, float]], Any]
+SHUFFLE = 0x5AFE  # the site of the counters that shuffle, beside those of random() in programs
+MOST_POSITIONS = 2**18  # of the shuffled orders of several epochs that are made at once
+MOST_LOOPS = 4  # kept: for train() and eval(), and some more
+MOST_STEPS = 2**16  # that run without a look at what the user wants
+
+
+class Trainer:
+    """Made by `program.trainer(optimizer, batch_size=None, rng=seed)`.
+
+    batch_size   rows of a step; None: all of them. In minibatches the rows come shuffled anew in each epoch, and the
+                 last batch of an epoch may be smaller
+    rng          a whole number: the seed of the shuffles
+
+    >>> from scalargrad import SGD, Value, compile
+    >>> w = Value(0.0)
+    >>> trainer = compile(lambda x, y: (w * x - y) ** 2).trainer(SGD(lr=0.1))
+    >>> history = trainer.run([1.0, 2.0], [2.0, 4.0], epochs=3)
+    >>> history["loss"], w.data
+    ([10.0, 2.5, 0.625], 1.75)
+    """
+
+    def __init__(self, compiled: "Compiled", optimizer: Optimizer, batch_size: int | None, rng: int) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
+        if batch_size is not None and (not _is_whole(batch_size) or batch_size < 1):
+            raise ValueError(f"batch_size is a whole number from 1 on, or None for all rows; got {batch_size!r}")
+        if not _is_whole(rng) or not 0 <= rng < 2**53:
+            raise ValueError(f"rng is a seed, a whole number from 0 to 2**53; got {rng!r}")
+        self.compiled, self.optimizer, self.batch_size, self.rng = compiled, optimizer, batch_size, rng
+        self.epochs = 0  # so far, over all runs
+        self.loops: list[_Loop] = []  # the last ones used come first
+
+    def step(self, *arrays: Any) -> float:
+        """One step on all these rows; returns the loss at the parameters before it."""
+        with self.compiled.lock:
+            loop, flat, rows = self._loop(arrays)
+            with loop.in_step(self.optimizer):
+                (loss,) = loop.steps(flat, None, rows, 1, 0)
+            return loss
+
+    def run(
+        self, *arrays: Any, epochs: int | None = None, callbacks: Sequence[Callback] = (), progress: bool = True
+    ) -> dict[str, list[float]]:
+        """Train for some epochs: `run(X, Y, 10)` or `run(X, Y, epochs=10)`. Returns {"loss": [of each epoch]}.
+
+        callbacks   each is called after every epoch with the number of the epoch, 1 to `epochs`, and {"loss": loss}
+        progress    after a second, show a bar on standard error, if that is a terminal
+
+        The loss of an epoch is the mean over its rows, each at the parameters of its step. FloatingPointError, if it
+        becomes inf or nan. After an exception, Ctrl-C too, the parameters are those of the last finished step.
+        """
+        if epochs is None:
+            if not arrays or not _is_whole(arrays[-1]):
+                raise TypeError("run takes the arrays and then how many epochs: run(X, Y, 10)")
+            *arrays, epochs = arrays  # type: ignore[assignment]
+        if not _is_whole(epochs) or epochs < 0:
+            raise ValueError(f"epochs is a whole number from 0 on, got {epochs!r}")
+        history: list[float] = []
+        with _bar(epochs, progress) as show:
+            while len(history) < epochs:
+                most = 1 if callbacks else epochs - len(history)
+                history += self._epochs(tuple(arrays), most)
+                self._check(history)
+                show(len(history), history[-1])
+                for callback in callbacks:
+                    callback(len(history), {"loss": history[-1]})
+        return {"loss": history}
+
+    def _check(self, history: list[float]) -> None:
+        if not isfinite(history[-1]):
+            epoch = next(n for n, loss in enumerate(history, 1) if not isfinite(loss))
+            remedy = "before any step was made" if epoch == 1 else "a smaller learning rate helps"
+            raise FloatingPointError(f"the loss is {history[epoch - 1]} in epoch {epoch}; {remedy}")
+
+    def _epochs(self, arrays: tuple, most: int) -> list[float]:
+        """The losses of one epoch, or of up to `most` if they are short."""
+        import numpy
+
+        with self.compiled.lock:
+            loop, flat, rows = self._loop(arrays)
+            batch = min(self.batch_size or rows, rows)
+            whole, rest = divmod(rows, batch)
+            with loop.in_step(self.optimizer):
+                if whole == 1 and not rest:
+                    epochs = min(most, MOST_STEPS, loop.at_once(rows))
+                    losses = loop.steps(flat, None, rows, epochs, 0)
+                    self.epochs += len(losses)
+                    return losses
+                epochs = 1 if rest else max(1, min(most, MOST_POSITIONS // rows))
+                order = numpy.concatenate([self._order(rows, self.epochs + n) for n in range(epochs)])
+                losses = loop.steps(flat, order, batch, whole * epochs, batch)
+                sums = numpy.array(losses).reshape(epochs, whole).sum(axis=1) * batch
+                if rest:
+                    sums += rest * loop.steps(flat, order[whole * batch :], rest, 1, rest)[0]
+                self.epochs += epochs
+                return (sums / rows).tolist()
+
+    def _order(self, rows: int, epoch: int) -> Any:
+        """The rows shuffled: sorted by the random numbers of (seed, epoch, row)."""
+        import numpy
+
+        counters = [numpy.array([n], "float64") for n in (self.rng, epoch)]
+        numbers = uniform_array(numpy, [*counters, numpy.arange(rows), numpy.array([SHUFFLE])])
+        return numpy.argsort(numbers, kind="stable").astype("int64")
+
+    def _loop(self, arrays: tuple) -> tuple["_Loop", list, int]:
+        """The loop for these arrays, the arrays as programs take them, and how many rows they have."""
+        program, flat, rows = self.compiled.prepared(arrays)
+        settings = {name: x for name, x in vars(self.optimizer).items() if name not in ("lr", "state", "steps")}
+        for loop in self.loops:
+            if loop.program is program and loop.settings == settings:
+                self.loops.remove(loop)
+                break
+        else:
+            loop = _Loop(self.compiled, program, self.optimizer, settings)
+        self.loops = [loop, *self.loops][:MOST_LOOPS]
+        return loop, flat, rows
+
+
+class _Loop:
+    """A program with the optimizer inside, and its memory."""
+
+    def __init__(self, compiled: "Compiled", program: Program, optimizer: Optimizer, settings: dict) -> None:
+        self.compiled, self.program, self.settings = compiled, program, settings
+        self.parameters, self.counts_steps = program.parameters, compiled.steps in program.buffers
+        self.training, self.clock, self.state = with_optimizer(program, optimizer, compiled.steps)
+        self.backend: NativeBackend | NumpyBackend = compiled.build(self.training)
+        self.values = [*program.parameters, *program.buffers]
+        self.view = _State(self)
+        self.work = sum(instruction.work for instruction in self.training.instructions)
+
+    def at_once(self, rows: int) -> int:
+        """Steps that take no longer than a look at the clock may wait, as far as one can tell from the work."""
+        return max(1, 2_000_000_000 // max(1, self.work * rows))
+
+    @contextmanager
+    def in_step(self, optimizer: Optimizer) -> Iterator[None]:
+        """Read Values and the optimizer before, and write them after, whatever happens in between."""
+        backend = self.backend
+        backend.write(backend.leaves, [value.data for value in self.values])
+        backend.write(self.clock, (float(optimizer.steps), optimizer.lr))
+        if optimizer.state is not self.view:
+            self.view.replace(optimizer.state)
+            optimizer.state = self.view  # type: ignore[assignment]
+        self.made = 0
+        try:
+            yield
+        finally:
+            if self.made:
+                numbers = backend.read(backend.leaves).tolist()
+                for value, number in zip(self.values, numbers, strict=True):
+                    value.data = number
+                optimizer.steps += self.made
+                if not self.counts_steps:
+                    self.compiled.steps.data += self.made
+
+    def steps(self, arrays: list, order: Any, rows: int, count: int, advance: int) -> list[float]:
+        """The losses of so many steps, each on the next rows of the order. An error names what was wrong."""
+        import numpy
+
+        history = numpy.zeros(count, self.compiled.dtype)
+        try:
+            well = self.backend.train(arrays, order, rows, count, advance, history)
+        finally:
+            self.made += self.backend.done
+        if not well:
+            self.compiled.refuse(self.program, arrays)
+        return history.tolist()
+
+
+class _State(MutableMapping):
+    """What the optimizer remembers for each parameter, read from the memory of a loop: parameter -> numbers."""
+
+    def __init__(self, loop: _Loop) -> None:
+        self.loop = loop
+        self.place = {parameter: n for n, parameter in enumerate(loop.parameters)}
+
+    def replace(self, state: MutableMapping | dict) -> None:
+        """Take over what was remembered elsewhere."""
+        import numpy
+
+        if isinstance(state, _State) and state.loop.parameters == self.loop.parameters:
+            numbers = [state.loop.backend.read(rows) for rows in state.loop.state]
+        else:
+            rows = [state.get(parameter, (0.0,) * len(self.loop.state)) for parameter in self.loop.parameters]
+            numbers = list(numpy.array(rows, "float64").reshape(len(rows), len(self.loop.state)).T)
+        for rows, column in zip(self.loop.state, numbers, strict=True):
+            self.loop.backend.write(rows, column)
+
+    def __getitem__(self, parameter: Value) -> tuple[float, ...]:
+        place = self.place[parameter]
+        return tuple(float(self.loop.backend.read(rows[place : place + 1])[0]) for rows in self.loop.state)
+
+    def __setitem__(self, parameter: Value, numbers: Iterable[float]) -> None:
+        place = self.place[parameter]
+        for rows, number in zip(self.loop.state, numbers, strict=True):
+            self.loop.backend.write(rows[place : place + 1], [number])
+
+    def __delitem__(self, parameter: Value) -> None:
+        self[parameter] = (0.0,) * len(self.loop.state)
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.place)
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+
+def with_optimizer(program: Program, optimizer: Optimizer, steps: Value) -> tuple[Program, Any, list]:
+    """The program whose `moves` make one training step; the rows of step number and rate; those of the state."""
+    import numpy
+
+    assert program.gradient is not None
+    fresh = replace(program, instructions=list(program.instructions), moves=[])
+    writer = Writer(fresh, backward=True)
+    count, first = len(program.parameters), len(program.constants)
+
+    def leaf(rows: int) -> Table:
+        return writer.emit("leaf", UNIFORM, rows, ())
+
+    def many(table: Table) -> Rows:
+        return Rows(writer, Table(UNIFORM, numpy.repeat(table.rows, count)))
+
+    time, rate = leaf(1), leaf(1)
+    state = [leaf(count) for _ in range(optimizer.state_size)]
+    one = writer.constant(1.0, 1)
+    following = writer.map(add, time, one)
+    moves = [(following, time)]
+    places = numpy.arange(first, first + count)
+    if count:
+        remembered = tuple(Rows(writer, table) for table in state)
+        gradient = Rows(writer, program.gradient)
+        parameter = Rows(writer, Table(UNIFORM, places))
+        moved, kept = optimizer.update(parameter, gradient, remembered, many(rate), many(following))
+        moves.append((_table(writer, moved, count), Table(UNIFORM, places)))
+        moves += [(_table(writer, x, count), table) for x, table in zip(kept, state, strict=True)]
+    for number, buffer in enumerate(program.buffers):
+        row = Table(UNIFORM, numpy.array([first + count + number]))
+        if buffer is steps:
+            moves.append((writer.map(add, row, one), row))
+        elif buffer in program.updates:
+            moves.append((program.updates[buffer], row))
+    targets = numpy.concatenate([target.rows for _, target in moves])
+    nothing = writer.constant(-0.0, 1)  # x + -0.0 is x
+    for source, target in moves:
+        if numpy.array_equal(source.rows, target.rows):
+            continue
+        if numpy.isin(source.rows, targets).any():  # it would be overwritten before it is read
+            source = writer.map(add, source, Table(UNIFORM, numpy.repeat(nothing.rows, len(source.rows))))
+        fresh.moves.append((source, target))
+    fresh.verify()
+    return fresh, numpy.concatenate([time.rows, rate.rows]), [table.rows for table in state]
+
+
+def _table(writer: Writer, x: Any, count: int) -> Table:
+    return x.table if isinstance(x, Rows) else writer.constant(float(x), count)
+
+
+def _is_whole(n: Any) -> bool:
+    return isinstance(n, int) and not isinstance(n, bool)
+
+
+@contextmanager
+def _bar(epochs: int, wanted: bool) -> Iterator[Callable[[int, float], None]]:
+    """A bar that appears where training takes longer than a second."""
+    if not wanted:
+        yield lambda epoch, loss: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=epochs, unit="epoch", disable=None, delay=1.0, dynamic_ncols=True) as bar:
+
+        def show(epoch: int, loss: float) -> None:
+            bar.set_postfix({"loss": f"{loss:.4f}"}, refresh=False)
+            bar.update(epoch - bar.n)
+
+        yield show

@@ -1,0 +1,122 @@
+"""A version: one trace of a function, and the programs and backends that are made from it when they are needed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+from scalargrad.compiler.agreement import must_agree
+from scalargrad.compiler.differentiate import differentiate
+from scalargrad.compiler.native.backend import NativeBackend
+from scalargrad.compiler.native.machine import UnavailableError, machine
+from scalargrad.compiler.numpy_backend import NumpyBackend
+from scalargrad.compiler.plan import plan, with_parameters_in_order
+from scalargrad.compiler.program import Program
+from scalargrad.compiler.roll import roll
+from scalargrad.compiler.signature import Surroundings
+from scalargrad.compiler.simplify import simplify
+from scalargrad.compiler.trace import TraceError, trace
+from scalargrad.nn.module import Buffer
+
+BACKENDS = ("eager", "numpy", "native")
+Backend = NumpyBackend | NativeBackend
+
+
+class Builder:
+    """How programs become backends, and how long that and the tracing took.
+
+    fallback   why there is no native code, if NumPy runs what should have been native
+    seconds    spent so far on "tracing" and on "compiling"
+    """
+
+    def __init__(self, name: str, dtype: str, threads: int) -> None:
+        self.name, self.dtype, self.threads = name, dtype, threads
+        self.fallback = ""
+        self.seconds = {"tracing": 0.0, "compiling": 0.0}
+
+    def build(self, program: Program) -> Backend:
+        """A backend with memory of its own."""
+        with self.timed("compiling"):
+            if self.name == "native":
+                try:
+                    return NativeBackend(program, self.dtype, machine(), self.threads)
+                except UnavailableError as reason:
+                    self.fallback = str(reason)
+            return NumpyBackend(program, self.dtype)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        begin = perf_counter()
+        yield
+        self.seconds[what] += perf_counter() - begin
+
+
+class Version:
+    """What was made for one shape of arguments and one state of the function's surroundings.
+
+    shape   how the results are nested; None for a single number
+    """
+
+    def __init__(self, function: Callable, shapes: list, static: list, steps: Buffer, builder: Builder) -> None:
+        self.builder = builder
+        with builder.timed("tracing"):
+            self.trace = trace(function, shapes, static, steps)
+            must_agree(self.trace, trace(function, shapes, static, steps, moved=True))
+            self.surroundings = Surroundings(function, static)
+            self.state = self.surroundings.state()
+            self.shape = _result_shape(self.trace.result)
+
+    @property
+    def is_current(self) -> bool:
+        """Has nothing changed that the function reads?"""
+        return self.surroundings.same(self.state)
+
+    @cached_property
+    def forward(self) -> Program:
+        with self.builder.timed("compiling"):
+            return plan(self._rolled())
+
+    @cached_property
+    def backward(self) -> Program:
+        """With the mean and its gradient."""
+        if self.shape is not None:
+            raise TypeError(
+                "a list has no gradient: compile a function that returns one number, such as a loss of the list"
+            )
+        with self.builder.timed("compiling"):
+            return plan(differentiate(self._rolled()))
+
+    @cached_property
+    def forward_backend(self) -> Backend:
+        return self.builder.build(self.forward)
+
+    @cached_property
+    def backward_backend(self) -> Backend:
+        return self.builder.build(self.backward)
+
+    @property
+    def program(self) -> Program:
+        """With gradients, if there are any."""
+        return self.backward if self.shape is None else self.forward
+
+    @property
+    def backend(self) -> Backend:
+        return self.backward_backend if self.shape is None else self.forward_backend
+
+    def _rolled(self) -> Program:
+        inputs = [len(flat) for flat in self.trace.inputs]
+        return with_parameters_in_order(roll(simplify(self.trace), inputs))
+
+
+def _result_shape(result: Any) -> tuple[int, ...] | None:
+    return _shape(result) if isinstance(result, list) else None
+
+
+def _shape(result: Any) -> tuple[int, ...]:
+    if not isinstance(result, list):
+        return ()
+    shapes = {_shape(item) for item in result}
+    if len(shapes) > 1:
+        raise TraceError("the result is ragged: its lists differ in length; return lists of equal length")
+    return (len(result), *(shapes.pop() if shapes else ()))
