@@ -1,5 +1,6 @@
 """The NumPy backend: the readable reference, one line of NumPy for each primitive, BLAS for contractions."""
 
+from array import array
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -97,7 +98,7 @@ class NumpyBackend:
         self.plans: dict[int, tuple[Any, Any, list[Callable]]] = {}
         self.kept = numpy.zeros(program.uniform_rows, dtype)  # leaves, from one step of training to the next
         self.leaves = slice(len(program.constants), program.batch_row)
-        self.done = 0  # steps of the last training
+        self.done = 0  # steps of training so far
 
     def results(self, arrays: list, numbers: list[float], rows: int) -> Any:
         """[rows, numbers of one result], for arrays [rows, numbers of one sample] and the numbers of all leaves."""
@@ -122,20 +123,25 @@ class NumpyBackend:
         return self.kept[rows]
 
     def write(self, rows: Any, numbers: Any) -> None:
-        self.kept[rows] = numbers
+        self.kept[rows] = array("d", numbers)  # a TypeError for what is no number
 
     def train(self, arrays: list, order: Any, rows: int, steps: int, advance: int, history: Any) -> bool:
-        """Steps of a program with `moves`, on `rows` rows each, `advance` positions of the order apart."""
+        """Steps of a program with `moves`, on `rows` rows each, `advance` positions of the order apart.
+
+        It stops after a step with a loss of inf or nan; `done` counts the steps.
+        """
         program, numpy = self.program, self.numpy
         assert program.mean is not None
-        self.done = 0
-        leaves = numpy.concatenate([target.rows for _, target in program.moves])
+        sources, leaves = (numpy.concatenate([move[side].rows for move in program.moves]) for side in (0, 1))
         for step in range(steps):
             chosen = arrays if order is None else [a[order[step * advance : step * advance + rows]] for a in arrays]
             _, uniform = self.run(self._columns(chosen), None, rows)
             history[step] = uniform[program.mean.rows[0], 0]
-            self.kept[leaves] = uniform[numpy.concatenate([source.rows for source, _ in program.moves]), 0]
-            self.done += 1
+            fresh = self.kept.copy()
+            fresh[leaves] = uniform[sources, 0]
+            self.kept, self.done = fresh, self.done + 1
+            if not numpy.isfinite(history[step]):
+                break
         return True
 
     def _columns(self, arrays: list) -> Any:

@@ -4,10 +4,11 @@ Parameters and what the optimizer remembers lie in the program's memory. Values 
 user runs: after each call, in callbacks, after an exception; what that code changes is read back before going on.
 """
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import isfinite
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.native.backend import NativeBackend
@@ -47,11 +48,12 @@ class Trainer:
     def __init__(self, compiled: "Compiled", optimizer: Optimizer, batch_size: int | None, rng: int) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
-        if batch_size is not None and (not _is_whole(batch_size) or batch_size < 1):
+        if batch_size is not None and not (_is_whole(batch_size) and batch_size >= 1):
             raise ValueError(f"batch_size is a whole number from 1 on, or None for all rows; got {batch_size!r}")
         if not _is_whole(rng) or not 0 <= rng < 2**53:
             raise ValueError(f"rng is a seed, a whole number from 0 to 2**53; got {rng!r}")
-        self.compiled, self.optimizer, self.batch_size, self.rng = compiled, optimizer, batch_size, rng
+        self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
+        self.batch_size = None if batch_size is None else int(batch_size)
         self.epochs = 0  # so far, over all runs
         self.loops: list[_Loop] = []  # the last ones used come first
 
@@ -59,8 +61,7 @@ class Trainer:
         """One step on all these rows; returns the loss at the parameters before it."""
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
-            with loop.in_step(self.optimizer):
-                (loss,) = loop.steps(flat, None, rows, 1, 0)
+            (loss,) = loop.in_step(self.optimizer, lambda: loop.steps(flat, None, rows, 1, 0))
             return loss
 
     def run(
@@ -78,8 +79,9 @@ class Trainer:
             if not arrays or not _is_whole(arrays[-1]):
                 raise TypeError("run takes the arrays and then how many epochs: run(X, Y, 10)")
             *arrays, epochs = arrays  # type: ignore[assignment]
-        if not _is_whole(epochs) or epochs < 0:
+        if not (_is_whole(epochs) and epochs >= 0):
             raise ValueError(f"epochs is a whole number from 0 on, got {epochs!r}")
+        epochs = int(epochs)
         history: list[float] = []
         with _bar(epochs, progress) as show:
             while len(history) < epochs:
@@ -99,34 +101,47 @@ class Trainer:
 
     def _epochs(self, arrays: tuple, most: int) -> list[float]:
         """The losses of one epoch, or of up to `most` if they are short."""
-        import numpy
-
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
             batch = min(self.batch_size or rows, rows)
-            whole, rest = divmod(rows, batch)
-            with loop.in_step(self.optimizer):
-                if whole == 1 and not rest:
-                    epochs = min(most, MOST_STEPS, loop.at_once(rows))
-                    losses = loop.steps(flat, None, rows, epochs, 0)
-                    self.epochs += len(losses)
-                    return losses
-                epochs = 1 if rest else max(1, min(most, MOST_POSITIONS // rows))
-                order = numpy.concatenate([self._order(rows, self.epochs + n) for n in range(epochs)])
-                losses = loop.steps(flat, order, batch, whole * epochs, batch)
-                sums = numpy.array(losses).reshape(epochs, whole).sum(axis=1) * batch
-                if rest:
-                    sums += rest * loop.steps(flat, order[whole * batch :], rest, 1, rest)[0]
-                self.epochs += epochs
-                return (sums / rows).tolist()
+            if batch == rows:
+                most = min(most, MOST_STEPS, loop.at_once(rows))
+                losses = loop.in_step(self.optimizer, lambda: loop.steps(flat, None, rows, most, 0))
+            else:
+                losses = loop.in_step(self.optimizer, lambda: self._minibatches(loop, flat, rows, batch, most))
+            self.epochs += len(losses)
+            return losses
+
+    def _minibatches(self, loop: "_Loop", arrays: list, rows: int, batch: int, most: int) -> list[float]:
+        """The same for batches of shuffled rows. The last loss is inf or nan, if a step's was: there it stopped."""
+        import numpy
+
+        whole, rest = divmod(rows, batch)
+        epochs = 1 if rest else max(1, min(most, MOST_POSITIONS // rows))
+        order = numpy.concatenate([self._order(rows, self.epochs + n) for n in range(epochs)])
+        losses = loop.steps(arrays, order, batch, whole * epochs, batch)
+        sizes = [batch] * len(losses)
+        if rest and isfinite(losses[-1]):
+            losses += loop.steps(arrays, order[whole * batch :], rest, 1, rest)
+            sizes.append(rest)
+        steps = whole + (rest > 0)
+        found = []
+        for first in range(0, len(losses), steps):
+            mine = slice(first, first + steps)
+            weighted = sum(loss * size for loss, size in zip(losses[mine], sizes[mine], strict=True))
+            found.append(weighted / sum(sizes[mine]))
+        return found
 
     def _order(self, rows: int, epoch: int) -> Any:
-        """The rows shuffled: sorted by the random numbers of (seed, epoch, row)."""
+        """The rows shuffled: sorted by the random numbers of (seed, epoch, row), whose last bits are the row itself."""
         import numpy
 
         counters = [numpy.array([n], "float64") for n in (self.rng, epoch)]
         numbers = uniform_array(numpy, [*counters, numpy.arange(rows), numpy.array([SHUFFLE])])
-        return numpy.argsort(numbers, kind="stable").astype("int64")
+        bits = rows.bit_length()
+        keys = ((numbers * 2.0**53).astype("int64") >> bits << bits) | numpy.arange(rows)
+        keys.sort()
+        return keys & ((1 << bits) - 1)
 
     def _loop(self, arrays: tuple) -> tuple["_Loop", list, int]:
         """The loop for these arrays, the arrays as programs take them, and how many rows they have."""
@@ -158,77 +173,96 @@ class _Loop:
         """Steps that take no longer than a look at the clock may wait, as far as one can tell from the work."""
         return max(1, 2_000_000_000 // max(1, self.work * rows))
 
-    @contextmanager
-    def in_step(self, optimizer: Optimizer) -> Iterator[None]:
-        """Read Values and the optimizer before, and write them after, whatever happens in between."""
+    def in_step(self, optimizer: Optimizer, work: Callable[[], list[float]]) -> list[float]:
+        """Do some work with what Values and the optimizer say now, and tell them what came of it, whatever happens."""
+        self._read(optimizer)
+        before = optimizer.steps, self.compiled.steps.data, self.backend.done
+        try:
+            try:
+                return work()
+            finally:
+                self._write(optimizer, *before)
+        except BaseException:  # such as a Ctrl-C while it was written: from the beginning, then
+            self._write(optimizer, *before)
+            raise
+
+    def _read(self, optimizer: Optimizer) -> None:
         backend = self.backend
         backend.write(backend.leaves, [value.data for value in self.values])
-        backend.write(self.clock, (float(optimizer.steps), optimizer.lr))
+        backend.write(self.clock, (float(optimizer.steps), float(optimizer.lr)))
         if optimizer.state is not self.view:
-            self.view.replace(optimizer.state)
+            self.view.take_over(optimizer.state)
             optimizer.state = self.view  # type: ignore[assignment]
-        self.made = 0
-        try:
-            yield
-        finally:
-            if self.made:
-                numbers = backend.read(backend.leaves).tolist()
-                for value, number in zip(self.values, numbers, strict=True):
-                    value.data = number
-                optimizer.steps += self.made
-                if not self.counts_steps:
-                    self.compiled.steps.data += self.made
+
+    def _write(self, optimizer: Optimizer, steps: int, calls: float, done: int) -> None:
+        """To Values and counters, which were so far before; to be called again after an interruption."""
+        made = self.backend.done - done
+        if made:
+            numbers = self.backend.read(self.backend.leaves).tolist()
+            for value, number in zip(self.values, numbers, strict=True):
+                value.data = number
+            optimizer.steps = steps + made
+            if not self.counts_steps:
+                self.compiled.steps.data = calls + made
 
     def steps(self, arrays: list, order: Any, rows: int, count: int, advance: int) -> list[float]:
-        """The losses of so many steps, each on the next rows of the order. An error names what was wrong."""
+        """The losses of so many steps, each on the next rows of the order; fewer, if one is inf or nan."""
         import numpy
 
-        history = numpy.zeros(count, self.compiled.dtype)
-        try:
-            well = self.backend.train(arrays, order, rows, count, advance, history)
-        finally:
-            self.made += self.backend.done
-        if not well:
+        history, before = numpy.zeros(count, self.compiled.dtype), self.backend.done
+        if not self.backend.train(arrays, order, rows, count, advance, history):
             self.compiled.refuse(self.program, arrays)
-        return history.tolist()
+        return history[: self.backend.done - before].tolist()
 
 
 class _State(MutableMapping):
-    """What the optimizer remembers for each parameter, read from the memory of a loop: parameter -> numbers."""
+    """What an optimizer remembers for each parameter: that of a loop's parameters lies in the loop's memory."""
 
     def __init__(self, loop: _Loop) -> None:
         self.loop = loop
         self.place = {parameter: n for n, parameter in enumerate(loop.parameters)}
+        self.others: dict[Value, tuple[float, ...]] = {}
 
-    def replace(self, state: MutableMapping | dict) -> None:
-        """Take over what was remembered elsewhere."""
+    def take_over(self, state: Any) -> None:
+        """What was remembered elsewhere."""
         import numpy
 
-        if isinstance(state, _State) and state.loop.parameters == self.loop.parameters:
-            numbers = [state.loop.backend.read(rows) for rows in state.loop.state]
-        else:
-            rows = [state.get(parameter, (0.0,) * len(self.loop.state)) for parameter in self.loop.parameters]
-            numbers = list(numpy.array(rows, "float64").reshape(len(rows), len(self.loop.state)).T)
-        for rows, column in zip(self.loop.state, numbers, strict=True):
-            self.loop.backend.write(rows, column)
+        fresh = (0.0,) * len(self.loop.state)
+        rows = [state.get(parameter, fresh) for parameter in self.loop.parameters]
+        numbers = numpy.array(rows, "float64").reshape(len(rows), len(fresh))
+        for rows_of_state, column in zip(self.loop.state, numbers.T, strict=True):
+            self.loop.backend.write(rows_of_state, column)
+        self.others = {parameter: state[parameter] for parameter in state if parameter not in self.place}
 
     def __getitem__(self, parameter: Value) -> tuple[float, ...]:
+        if parameter not in self.place:
+            return self.others[parameter]
         place = self.place[parameter]
         return tuple(float(self.loop.backend.read(rows[place : place + 1])[0]) for rows in self.loop.state)
 
-    def __setitem__(self, parameter: Value, numbers: Iterable[float]) -> None:
+    def __setitem__(self, parameter: Value, numbers: tuple[float, ...]) -> None:
+        if parameter not in self.place:
+            self.others[parameter] = numbers
+            return
         place = self.place[parameter]
         for rows, number in zip(self.loop.state, numbers, strict=True):
             self.loop.backend.write(rows[place : place + 1], [number])
 
     def __delitem__(self, parameter: Value) -> None:
-        self[parameter] = (0.0,) * len(self.loop.state)
+        if parameter in self.place:
+            self[parameter] = (0.0,) * len(self.loop.state)
+        else:
+            del self.others[parameter]
 
     def __iter__(self) -> Iterator[Value]:
-        return iter(self.place)
+        yield from self.place
+        yield from self.others
 
     def __len__(self) -> int:
-        return len(self.place)
+        return len(self.place) + len(self.others)
+
+    def __reduce__(self) -> tuple:
+        return dict, (list(self.items()),)  # a copy is a copy, and has no program
 
 
 def with_optimizer(program: Program, optimizer: Optimizer, steps: Value) -> tuple[Program, Any, list]:
@@ -282,7 +316,7 @@ def _table(writer: Writer, x: Any, count: int) -> Table:
 
 
 def _is_whole(n: Any) -> bool:
-    return isinstance(n, int) and not isinstance(n, bool)
+    return isinstance(n, Integral) and not isinstance(n, bool)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from scalargrad import contexts
 from scalargrad.engine import Value
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from numpy import ndarray
 
 
@@ -123,6 +125,12 @@ class Module:
             raise ValueError(f"this state does not fit the {type(self).__name__}: {'; '.join(sorted(problems))}")
         for name, array in loaded.items():
             _assign(own[name], array.tolist())
+
+    def save(self, path: "str | PathLike[str]") -> None:
+        """Write the arrays of `state_dict` and the architecture to a safetensors file: `scalargrad.load` reads it."""
+        from scalargrad.checkpoint import save
+
+        save(self, path)
 
     def __repr__(self) -> str:
         count = len(self.parameters())

@@ -1,6 +1,7 @@
 """The native backend: a program as machine code for the processor at hand, with its memory."""
 
 from struct import Struct
+from struct import error as StructError  # noqa: N812
 from typing import Any
 
 from scalargrad.compiler.native.driver import STAGE
@@ -32,7 +33,7 @@ class NativeBackend:
         self.run_job = Run(machine.run_address(dtype))
         self.lanes_of_panel = VECTORS * machine.width(dtype)
         self.size = numpy.dtype(dtype).itemsize
-        self.uniform = allocated(program.uniform_rows, dtype)
+        self.uniform = allocated(self.native.layout.uniform_places, dtype, aligned=len(program.constants))
         for row, number in program.numbers.items():
             self.uniform[self.native.layout.uniform[row]] = number
         self.tables = allocated(len(self.native.tables), "int32")
@@ -93,7 +94,10 @@ class NativeBackend:
 
     def write(self, rows: Any, numbers: Any) -> None:
         if rows is self.leaves and self.packed:
-            self.packing.pack_into(self.packed, 0, *numbers)  # twice as fast as NumPy from a list
+            try:
+                self.packing.pack_into(self.packed, 0, *numbers)  # twice as fast as NumPy from a list
+            except StructError as problem:
+                raise TypeError(f"a parameter holds no number: {problem}") from None
             self.uniform[rows] = self.numpy.frombuffer(self.packed)
         else:
             self.uniform[self.native.layout.uniform[rows]] = numbers
@@ -127,7 +131,8 @@ class NativeBackend:
         order     numbers of rows; without it they come as they are
         advance   positions in the order from one step to the next
         history   an array for the loss of each step
-        Returns whether all went well: False if an operation met a wrong argument. `done` says how many steps were made.
+        Returns whether all went well: False if an operation met a wrong argument. It stops after a step with a loss of
+        inf or nan, if there is a history. `done` counts the steps.
         """
         operations = self.work * rows  # of one step
         threads = max(1, min(self.threads, operations // WORTH_A_THREAD))
@@ -141,7 +146,7 @@ class NativeBackend:
 
     @property
     def done(self) -> int:
-        """Steps that the last job finished."""
+        """Steps that have been finished so far."""
         return int(self.flags[DONE])
 
     def memory(self, name: str, count: int) -> Any:

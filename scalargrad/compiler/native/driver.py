@@ -17,14 +17,16 @@ JOB = (
     "stop",  # address of what is set to 1 to make the threads stop
     "history",  # address of the losses, one for each step; 0 for none
     "mean",  # address of the loss
-    "done",  # address of how many steps have been finished
+    "done",  # address of how many steps have been finished, counted on
     "own_lanes",  # address of the lane memory of the program
     "own_lanes_bytes",  # of one block
     "lanes_of_blocks",  # 1: each block has memory of its own, as rows live on from stage to stage; 0: each thread has
     "own_partial",  # address of the sums of the first share
+    "sums_in_place",  # 1: each share adds to the sums of those before it, and there is nothing left to add up
 )
 STAGE = 6  # integers
-FINISHED, STOPPED = 1, 2
+# Why threads do no more: an operation met a wrong argument, the caller asked for it, or a loss is inf or nan.
+WRONG, STOPPED, NOT_FINITE = 1, 2, 3
 
 
 def driver(code: KernelCode) -> str:
@@ -35,6 +37,7 @@ def driver(code: KernelCode) -> str:
     failed, stop = code.context("failed", "ptr"), _pointer(code, job["stop"])
     panels = code(f"sdiv i64 {code.integer_add(job['batch'], lanes_of_panel - 1)}, {lanes_of_panel}")
     partial = code.context("share_bytes")
+    in_place = code(f"icmp ne i64 {job['sums_in_place']}, 0")
 
     def put(name: str, x: str) -> None:
         code.write(f"store i64 {x}, ptr {code.at('%context', 8 * CONTEXT.index(name))}, align 8")
@@ -64,7 +67,7 @@ def driver(code: KernelCode) -> str:
                 code.loop(shares, lambda share: share_of(index, share), first=thread, step=threads)
                 meet()
                 put("partial", job["own_partial"])
-                with code.when(is_zero(failed)):
+                with code.when(code(f"xor i1 {in_place}, true")), code.when(is_zero(failed)):
                     walk(index, 4)
                 meet()
 
@@ -72,6 +75,7 @@ def driver(code: KernelCode) -> str:
             first = code(f"sdiv i64 {code.integer_mul(panels, share)}, {shares}")
             last = code(f"sdiv i64 {code.integer_mul(panels, code.integer_add(share, 1))}, {shares}")
             put("partial", code.integer_add(job["own_partial"], code.integer_mul(share, partial)))
+            start_of_sums = code(f"select i1 {in_place}, i64 0, i64 {first}")
 
             def block(panel: str) -> None:
                 count = code.integer_min(code.integer_sub(last, panel), job["block"])
@@ -80,7 +84,7 @@ def driver(code: KernelCode) -> str:
                 put("panels", count)
                 put("valid", code.integer_min(code.integer_sub(job["batch"], before), room))
                 put("position", code.integer_add(start, before))
-                fresh = code(f"icmp eq i64 {panel}, {first}")
+                fresh = code(f"icmp eq i64 {panel}, {start_of_sums}")
                 put("fresh", code(f"zext i1 {fresh} to i64"))
                 apart = code(f"icmp ne i64 {job['lanes_of_blocks']}, 0")
                 own = code.integer_mul(thread, job["own_lanes_bytes"])
@@ -105,7 +109,11 @@ def driver(code: KernelCode) -> str:
                     loss = code.load_number(_pointer(code, job["mean"]))
                     place = code.at(_pointer(code, job["history"]), code.integer_mul(number, code.size))
                     code.store_number(loss, place)
-                following, done = code.integer_add(number, 1), _pointer(code, job["done"])
+                    difference = code(f"fsub {code.number} {loss}, {loss}")  # 0, but for inf and nan
+                    with code.when(code(f"fcmp une {code.number} {difference}, 0.0")):
+                        code.write(f"store atomic i64 {NOT_FINITE}, ptr {failed} monotonic, align 8")
+                done = _pointer(code, job["done"])
+                following = code.integer_add(code(f"load i64, ptr {done}, align 8"), 1)
                 code.write(f"store atomic i64 {following}, ptr {done} release, align 8")
             meet()
 

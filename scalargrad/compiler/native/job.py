@@ -4,7 +4,7 @@ import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.native.driver import JOB, STOPPED
+from scalargrad.compiler.native.driver import JOB, STOPPED, WRONG
 from scalargrad.compiler.native.kernel_code import CONTEXT, HEAD, VECTORS
 from scalargrad.compiler.native.team import run_together
 
@@ -36,6 +36,8 @@ class Job:
         scratch = batch.block * backend.lanes_of_panel * VECTORS * backend.machine.width(backend.dtype) * size
         sums = sum(count for _, count in native.layout.sum_ranges)
         share_bytes = -(-sums * size // LINE) * LINE
+        # One thread that sums up each share in one go adds the shares in their order, as `reduce` would: the same bits.
+        self.sums_in_place = in_place = threads == 1 and batch.block >= -(-batch.panels // batch.shares)
         own_lanes = batch.panels * native.panel_bytes if crosses else block_bytes * threads
         lanes = backend.memory("lanes", own_lanes // size)
         partial = backend.memory("partial", batch.shares * share_bytes // size)
@@ -58,7 +60,8 @@ class Job:
             own_lanes=lanes.ctypes.data,
             own_lanes_bytes=block_bytes,
             lanes_of_blocks=int(crosses),
-            own_partial=partial.ctypes.data,
+            own_partial=uniform + native.layout.sums * size if in_place else partial.ctypes.data,
+            sums_in_place=int(in_place),
         )
         self.inputs = (ctypes.c_int64 * max(1, len(backend.program.inputs)))()
         self.contexts = [
@@ -71,7 +74,7 @@ class Job:
                 thread=thread,
                 threads=threads,
                 shares=batch.shares,
-                share_bytes=share_bytes,
+                share_bytes=0 if in_place else share_bytes,
                 failed=flags + 8 * FAILED,
                 barrier=flags + 8 * BARRIER,
                 inputs=ctypes.addressof(self.inputs),
@@ -90,16 +93,18 @@ class Job:
         job[HEAD + HISTORY] = 0 if history is None else history.ctypes.data
         for context in self.contexts:
             context[ORDER] = self.order if order is None else order.ctypes.data
+            context[AHEAD] = 0 if order is None else advance
+            context[LAST] = 0 if order is None else len(order) - 1
             context[RESULT] = 0 if result is None else result.ctypes.data
         flags = backend.flags
-        flags[:] = 0
+        flags[STOP] = flags[FAILED] = flags[BARRIER] = 0
         run_together(backend.run_job, ctypes.addressof(job), self.addresses, flags, brief)
         assert flags[FAILED] != STOPPED, "only an exception stops a job"
-        return not flags[FAILED]
+        return flags[FAILED] != WRONG
 
 
 STEPS, ADVANCE, HISTORY = (JOB.index(name) for name in ("steps", "advance", "history"))
-ORDER, RESULT = CONTEXT.index("order"), CONTEXT.index("result")
+ORDER, RESULT, AHEAD, LAST = (CONTEXT.index(name) for name in ("order", "result", "ahead", "last_position"))
 
 
 def _integers(names: tuple[str, ...], head: int, **known: int) -> Any:

@@ -29,6 +29,8 @@ CONTEXT = (
     "fresh",  # 1 in the first block of a share: its sums start here
     "position",  # of the block's first lane in the batch
     "order",  # of the batch: 64-bit numbers of rows of the data, one for each position
+    "ahead",  # positions in the order to the next batch; 0 if there is none
+    "last_position",  # of the order
     "thread",
     "threads",
     "shares",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from scalargrad.compiler.native.elementwise import ELEMENTWISE, counter
 from scalargrad.compiler.native.kernel_code import KernelCode
+from scalargrad.compiler.native.memory import ALIGNMENT
+from scalargrad.compiler.native.vector_math import FUNCTIONS
 
 # Where an operand is. An affine one starts somewhere and advances evenly; a table names the place of each.
 ROW, ROW_TABLE = "row", "row table"  # of lanes
@@ -74,8 +76,7 @@ class _BodyCode:
                     operand if self._is_whole(where) else [counter(code, x) for x in operand]
                     for where, operand in zip(step.args, args, strict=True)
                 ]
-            formula = ELEMENTWISE[step.op]
-            results[number] = [formula(code, *(operand[v] for operand in args)) for v in range(code.vectors)]
+            results[number] = _computed(code, step.op, args)
         for target, number in zip(self.targets, self.body.stores, strict=True):
             offset = code.integer_mul(index, code.row_bytes if lanes else code.size)
             address = code.at(lanes or code.context("uniform", "ptr"), code.integer_add(target, offset))
@@ -102,6 +103,21 @@ class _BodyCode:
             entry = code.table_entry(place[0], index)
             offset = code.integer_mul(entry, code.row_bytes if kind == ROW_TABLE else code.size)
         return load_operand(code, kind, lanes, offset)
+
+
+def _computed(code: KernelCode, op: str, args: list[list[str]]) -> list[str]:
+    """An operation on all vectors of its operands."""
+    formula = ELEMENTWISE[op]
+    if op not in FUNCTIONS or code.vectors == 1:
+        return [formula(code, *(operand[v] for operand in args)) for v in range(code.vectors)]
+    # A function waits for its own results: it takes little longer for both vectors at once.
+    width = code.width
+    both = [code.shuffle(x, y, list(range(2 * width))) for x, y in args]
+    code.width = 2 * width
+    result = formula(code, *both)
+    halves = [code.shuffle(result, result, list(range(h * width, (h + 1) * width))) for h in range(2)]
+    code.width = width
+    return halves
 
 
 def load_operand(code: KernelCode, kind: str, lanes: str, offset: str) -> list[str]:
@@ -184,10 +200,14 @@ class _MatrixCode:
         return code.integer_mul(entry, code.row_bytes if self.kind == ROW_TABLE else code.size)
 
 
-def contraction_kernel(code: KernelCode, height: int, weights: str, inputs: str, body: Body, uniform: bool) -> None:
+def contraction_kernel(
+    code: KernelCode, height: int, weights: str, inputs: str, body: Body, uniform: bool, single: bool
+) -> None:
     """out[r, c] = sum of weights[r, k] * inputs[c, k] over k: `height` rows at a time stay in registers.
 
     The sum goes from left to right, with fused multiply-adds.
+    single   there is one column: a few weights at a time meet all lanes, as weights are what there is much of. Else a
+             column meets all weights
     """
     tiles, first_row = code.field("tiles"), code.field("first row")
     columns, terms = code.field("columns"), code.field("terms")
@@ -195,34 +215,33 @@ def contraction_kernel(code: KernelCode, height: int, weights: str, inputs: str,
     inside = _BodyCode(code, body)
     start = [(code.vector, code.constant(-0.0))] * (height * code.vectors)
 
-    def all_tiles(lanes: str) -> None:
-        def column(c: str) -> None:
-            below = right.row(c)
+    def tile(lanes: str, c: str, number: str) -> None:
+        below = right.row(c)
+        first = code.integer_add(first_row, code.integer_mul(number, height))
+        rows = [code.integer_add(first, h) for h in range(height)]
+        begins = [left.row(row) for row in rows]
 
-            def tile(number: str) -> None:
-                first = code.integer_add(first_row, code.integer_mul(number, height))
-                rows = [code.integer_add(first, h) for h in range(height)]
-                begins = [left.row(row) for row in rows]
+        def term(k: str, *sums: str) -> list[str]:
+            xs = right.load(lanes, below, k)
+            results = []
+            for h, begin in enumerate(begins):
+                ws = left.load(lanes, begin, k)
+                for v in range(code.vectors):
+                    results.append(code.multiply_add(ws[v], xs[v], sums[h * code.vectors + v]))
+            return results
 
-                def term(k: str, *sums: str) -> list[str]:
-                    xs = right.load(lanes, below, k)
-                    results = []
-                    for h, begin in enumerate(begins):
-                        ws = left.load(lanes, begin, k)
-                        for v in range(code.vectors):
-                            results.append(code.multiply_add(ws[v], xs[v], sums[h * code.vectors + v]))
-                    return results
+        sums = code.loop(terms, term, start)
+        for h, row in enumerate(rows):
+            index = code.integer_add(code.integer_mul(row, columns), c)
+            inside.run(lanes, index, sums[h * code.vectors : (h + 1) * code.vectors])
 
-                sums = code.loop(terms, term, start)
-                for h, row in enumerate(rows):
-                    index = code.integer_add(code.integer_mul(row, columns), c)
-                    inside.run(lanes, index, sums[h * code.vectors : (h + 1) * code.vectors])
+    def column_by_column(lanes: str) -> None:
+        code.loop(columns, lambda c: code.loop(tiles, lambda number: tile(lanes, c, number)) and None)
 
-            code.loop(tiles, tile)
-
-        code.loop(columns, column)
-
-    _everywhere(code, all_tiles, uniform)
+    if single and not uniform:
+        code.loop(tiles, lambda number: code.over_panels(lambda lanes: tile(lanes, "0", number)))
+    else:
+        _everywhere(code, column_by_column, uniform)
 
 
 def fold_kernel(code: KernelCode, op: str, operands: tuple[str, ...], body: Body, uniform: bool) -> None:
@@ -588,6 +607,22 @@ def import_kernel(code: KernelCode) -> None:
                 row = code(f"load i64, ptr {address}, align 8")
                 samples.append(code.at(base, code.integer_mul(row, sample_bytes)))
             _turned(code, samples, numbers, code.at(lanes, v * width * code.size), first_row)
+        with code.when(code(f"icmp sgt i64 {code.context('ahead')}, 0")):
+            code.loop(code.vectors * width, lambda lane: fetch_ahead(number, lane))
+
+    def fetch_ahead(number: str, lane: str) -> None:
+        """Rows come in a random order: memory is asked for those of the next batch while this one is computed."""
+        place = code.integer_add(code.integer_mul(number, code.vectors * width), lane)
+        place = code.integer_add(code.integer_add(code.context("position"), place), code.context("ahead"))
+        place = code.integer_min(place, code.context("last_position"))
+        row = code(f"load i64, ptr {code.at(code.context('order', 'ptr'), code.integer_mul(place, 8))}, align 8")
+        sample = code.at(base, code.integer_mul(row, sample_bytes))
+
+        def line(offset: str) -> None:
+            code.calls["llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+            code.write(f"call void @llvm.prefetch.p0(ptr {code.at(sample, offset)}, i32 0, i32 2, i32 1)")
+
+        code.loop(sample_bytes, line, step=ALIGNMENT)
 
     code.loop(code.context("panels"), panel)
 

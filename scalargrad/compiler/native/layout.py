@@ -11,16 +11,21 @@ from scalargrad.compiler.native.groups import Grouping
 from scalargrad.compiler.native.tasks import Task
 from scalargrad.compiler.program import LANE, UNIFORM, Program
 
+LINE, LONG = 16, 64  # numbers that make a line of the cache; from how many on a stretch of them begins on one
 BEHIND = 2**62  # all places in a gradient
 
 
 @dataclass
 class Layout:
-    """lanes, uniform: the place of each row; lane_places: how many there are; sums: the first place of sums."""
+    """lanes, uniform: the place of each row; lane_places, uniform_places: how many there are; sums: where sums begin.
+
+    The first parameter is meant to lie at the beginning of a line of the cache.
+    """
 
     lanes: Any
     uniform: Any
     lane_places: int
+    uniform_places: int
     sums: int
     sum_ranges: list[tuple[int, int]]  # of each stage, from `sums` on
 
@@ -28,7 +33,8 @@ class Layout:
 def layout(program: Program, grouping: Grouping) -> Layout:
     lanes, places = _lane_places(program, grouping)
     uniform, sums, ranges = _uniform_places(program, grouping)
-    return Layout(lanes, uniform, places, sums, ranges)
+    total = 1 + int(uniform.max(initial=0))
+    return Layout(lanes, uniform, places, total, sums, ranges)
 
 
 def _lane_places(program: Program, grouping: Grouping) -> tuple[Any, int]:
@@ -95,20 +101,38 @@ def _uniform_places(program: Program, grouping: Grouping) -> tuple[Any, int, lis
         stage_of[task.rows] = task.stage
     parameter = _parameter_of(program, grouping, stage_of >= 0)
     rows = numpy.flatnonzero(stage_of >= 0)
-    others = numpy.flatnonzero(stage_of < 0)
-    places = numpy.empty(program.uniform_rows, dtype=numpy.int64)
-    places[others] = numpy.arange(len(others))
+    places, start = _other_places(program, stage_of < 0)
     scattered = [True]
     while any(scattered):  # products whose gradients would not lie evenly keep their own order, behind the others
         order = numpy.lexsort((rows, parameter[rows], stage_of[rows]))
-        places[rows[order]] = len(others) + numpy.arange(len(rows))
+        places[rows[order]] = start + numpy.arange(len(rows))
         scattered = [task.kind == "outer" and not _lies_evenly(task, places) for task in sums]
         for task, away in zip(sums, scattered, strict=True):
             if away:
                 parameter[task.rows] = BEHIND
     counts = [int((stage_of[rows] == stage).sum()) for stage in range(stages)]
     begins = [sum(counts[:stage]) for stage in range(stages)]
-    return places, len(others), list(zip(begins, counts, strict=True))
+    return places, start, list(zip(begins, counts, strict=True))
+
+
+def _other_places(program: Program, mine: Any) -> tuple[Any, int]:
+    """The places of uniform rows that are no sums, and the first one behind them; long stretches begin on a line."""
+    import numpy
+
+    places = numpy.empty(program.uniform_rows, dtype=numpy.int64)
+    first, leaves = len(program.constants), program.batch_row + 1
+    places[:leaves] = numpy.arange(leaves)
+    following = leaves
+
+    def aligned(place: int) -> int:
+        return place + (first - place) % LINE
+
+    for instruction in program.instructions:
+        if instruction.bank == UNIFORM and mine[instruction.first]:
+            following = aligned(following) if instruction.count >= LONG else following
+            places[instruction.rows] = numpy.arange(following, following + instruction.count)
+            following += instruction.count
+    return places, aligned(following)
 
 
 def _lies_evenly(task: Task, places: Any) -> bool:

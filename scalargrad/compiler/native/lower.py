@@ -18,6 +18,7 @@ from scalargrad.compiler.program import LANE, UNIFORM, Program, Table
 
 MOST_KERNELS = 80  # before groups are given up, as they multiply the kernels of an irregular graph
 MEET = "meet"  # the kernel in which threads wait for each other
+FEWEST_ROWS = 3  # of an outer product that is worth turning its inputs around
 SHARED = 4096  # uniform rows, from which on the threads do them together
 
 
@@ -283,13 +284,19 @@ class _Lowering:
             return
         body, operands = self._body(group, uniform)
         body, fields = self._filled(body, operands, group, False)
-        most = 1 if uniform else self._most_rows(left)
+        most, single = 1 if uniform else self._most_rows(left), len(inputs.rows) == 1
         first = 0
         for height, tiles in heights(rows, most):
             name = self._kernel(
-                ("contract", height, left, right, body, uniform),
+                ("contract", height, left, right, body, uniform, single),
                 partial(
-                    kernels.contraction_kernel, height=height, weights=left, inputs=right, body=body, uniform=uniform
+                    kernels.contraction_kernel,
+                    height=height,
+                    weights=left,
+                    inputs=right,
+                    body=body,
+                    uniform=uniform,
+                    single=single,
                 ),
                 uniform=uniform,
                 width=int(uniform),
@@ -390,7 +397,7 @@ class _Lowering:
         assert step is not None, "gradients of a product lie evenly"
         target = [start * self.size, step * self.size, stride * self.size]
         single, first = len(inputs.rows) == 1, 0
-        if single and stride == 1:  # vectors along the terms, as many as fill them
+        if single and stride == 1 and rows >= FEWEST_ROWS:  # vectors along the terms, as many as fill them
             width = self.machine.width(self.dtype)
             for vectors in (2, 1):
                 tiles = (terms - first) // (vectors * width)

@@ -47,7 +47,7 @@ def measured(backend: "NativeBackend", arrays: list, rows: int) -> list[Line]:
     for stage in backend.native.stages:
         for part, records in enumerate(stage):
             for record in records:
-                if record.kernel != MEET:
+                if record.kernel != MEET and not (part == 2 and job.sums_in_place):
                     seconds = _seconds(walk, place, ctypes.addressof(context)) * (share_of_block if part == 1 else 1.0)
                     key, line = _line(backend, record, rows)
                     found.setdefault(key, line).seconds += seconds

@@ -27,32 +27,26 @@ def run_together(run: Callable, job: int, contexts: list[int], stop: Any, brief:
     if brief and len(contexts) == 1:
         run(job, contexts[0])
         return
-    ready = threading.Event()
-    kept: list[bool] = []
+    ready, go = threading.Event(), [False]
 
     def work(context: int) -> None:
         ready.wait()  # nobody begins before all are there: they will wait for each other
-        if kept[0]:
+        if go[0]:
             run(job, context)
 
     threads = [threading.Thread(target=work, args=(context,), daemon=True) for context in contexts]
-    started = []
     try:
         for thread in threads:
             thread.start()
-            started.append(thread)
-    except RuntimeError:
-        kept.append(False)
+        go[0] = True
         ready.set()
-        raise
-    kept.append(True)
-    ready.set()
-    try:
         for thread in threads:
             while thread.is_alive():
                 thread.join(PATIENCE)
     except BaseException:
         stop[0] = 1
+        ready.set()
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
         raise
