@@ -1,6 +1,5 @@
 """Files that are replaced whole: whoever opens one finds the old contents or the new, also after a crash or a kill."""
 
-import errno
 import os
 import re
 import secrets
@@ -28,11 +27,9 @@ def replace_file(path: str | os.PathLike[str], contents: bytes) -> None:
     [('a.bin', b'new')]
     """
     target = Path(os.path.realpath(path))  # where a link leads: the link stays
-    if target.exists() and not target.is_file():
-        raise ValueError(f"{path} is {'a folder' if target.is_dir() else 'no ordinary file'}: choose another name")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "cannot be written: there is no such folder", str(target.parent))
     try:
+        if target.exists() and not target.is_file():
+            raise ValueError(f"{path} is {'a folder' if target.is_dir() else 'no ordinary file'}: choose another name")
         _remove_leftovers(target)
         while not _replaced(target, contents):
             pass
@@ -84,9 +81,9 @@ def _remove_leftovers(target: Path) -> None:
     """Remove what killed runs have left of this very target, and nothing that somebody is writing."""
     ours = re.compile(re.escape(_unfinished_prefix(target)) + "[0-9a-f]{16}")
     with os.scandir(target.parent) as entries:
-        leftovers = [entry.path for entry in entries if ours.fullmatch(entry.name) and entry.is_file()]
+        leftovers = [entry.path for entry in entries if ours.fullmatch(entry.name)]
     for leftover in leftovers:
-        with suppress(OSError):  # it is locked, another user's, or by now under its final name
+        with suppress(OSError):  # it is locked, another user's, or has its final name by now
             if WINDOWS:
                 os.unlink(leftover)
                 continue

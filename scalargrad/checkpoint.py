@@ -86,6 +86,14 @@ def load_into(model: Module, path: str | os.PathLike[str]) -> None:
     """Set the parameters and buffers of a model, of whatever class, from the file of one that was built like it.
 
     ValueError, and the model as it was, if the file is damaged or of another architecture.
+
+    >>> import tempfile
+    >>> one, other = MLP(2, [8, 1], rng=0), MLP(2, [8, 1], rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     one.save(f"{folder}/m.safetensors")
+    ...     load_into(other, f"{folder}/m.safetensors")
+    >>> one([1.0, 2.0]).data == other([1.0, 2.0]).data
+    True
     """
     arrays, description = _read_model(path)
     own = describe(model)
@@ -120,11 +128,13 @@ def _neuron_arguments(neuron: Neuron) -> dict[str, Any]:
 
 
 def _layer_arguments(layer: Layer) -> dict[str, Any] | None:
-    kinds = {(type(neuron), len(neuron.weights), neuron.activation) for neuron in layer.neurons}
+    if any(type(neuron) is not Neuron for neuron in layer.neurons):
+        return None
+    kinds = {(len(neuron.weights), neuron.activation) for neuron in layer.neurons}
     if len(kinds) != 1:
         return None
-    ((kind, fan_in, activation),) = kinds
-    return {"fan_in": fan_in, "fan_out": len(layer.neurons), "activation": activation} if kind is Neuron else None
+    ((fan_in, activation),) = kinds
+    return {"fan_in": fan_in, "fan_out": len(layer.neurons), "activation": activation}
 
 
 def _mlp_arguments(mlp: MLP) -> dict[str, Any] | None:
@@ -206,9 +216,14 @@ def _check_numbers(arrays: Arrays) -> None:
 
 def _check_shapes(arrays: Arrays, expected: Shapes) -> None:
     found = _shapes(arrays)
-    for name in [*expected, *found]:
-        if found.get(name) != expected.get(name):
-            raise ValueError(f"{name} has shape {found.get(name, 'missing')}, not {expected.get(name, 'in use')}")
+    for name, shape in expected.items():
+        if name not in found:
+            raise ValueError(f"{name} is missing")
+        if found[name] != shape:
+            raise ValueError(f"{name} has shape {found[name]}, not {shape}")
+    for name in found:
+        if name not in expected:
+            raise ValueError(f"{name} does not belong to it")
 
 
 def _shapes(arrays: Arrays) -> Shapes:

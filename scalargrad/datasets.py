@@ -37,7 +37,7 @@ def load_digits() -> tuple["ndarray", "ndarray"]:
     come with scikit-learn, so nothing is downloaded. No one has split them into a training and a test set.
 
     >>> images, labels = load_digits()
-    >>> images.shape, images.max(), labels[:10].tolist()
+    >>> images.shape, float(images.max()), labels[:10].tolist()
     ((1797, 64), 1.0, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
     import sklearn.datasets
@@ -52,7 +52,8 @@ class Mnist(NamedTuple):
     images  float32 [n, 784]: 0.0 (paper) to 1.0 (ink) in steps of 1/255, an image row by row
     labels  int64 [n]: the digits 0 to 9
 
-    float32 is what `compile(..., dtype="float32")` takes without a copy; the training images are 188 MB.
+    float32 is what `compile(..., dtype="float32")` takes without a copy; the training images are 188 MB. The data are
+    those of Y. LeCun and C. Cortes, under CC BY-SA 3.0.
     """
 
     train_images: "ndarray"
@@ -65,14 +66,14 @@ class Mnist(NamedTuple):
 
 
 def load_mnist(folder: str | PathLike[str] | None = None) -> Mnist:
-    """MNIST from its four IDX files, gzipped or not, or else downloaded with scikit-learn's fetch_openml.
+    """MNIST from its four IDX files, gzipped or not, or else from OpenML, with scikit-learn's fetch_openml.
 
         train_images, train_labels, test_images, test_labels = load_mnist("downloads/mnist")
 
     folder  where train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte
             are, each also with .gz or as train-images.idx3-ubyte; of several the first in that order. None: the
-            environment variable SCALARGRAD_DATA says where. If it does not, they are downloaded, once, into
-            scikit-learn's own folder for data, which takes minutes and 2 GB of memory
+            environment variable SCALARGRAD_DATA says where. If it does not, they are downloaded once, into
+            scikit-learn's folder for data, but read anew each time, which takes a minute and 1 GB of memory
 
     FileNotFoundError, if a file is missing; ValueError, if one is not what it should be, by name; ConnectionError, if
     the download fails. Data sets made in MNIST's image, such as Fashion-MNIST, are read as well.

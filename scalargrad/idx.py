@@ -1,10 +1,8 @@
 """IDX files, the format of MNIST: read with no trust in what they claim, gzipped or not.
 
-    4 bytes       0, 0, 8 for items of unsigned bytes, and how many dimensions follow
-    4 bytes each  the dimensions, big-endian; the first one counts the items
-    the rest      the bytes of the items, the last dimension fastest
-
-http://yann.lecun.com/exdb/mnist
+4 bytes       0, 0, 8 for items of unsigned bytes, and how many dimensions follow
+4 bytes each  the dimensions, big-endian; the first one counts the items
+the rest      the bytes of the items, the last dimension fastest
 """
 
 import stat
@@ -70,7 +68,7 @@ class _Unpacked:
         self.file, self.unpacker = file, zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16: gzip with its checksum
 
     def read(self, most: int) -> bytes:
-        """The next bytes, no more than `most`; none at the end."""
+        """The next bytes, 1 to `most`; none at the end."""
         while not self.unpacker.eof:
             packed = self.unpacker.unconsumed_tail or self.file.read(PIECE)
             unpacked = self.unpacker.decompress(packed, most)
@@ -92,7 +90,9 @@ def _items(path: Path, file: BinaryIO | _Unpacked, item_shape: tuple[int, ...], 
     content = _take(file, length)
     if len(content) < length:
         missing = length - len(content)
-        raise ValueError(f"{path} is too short by {missing:,} bytes: its header promises {length:,}, {count:,} items")
+        raise ValueError(
+            f"{path} is too short: of the {length:,} bytes of its {count:,} items, {missing:,} are missing"
+        )
     if file.read(1):
         raise ValueError(f"{path} has trailing bytes: it goes on after the {count:,} items that its header promises")
     return numpy.frombuffer(content, "uint8").reshape(count, *item_shape)
@@ -101,7 +101,7 @@ def _items(path: Path, file: BinaryIO | _Unpacked, item_shape: tuple[int, ...], 
 def _take(file: BinaryIO | _Unpacked, length: int) -> bytearray:
     """The next `length` bytes, or what there is; memory grows with what there is, not with what a header claims."""
     content = bytearray()
-    while piece := file.read(min(PIECE, length - len(content))):
+    while len(content) < length and (piece := file.read(min(PIECE, length - len(content)))):
         content += piece
     return content
 
@@ -122,7 +122,9 @@ def _checked_count(path: Path, header: bytearray, item_shape: tuple[int, ...], m
         )
     if len(header) < _header_length(item_shape):
         missing = _header_length(item_shape) - len(header)
-        raise ValueError(f"{path} is too short by {missing} bytes for the header alone")
+        raise ValueError(
+            f"{path} is too short: of the {_header_length(item_shape)} bytes of a header, {missing} are missing"
+        )
     count, *shape = (int.from_bytes(header[place : place + 4], "big") for place in range(4, len(header), 4))
     if tuple(shape) != item_shape:
         raise ValueError(f"{path} holds items of {_by(tuple(shape))} bytes and not of {_by(item_shape)}")

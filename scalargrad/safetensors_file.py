@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = "1"
 LONGEST_HEADER = 1_000_000  # bytes
+LONGEST_REASON = 300  # characters of an error: a damaged file may have any name or number in it
 MOST_DIMENSIONS = 32  # as many as every NumPy has
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8"}  # the format's name of each, and NumPy's
 DIGITS = 64  # of a SHA-256
@@ -73,7 +74,7 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, "ndarray"], dic
         try:
             return _decoded(file, os.fstat(file.fileno()).st_size)
         except ValueError as error:
-            raise ValueError(f"{path} {error}") from error
+            raise ValueError(f"{path} {str(error)[:LONGEST_REASON]}") from error
 
 
 # Writing.
@@ -198,9 +199,9 @@ def _entry(name: str, about: Any) -> Entry:
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"holds {name!r} with the dtype {dtype!r}; those that are read are {', '.join(DTYPES)}")
     if not _are_counts(shape) or len(shape) > MOST_DIMENSIONS:
-        raise ValueError(f"is damaged: {name!r} has no shape, but {shape!r:.80}")
+        raise ValueError(f"is damaged: {name!r} has no shape, but {shape}")
     if not _are_counts(offsets) or len(offsets) != 2:
-        raise ValueError(f"is damaged: {name!r} has no begin and end, but {offsets!r:.80}")
+        raise ValueError(f"is damaged: {name!r} has no begin and end, but {offsets}")
     begin, end = offsets
     needed = prod(shape) * int(DTYPES[dtype][-1])
     if end - begin != needed:

@@ -14,13 +14,13 @@ ROOT = PACKAGE.parent
 
 # A module imports, at its top, only modules of lines above its own. The README shows this picture.
 LEVELS = [
-    ["ieee", "contexts", "randomness"],
-    ["operands"],
+    ["ieee", "contexts", "randomness", "idx", "atomic_file"],
+    ["operands", "safetensors_file"],
     ["ops"],
     ["methods"],
     ["engine"],
     ["anomaly", "functional", "nn", "losses", "optim", "drawing", "expressions", "datasets"],
-    ["compiler", "explanation", "diagnosis", "training", "plots"],
+    ["compiler", "explanation", "diagnosis", "training", "plots", "checkpoint"],
     ["stepping"],
     ["moons", "graph_commands"],
     ["cli"],

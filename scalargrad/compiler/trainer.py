@@ -12,6 +12,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.native.backend import NativeBackend
+from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
@@ -167,6 +168,7 @@ class _Loop:
         self.backend: NativeBackend | NumpyBackend = compiled.build(self.training)
         self.values = [*program.parameters, *program.buffers]
         self.view = _State(self)
+        self.history = allocated(1, compiled.dtype)  # of a single step
         self.work = sum(instruction.work for instruction in self.training.instructions)
 
     def at_once(self, rows: int) -> int:
@@ -209,7 +211,8 @@ class _Loop:
         """The losses of so many steps, each on the next rows of the order; fewer, if one is inf or nan."""
         import numpy
 
-        history, before = numpy.zeros(count, self.compiled.dtype), self.backend.done
+        history = self.history if count == 1 else numpy.zeros(count, self.compiled.dtype)
+        before = self.backend.done
         if not self.backend.train(arrays, order, rows, count, advance, history):
             self.compiled.refuse(self.program, arrays)
         return history[: self.backend.done - before].tolist()

@@ -113,7 +113,9 @@ class NativeBackend:
         shares = max(1, min(MOST_SHARES, panels // FEWEST_PANELS))
         if rows >= SMALLEST_SPLIT:
             shares = max(shares, min(2, panels))
-        block = max(1, min(BLOCK_BYTES // self.native.panel_bytes, -(-panels // shares)))
+        # Each block reads all weights: where they are many, it is worth having as many lanes.
+        room = max(BLOCK_BYTES, self.size * len(self.program.parameters))
+        block = max(1, min(room // self.native.panel_bytes, -(-panels // shares)))
         return Batch(rows, panels, shares, block)
 
     def run_batch(

@@ -56,11 +56,17 @@ def driver(code: KernelCode) -> str:
     def meet() -> None:
         code.write("call void @meet(ptr %context)")
 
+    def agreed() -> str:
+        """Has nothing failed so far? All threads look before any of them goes on and may fail: they see the same."""
+        so_far = is_zero(failed)
+        meet()
+        return so_far
+
     def step(number: str) -> None:
         start = code.integer_mul(number, job["advance"])
 
         def stage(index: str) -> None:
-            with code.when(is_zero(failed)):
+            with code.when(agreed()):
                 walk(index, 0)
             meet()
             with code.when(code(f"icmp sgt i64 {entry(index, 3)}, 0")):
@@ -101,7 +107,7 @@ def driver(code: KernelCode) -> str:
 
             code.loop(last, block_or_stop, first=first, step=job["block"])
 
-        with code.when(is_zero(failed)):
+        with code.when(agreed()):
             code.loop(job["stages"], stage)
             leads = code(f"icmp eq i64 {thread}, 0")
             with code.when(code(f"and i1 {is_zero(failed)}, {leads}")):

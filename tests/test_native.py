@@ -1,0 +1,647 @@
+"""The native backend: memory bounds, equal bits for any number of threads, any number of rows, any width of vectors."""
+
+import itertools
+import math
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scalargrad import ops
+from scalargrad.compiler import compile
+from scalargrad.compiler.native import backend as native_backend
+from scalargrad.compiler.native.backend import NativeBackend
+from scalargrad.compiler.native.machine import Machine
+from scalargrad.compiler.numpy_backend import NumpyBackend
+from scalargrad.compiler.plan import plan
+from scalargrad.engine import Value
+from scalargrad.losses import mse
+from scalargrad.nn import MLP, Buffer
+from scalargrad.ops import batch_mean, dot, exp, maximum, relu, sqrt, take
+from scalargrad.optim import SGD, Adam
+from tests.compiled_functions import CASES, Case, flat, numbers, planned, rolled, weights
+from tests.test_compiler import SETTINGS, one_output, programs, results_of
+
+FOLDER = Path(__file__).parent.parent
+ROWS = (1, 2, 7, 8, 9, 31, 32, 33, 63, 64, 65, 129, 500, 3_000)
+BOTH_PRECISIONS = pytest.mark.parametrize("dtype", ["float64", "float32"])
+
+
+def alone(code, *arguments, timeout=60):
+    """Run code in a process of its own."""
+    command = [sys.executable, "-X", "faulthandler", "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=FOLDER, timeout=timeout, check=False)
+
+
+@pytest.fixture
+def many_threads(monkeypatch):
+    """Every call is worth a thread."""
+    monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
+
+
+# Functions of one sample of three numbers.
+
+
+def network(rng=0):
+    model = MLP(3, [6, 5, 1], activation="relu", rng=rng)
+    return lambda x: (model(x) - 0.3) ** 2
+
+
+def standardised():
+    """Three stages: two means over the batch, one after another, and a buffer that follows them."""
+    w, average = weights(3, seed=1), Buffer(0.5)
+
+    def loss(x):
+        h = dot(w, x)
+        centre = batch_mean(h)
+        spread = batch_mean((h - centre) ** 2)
+        average.update(0.9 * average + 0.1 * spread)
+        z = (h - centre) / sqrt(spread + 1e-2)
+        return (z - exp(0.1 * x[0])) ** 2 + batch_mean(z * x[1]) * w[0]
+
+    return loss
+
+
+def with_random_numbers():
+    from scalargrad.randomness import current_row, current_step
+
+    w = weights(3, seed=2)
+
+    def loss(x):
+        drawn = [ops.random(3, current_step(), current_row(), site) for site in range(3)]
+        return sum(wi * xi * r for wi, xi, r in zip(w, x, drawn, strict=True)) ** 2
+
+    return loss
+
+
+def with_many_uniform_rows():
+    """So many parameters that the threads share the loops over them."""
+    w = weights(1_500, 3, seed=3)
+
+    def loss(x):
+        return dot([relu(dot(row, x)) for row in w[:40]], w[40] * 13 + w[41][:1]) + 1e-3 * ops.sum(
+            [p * p for row in w for p in row]
+        )
+
+    return loss
+
+
+PROGRAMS = {
+    "network": network,
+    "standardised": standardised,
+    "random numbers": with_random_numbers,
+    "many uniform rows": with_many_uniform_rows,
+}
+
+
+# Threads.
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.usefixtures("many_threads")
+def test_any_number_of_threads_gives_equal_bits(name, dtype):
+    function = PROGRAMS[name]()
+    programs = [compile(function, dtype=dtype, threads=threads) for threads in (1, 2, 3, 8)]
+    lists = [compile(lambda x: [function(x), x[0]], dtype=dtype, threads=threads) for threads in (1, 2, 3, 8)]
+    for rows in ROWS:
+        x = numbers(rows, 3, seed=rows)
+        (value, slopes), *others = (program.value_and_grad(x) for program in programs)
+        for other, other_slopes in others:
+            assert (other.hex(), other_slopes.tobytes()) == (value.hex(), slopes.tobytes()), rows
+        results, *others = (program(x) for program in lists)
+        assert all(other.tobytes() == results.tobytes() for other in others), rows
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.usefixtures("many_threads")
+def test_any_number_of_threads_trains_with_equal_bits(name, dtype):
+    found = []
+    for threads in (1, 2, 3, 8):
+        optimizer = Adam(0.01)
+        program = compile(PROGRAMS[name](), dtype=dtype, threads=threads)
+        history = []
+        for batch_size, rows in ((None, 600), (256, 600), (7, 30)):
+            training = program.trainer(optimizer, batch_size, rng=1)
+            history += training.run(numbers(rows, 3, seed=rows), epochs=2)["loss"]
+        state = [optimizer.state[p] for p in program.parameters]
+        found.append((history, [p.data for p in program.parameters], state, optimizer.steps))
+    assert all(each == found[0] for each in found)
+
+
+HANG = """
+import faulthandler
+import numpy as np
+from scalargrad import Value, compile, ops
+from scalargrad.compiler.native import backend
+
+faulthandler.dump_traceback_later(20, exit=True)
+backend.WORTH_A_THREAD = 1
+a, values = Value(-5.0), tuple(Value(float(i)) for i in range(3))
+program = compile(lambda x: ops.take(3.0 * ops.step(a), values) * x, threads=2)
+x = np.ones(2_000)
+assert program(x) == 0.0
+a.data = 5.0
+for _ in range(1_000):
+    try:
+        program(x)
+    except IndexError:
+        continue
+    raise AssertionError("index 3 was taken")
+print("no thread waits")
+"""
+
+
+def test_a_mistake_in_one_thread_does_not_keep_the_others_waiting():
+    """What is wrong with a parameter is found by the thread that leads: the others must not leave before it."""
+    assert alone(HANG).stdout == "no thread waits\n"
+
+
+REPORTS = """
+import faulthandler
+import numpy as np
+from scalargrad import MLP, compile
+from scalargrad.compiler.native import backend
+
+faulthandler.dump_traceback_later(20, exit=True)
+backend.WORTH_A_THREAD = 1
+model = MLP(3, [8, 2], activation="relu", rng=0)
+x = np.random.default_rng(0).normal(size=(300, 3))
+for threads in (1, 2):
+    for function in (lambda x: model(x)[0] ** 2, lambda x: model(x), lambda x: [x[0]], lambda x: [], lambda x: 2.5):
+        program = compile(function, threads=threads)
+        program(x[:200])
+        before = program(x)
+        program(x[:200])
+        report = program.report()
+        assert report.startswith("native: all of"), report
+        assert "200 rows" in report, report
+        assert "nan" not in report, report
+        assert np.array_equal(program(x), before)
+print("reported")
+"""
+
+
+def test_a_report_changes_nothing():
+    done = alone(REPORTS)
+    assert done.stdout == "reported\n", done.stderr
+
+
+# Rows.
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_any_number_of_rows(name, dtype):
+    function = PROGRAMS[name]()
+    program, reference = compile(function, dtype=dtype), compile(function, dtype=dtype, backend="numpy")
+    bound = 1e-11 if dtype == "float64" else 2e-4
+    for rows in (*range(1, 20), *ROWS, *range(127, 132)):
+        x = numbers(rows, 3, seed=rows)
+        value, slopes = program.value_and_grad(x)
+        expected, expected_slopes = reference.value_and_grad(x)
+        assert value == pytest.approx(expected, rel=bound, abs=bound), rows
+        assert slopes.tolist() == pytest.approx(expected_slopes.tolist(), rel=bound, abs=bound), rows
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan, 1e30])
+def test_lanes_without_a_sample_never_count(number, dtype):
+    """They repeat the last row. What is computed in them must not reach a sum, not even as 0 times inf."""
+    w, v = weights(5, 3, seed=1), weights(5, seed=2)
+
+    def loss(x):
+        # Large where the last number is: there it is cut off, with a slope of exactly 0.
+        hidden = [relu(dot(row, x[:3])) for row in w]
+        return ops.where(ops.less(0.5, x[3]), 0.0, dot(v, hidden))
+
+    program = compile(loss, dtype=dtype)
+    for rows in (1, 5, 8, 17, 33, 100):
+        x = np.ones((rows + 1, 4)) * 0.1
+        x[-1, :] = 1.0
+        clean = program.value_and_grad(x)
+        longer = np.vstack([x, np.ones((40, 4))])
+        longer[rows + 1 :, :3] = number
+        program.value_and_grad(longer)  # leaves large numbers and nan in the memory
+        value, slopes = program.value_and_grad(x)
+        assert value == clean[0]
+        assert slopes.tobytes() == clean[1].tobytes()
+        assert np.isfinite(slopes).all()
+
+
+def test_a_last_row_that_is_not_finite_stays_in_its_row():
+    model = MLP(3, [6, 2], activation="relu", rng=0)
+    program = compile(model)
+    for rows in (1, 2, 9, 31, 33, 64, 257):
+        x = numbers(rows + 1, 3, seed=rows)
+        clean = program(x)
+        for number in (math.nan, math.inf):
+            x[-1, 1] = number
+            assert (program(x)[:-1] == clean[:-1]).all(), rows
+
+
+# The vectors of other processors. LLVM splits what is wider than what this one has.
+
+PROCESSORS = list(itertools.product(("float64", "float32"), (16, 32, 64), (True, False)))
+EVERY_PROCESSOR = pytest.mark.parametrize(("dtype", "vector_bytes", "fma"), PROCESSORS)
+OTHER_PROCESSORS = pytest.mark.parametrize(
+    ("dtype", "vector_bytes", "fma"), [("float64", 16, False), ("float32", 64, True)]
+)
+
+
+@cache
+def machine_with(vector_bytes, fma):
+    """A machine for a processor with vectors of so many bytes, with or without fused multiply-add; None: as it is here."""
+    machine = Machine()
+    if vector_bytes is not None:
+        machine.vector_bytes, machine.fma = vector_bytes, fma
+        machine.registers = 32 if vector_bytes == 64 else 16
+    return machine
+
+
+def check_against_numpy(program, batches, machine, dtype, threads=1):
+    """All that a backend computes, by the reference in double precision."""
+    leaves = [leaf.data for leaf in (*program.parameters, *program.buffers)]
+    native, reference = NativeBackend(program, dtype, machine, threads), NumpyBackend(program, "float64")
+    for arrays in batches:
+        rows = len(arrays[0])
+        given = [np.ascontiguousarray(np.reshape(array, (rows, -1)), dtype) for array in arrays]
+        wide = [np.asarray(array, "float64") for array in given]
+        if program.gradient is None:
+            check_close(native.results(given, leaves, rows), reference.results(wide, leaves, rows), dtype)
+            continue
+        for found, expected in zip(
+            native.slopes(given, leaves, rows), reference.slopes(wide, leaves, rows), strict=True
+        ):
+            if isinstance(expected, dict):
+                assert found.keys() == expected.keys()
+                found, expected = list(found.values()), list(expected.values())
+            check_close(found, expected, dtype)
+
+
+def check_close(found, expected, dtype):
+    found, expected = np.asarray(found, "float64"), np.asarray(expected)
+    bound = (1e-11 if dtype == "float64" else 3e-4) * np.abs(expected).max(initial=1.0)
+    assert np.allclose(found, expected, rtol=0.0, atol=bound), np.abs(found - expected).max()
+
+
+def product(rows, terms, columns, kind):
+    """rows x columns dots of `terms` terms, whose inputs are computed, so that all three products are there.
+
+    affine    weights and inputs follow each other
+    table     they stand in no order
+    lanes     the weights depend on the sample, too
+    uniform   nothing does
+    """
+    source = np.random.default_rng(rows * 1_000 + terms * 10 + columns)
+    w, scales = flat(weights(rows * terms, seed=rows)), flat(weights(columns * terms, seed=terms))
+    left, right = np.arange(rows * terms), np.arange(columns * terms)
+    if kind == "table":
+        source.shuffle(left)
+        source.shuffle(right)
+
+    def loss(x):
+        inputs = [s * xi if kind != "uniform" else s * s for s, xi in zip(scales, x, strict=True)]
+        matrix = [p * x[0] if kind == "lanes" else p for p in w]
+        weight_rows = [tuple(matrix[i] for i in row) for row in left.reshape(rows, terms)]
+        input_rows = [tuple(inputs[i] for i in row) for row in right.reshape(columns, terms)]
+        outputs = [dot(a, b) for a in weight_rows for b in input_rows]
+        return ops.sum([relu(y + 0.1) * (1.0 + 0.01 * n) for n, y in enumerate(outputs)]) / len(outputs)
+
+    return Case(loss, [*w, *scales], (numbers(9, columns * terms, seed=1),))
+
+
+KINDS = ("affine", "table", "lanes", "uniform")
+SHAPES = [(rows, terms, columns) for rows in range(1, 14) for terms in range(1, 21) for columns in range(1, 6)]
+FEW_SHAPES = [(1, 1, 1), (1, 20, 1), (3, 8, 1), (5, 9, 1), (7, 16, 1), (13, 20, 1), (2, 5, 2), (4, 4, 5), (12, 3, 3)]
+CHECKED_ROWS = (1, 9, 40)
+
+
+def check_product(shape, kind, machine, dtype):
+    case = product(*shape, kind)
+    batches = [(numbers(rows, shape[1] * shape[2], seed=rows),) for rows in (1, 9, 40)]
+    check_against_numpy(planned(case), batches, machine, dtype)
+    check_against_numpy(plan(rolled(case)), batches, machine, dtype, threads=2)
+
+
+@OTHER_PROCESSORS
+def test_products_of_a_few_shapes(dtype, vector_bytes, fma):
+    for number, shape in enumerate(FEW_SHAPES):
+        check_product(shape, KINDS[number % len(KINDS)], machine_with(vector_bytes, fma), dtype)
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("kind", KINDS)
+def test_products_of_many_shapes(kind, dtype):
+    for shape in SHAPES[:: 97 if dtype == "float64" else 311]:
+        check_product(shape, kind, machine_with(None, None), dtype)
+
+
+@pytest.mark.long
+@EVERY_PROCESSOR
+@pytest.mark.parametrize("kind", KINDS)
+def test_products_of_all_shapes(kind, dtype, vector_bytes, fma):
+    for shape in SHAPES[::7]:
+        check_product(shape, kind, machine_with(vector_bytes, fma), dtype)
+
+
+def check_all_cases(dtype, vector_bytes, fma):
+    machine = machine_with(vector_bytes, fma)
+    for make in CASES.values():
+        case = make()
+        check_against_numpy(planned(case), [case.arrays], machine, dtype)
+        check_against_numpy(plan(rolled(case)), [case.arrays], machine, dtype)
+
+
+@OTHER_PROCESSORS
+def test_functions_of_all_kinds_for_other_processors(dtype, vector_bytes, fma):
+    check_all_cases(dtype, vector_bytes, fma)
+
+
+@pytest.mark.long
+@EVERY_PROCESSOR
+def test_functions_of_all_kinds_for_every_processor(dtype, vector_bytes, fma):
+    check_all_cases(dtype, vector_bytes, fma)
+
+
+@pytest.mark.long
+@EVERY_PROCESSOR
+@settings(max_examples=100, **SETTINGS)
+@given(program=programs(margin=1e-3), rows=st.sampled_from([1, 7, 33, 100]))
+def test_random_programs_for_every_processor(program, rows, dtype, vector_bytes, fma):
+    case = case_of(program, rows)
+    machine = machine_with(vector_bytes, fma)
+    check_against_numpy(planned(case), [case.arrays], machine, dtype)
+
+
+def case_of(program, rows):
+    """The loss of a random program, on its rows again and again."""
+    leaves, inputs = list(map(Value, program.parameters)), len(program.data[0])
+
+    def loss(x):
+        terms = [*x, *leaves]
+        for step in program.steps:
+            terms += results_of(step, terms)
+        return one_output(terms, inputs)
+
+    return Case(loss, leaves, (np.resize(np.array(program.data), (rows, inputs)),))
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("many_threads")
+@settings(max_examples=300, **SETTINGS | {"suppress_health_check": list(HealthCheck)})
+@given(program=programs(margin=1e-3), rows=st.integers(1, 150), batch_size=st.integers(1, 160))
+def test_random_programs_train_as_numpy_trains_them(program, rows, batch_size):
+    case = case_of(program, rows)
+    found = []
+    for backend, threads in (("numpy", 1), ("native", 1), ("native", 3)):
+        for leaf, number in zip(case.parameters, program.parameters, strict=True):
+            leaf.data = number
+        training = compile(case.function, backend=backend, threads=threads).trainer(SGD(1e-6, momentum=0.5), batch_size)
+        history = training.run(*case.arrays, epochs=2)["loss"]
+        found.append([*history, *(leaf.data for leaf in case.parameters)])
+    assert found[1] == found[2]
+    scale = max(map(abs, found[0]))
+    assert found[1] == pytest.approx(found[0], rel=1e-9, abs=1e-9 * scale)
+
+
+# What a user may pass.
+
+
+def long_chain():
+    w = Value(1.0)
+
+    def loss(x):
+        y = x[1]
+        for _ in range(300):
+            y = y * w + 1e-4
+        return y
+
+    return loss
+
+
+def wide_take():
+    table = weights(300, seed=1)
+    return lambda x: take(ops.minimum(299.0, ops.maximum(0.0, x[0])), table) * x[1]
+
+
+def unused_parameters():
+    many = [Value(float(i)) for i in range(5_000)]
+    return lambda x: many[7] * x[0]
+
+
+def all_parameters_alone():
+    w = weights(2_000, seed=4)
+    return lambda x: dot(w, w) + ops.sum(w[:999]) + maximum(*w[:50]) + relu(w[3]) * w[4]
+
+
+def scattered_uniform():
+    """Dots of parameters with parameters, by rows, by columns and in no order."""
+    w = weights(12, 12, seed=5)
+    columns = list(zip(*w, strict=True))
+
+    def loss(x):
+        mixed = tuple(w[i][(5 * i) % 12] for i in range(12))
+        products = [dot(row, column) for row in w for column in columns[:3]]
+        return ops.sum(products) * x[0] + dot(mixed, mixed) + dot(products[:12], mixed) + ops.mean(products[::5])
+
+    return loss
+
+
+def a_third_of_everything():
+    w = weights(2, seed=6)
+    return lambda x: dot(w, x[:2]) / (w[0] * 0.0 + 3.0) + ops.where(ops.less(x[0], 0.0), w[1], x[1])
+
+
+# fmt: off
+SUSPICIOUS = {  # each a function of (x[0], x[1]), whole numbers 0 to 6 and numbers from -1 to 1
+    "it ignores its inputs":     lambda: lambda x: Value(2.0) * 3.0,
+    "a number":                  lambda: lambda x: 2.5,
+    "an input":                  lambda: lambda x: x[1],
+    "no parameters":             lambda: lambda x: x[0] * x[1],
+    "unused parameters":         unused_parameters,
+    "a chain of 600":           long_chain,
+    "a choice of 300":           wide_take,
+    "a sum of 1,000":            lambda: (lambda w: lambda x: ops.sum([p * x[1] for p in w]))(weights(1_000)),
+    "a dot of 1,000":            lambda: (lambda w: lambda x: dot(w, tuple(x[i % 2] for i in range(1_000))))(weights(1_000)),
+    "the maximum of 50":         lambda: (lambda w: lambda x: maximum(*(p + x[1] * 0.1 for p in w)))(weights(50)),
+    "a maximum of parameters":   lambda: (lambda w: lambda x: maximum(*w) * x[1])(weights(50)),
+    "a sum of parameters":       lambda: (lambda w: lambda x: ops.sum(w) * x[1])(weights(333)),
+    "parameters alone":          all_parameters_alone,
+    "scattered parameters":      scattered_uniform,
+    "batch means alone":         lambda: (lambda w: lambda x: batch_mean(x[0]) * batch_mean(w * x[1]))(Value(2.0)),
+    "a batch mean of a number":  lambda: (lambda w: lambda x: batch_mean(w) * x[1])(Value(2.0)),
+    "a mean of a mean":          lambda: (lambda w: lambda x: batch_mean(x[1] * batch_mean(w * x[0])) * x[0])(Value(2.0)),
+    "a third":                   a_third_of_everything,
+    "the same thing 100 times":  lambda: (lambda w: lambda x: ops.sum([w * x[0]] * 100))(Value(2.0)),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("rows", [1, 33])
+@pytest.mark.parametrize("name", SUSPICIOUS)
+def test_unusual_functions_are_what_numpy_says(name, rows):
+    function = SUSPICIOUS[name]()
+    x = np.stack([np.arange(rows) % 7.0, numbers(rows)], axis=1)
+    program, reference = (compile(function, backend=backend) for backend in ("native", "numpy"))
+    assert program(x) == pytest.approx(reference(x), rel=1e-12, abs=1e-12)
+    value, slopes = program.value_and_grad(x)
+    expected, expected_slopes = reference.value_and_grad(x)
+    assert value == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    assert slopes.tolist() == pytest.approx(expected_slopes.tolist(), rel=1e-11, abs=1e-11)
+    start, moved = [p.data for p in program.parameters], []
+    for compiled in (program, reference):
+        for parameter, number in zip(program.parameters, start, strict=True):
+            parameter.data = number
+        assert compiled.trainer(SGD(1e-3)).step(x) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+        moved.append([p.data for p in program.parameters])
+    assert moved[0] == pytest.approx(moved[1], rel=1e-11, abs=1e-11)
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("number", [0.0, -0.0, 5e-324, 1e-310, 1.7e308, -1.7e308, math.inf, -math.inf, math.nan])
+def test_extreme_numbers_as_numpy_takes_them(number, dtype):
+    """As input and as parameter; nan and inf where NumPy has them."""
+    w = Value(0.5), Value(-1.5)
+    programs = [
+        compile(
+            lambda x: [w[0] * x + w[1], relu(x), abs(x) - w[0], sqrt(x * x), maximum(x, w[1])], backend=b, dtype=dtype
+        )
+        for b in ("native", "numpy")
+    ]
+    x = np.array([number, 1.0, -2.0, number, 0.25])
+    for w[0].data in (0.5, number):
+        with np.errstate(over="ignore"):  # 1.7e308 as float32
+            found, expected = (program(x) for program in programs)
+        assert np.allclose(found, expected, rtol=1e-6 if dtype == "float32" else 1e-14, atol=0.0, equal_nan=True)
+
+
+def test_arrays_of_any_kind():
+    w = weights(6)
+    function = lambda x: [dot(w, (*x[0], *x[1]))]  # noqa: E731
+    program = compile(function)
+    x = np.arange(60.0).reshape(10, 2, 3) % 2.0
+    expected = program(x)
+    strided = np.zeros((20, 4, 3))
+    strided[::2, ::2] = x
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    shifted = np.frombuffer(b"\0" + x.tobytes(), "float64", offset=1).reshape(x.shape)
+    # fmt: off
+    kinds = [
+        x.tolist(), x.astype(bool), x.astype("int8"), x.astype("uint64"), x.astype("float16"), x.astype("float32"),
+        x.astype(">f8"), x.astype("longdouble"), np.asfortranarray(x), strided[::2, ::2], x[::-1][::-1], frozen, shifted,
+        x.transpose(2, 1, 0).copy().transpose(2, 1, 0), np.ma.array(x), x.astype(">i4"),
+    ]
+    # fmt: on
+    for kind in kinds:
+        assert (program(kind) == expected).all()
+    assert (program(x[::-1]) == expected[::-1]).all()
+    assert (program(np.broadcast_to(x[:1], (5, 2, 3))) == expected[:1]).all()
+
+
+def test_arrays_of_any_size():
+    w = Value(2.0)
+    assert compile(lambda x, y: w * y)(np.zeros((5, 0)), np.ones(5)) == 2.0
+    assert compile(lambda x: w * 3.0)(np.zeros((5, 0))) == 6.0
+    assert compile(lambda x: [])(np.zeros((5, 3))).shape == (5, 0)
+    program = compile(lambda x: w * x[0])
+    assert program(np.ones((100_000, 1))) == 2.0
+    assert program.value_and_grad(np.ones((100_000, 1)))[1].tolist() == [pytest.approx(1.0, rel=1e-12)]
+    assert program(np.ones((1, 1))) == 2.0
+    for wrong in (np.zeros((0, 1)), np.zeros((0, 0))):
+        with pytest.raises(ValueError, match="no rows"):
+            program(wrong)
+
+
+# Without llvmlite.
+
+WITHOUT = """
+import sys
+sys.modules["llvmlite"] = None
+from scalargrad import SGD, Value, compile
+w = Value(3.0)
+program = compile(lambda x, y: (w * x - y) ** 2)
+print(program([1.0, 2.0], [2.0, 4.0]), program.value_and_grad([1.0, 2.0], [2.0, 4.0]))
+print(program.trainer(SGD(0.1), batch_size=1).run([1.0, 2.0], [2.0, 4.0], epochs=2)["loss"], w.data)
+print(program.report())
+"""
+
+
+def test_without_llvmlite_numpy_does_it_and_the_report_says_so():
+    done = alone(WITHOUT)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "2.5 (2.5, array([5.]))", done.stderr
+    w = Value(3.0)
+    program = compile(lambda x, y: (w * x - y) ** 2, backend="numpy")
+    history = program.trainer(SGD(0.1), batch_size=1).run([1.0, 2.0], [2.0, 4.0], epochs=2)["loss"]
+    assert lines[1] == f"{history} {w.data}"
+    assert lines[2].startswith("numpy: all")
+    assert "llvmlite" in lines[2]
+
+
+# Guard pages. That they catch what they are there for:
+
+PLANTED = """
+import sys
+import numpy as np
+from scalargrad import Value, compile, relu
+from scalargrad.compiler.native import backend, lower
+from tests.guard import install
+
+edge, kernel, field, change = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+install(edge)
+planted = []
+
+def integers(self, record):
+    fields = list(record.fields)
+    if record.kernel in kernels and not planted:
+        planted.append(record.kernel)
+        fields[field] += change
+    return [self.native.addresses[record.kernel], 2 + len(fields), *fields]
+
+kernels = set()
+write = lower._Lowering._kernel
+
+def noted(self, key, *arguments, **options):
+    name = write(self, key, *arguments, **options)
+    if key[0] == kernel:
+        kernels.add(name)
+    return name
+
+lower._Lowering._kernel = noted
+backend.NativeBackend._integers = integers
+w = Value(2.0)
+program = compile(lambda x: [relu(w * x)])
+assert program(np.ones(16)).tolist() == [[2.0]] * 16
+assert planted or not change
+print("survived")
+"""
+OVERRUNS = [
+    ("end", "map", 0, 1),  # one row too many
+    ("end", "import", 1, 1),  # one column too many
+    ("end", "export", 0, 1),  # one number of a result too many
+    ("start", "map", -1, -128),  # results one row too early
+]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect")
+@pytest.mark.parametrize(("edge", "kernel", "field", "change"), [("end", "map", 0, 0), ("start", "map", 0, 0)])
+def test_guarded_programs_work(edge, kernel, field, change):
+    done = alone(PLANTED, edge, kernel, str(field), str(change))
+    assert (done.stdout, done.returncode) == ("survived\n", 0), done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect")
+@pytest.mark.parametrize(("edge", "kernel", "field", "change"), OVERRUNS)
+def test_guard_pages_catch_a_planted_overrun(edge, kernel, field, change):
+    done = alone(PLANTED, edge, kernel, str(field), str(change))
+    assert done.stdout == ""
+    assert done.returncode == -11, done.stderr
+    assert "Segmentation fault" in done.stderr
