@@ -61,6 +61,7 @@ from scalargrad.ops import (
 from scalargrad.optim import SGD, Adam, AdamW, RMSProp, clip_grad_norm
 
 if TYPE_CHECKING:
+    from scalargrad.checkpoint import load
     from scalargrad.compiler import TraceError, compile
     from scalargrad.diagnosis import diagnose
     from scalargrad.drawing import DecisionBoundary, draw, draw_frames
@@ -79,6 +80,7 @@ LATER = {
     "diagnose": "scalargrad.diagnosis",
     "compile": "scalargrad.compiler",
     "TraceError": "scalargrad.compiler",
+    "load": "scalargrad.checkpoint",
 }
 
 
@@ -174,4 +176,5 @@ __all__ = [
     "step_through",
     "diagnose",
     "TraceError",
+    "load",
 ]

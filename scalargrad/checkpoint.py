@@ -7,7 +7,6 @@ arguments that make its constructor build it again: {"class": "MLP", "arguments"
 
 import json
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from math import prod
@@ -53,7 +52,6 @@ def save(model: Module, path: str | os.PathLike[str]) -> None:
 
     arrays = {name: numpy.asarray(array, dtype=float) for name, array in model.state_dict().items()}
     try:
-        _check_names(model)
         _check_numbers(arrays)
     except ValueError as error:
         raise ValueError(f"this {type(model).__name__} is not saved: {error}") from None
@@ -193,13 +191,6 @@ def _read_model(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any]]:
     except ValueError as error:
         raise ValueError(f"{path} holds no usable model: {error}") from None
     return arrays, description
-
-
-def _check_names(model: Module) -> None:
-    counts = Counter(name for name, _ in model.named_arrays())
-    for name, count in counts.items():
-        if count > 1:
-            raise ValueError(f"it has {count} arrays named {name}")
 
 
 def _check_numbers(arrays: Arrays) -> None:

@@ -99,7 +99,15 @@ class Module:
         """The parameters as float64 arrays under PyTorch's names, such as `layers.0.weight` of shape [16, 2]."""
         import numpy
 
-        return {name: numpy.array(_nested(array, lambda p: p.data)) for name, array in self.named_arrays()}
+        return {name: numpy.array(_nested(array, lambda p: p.data)) for name, array in self._arrays_by_name().items()}
+
+    def _arrays_by_name(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, array in self.named_arrays():
+            if name in found:
+                raise ValueError(f"two arrays of this {type(self).__name__} are called {name}: one would be lost")
+            found[name] = array
+        return found
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set the parameters from arrays as `state_dict` gives them; PyTorch's tensors do as well.
@@ -108,7 +116,7 @@ class Module:
         """
         import numpy
 
-        own = dict(self.named_arrays())
+        own = self._arrays_by_name()
         problems = [f"missing {name}" for name in own if name not in state]
         problems += [f"unknown {name}" for name in state if name not in own]
         loaded = {}
