@@ -3,7 +3,7 @@
     SCALARGRAD_GUARD_PAGES=end python -m pytest tests/test_native.py     # a read or write behind an array is fatal
     SCALARGRAD_GUARD_PAGES=start python -m pytest tests/test_native.py   # one before it is
 
-The arrays of samples, their order and the history of losses, which kernels use as they come, are copied into such memory.
+Samples, their order and the history of losses, which kernels use as they come, are copied into such memory.
 """
 
 import ctypes

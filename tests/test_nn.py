@@ -209,5 +209,5 @@ def test_two_arrays_of_one_name_are_refused():
             self.parts = {"a": {"b": Parameter(1.0)}, "a.b": Parameter(2.0)}
 
     for use in (lambda m: m.state_dict(), lambda m: m.load_state_dict({})):
-        with pytest.raises(ValueError, match="two arrays of this Confusing are called parts.a.b"):
+        with pytest.raises(ValueError, match=r"two arrays of this Confusing are called parts\.a\.b"):
             use(Confusing())

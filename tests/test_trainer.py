@@ -17,9 +17,9 @@ from scalargrad.compiler import compile, trainer
 from scalargrad.compiler.native import backend as native_backend
 from scalargrad.compiler.native import job, team
 from scalargrad.engine import Value
-from scalargrad.losses import cross_entropy, mse
+from scalargrad.losses import mse
 from scalargrad.nn import MLP, Buffer, Module, Parameter
-from scalargrad.ops import batch_mean, exp, relu, sqrt
+from scalargrad.ops import batch_mean, relu, sqrt
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from tests.compiled_functions import loop, numbers
 

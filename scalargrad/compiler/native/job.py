@@ -33,7 +33,8 @@ class Job:
         threads = min(threads, batch.shares)
         crosses = native.crosses_stages
         block_bytes = batch.block * native.panel_bytes
-        scratch = batch.block * backend.lanes_of_panel * VECTORS * backend.machine.width(backend.dtype) * size
+        lines = batch.block * backend.lanes_of_panel  # for an outer product, a line of numbers for each lane
+        scratch = max(lines, native.aside) * VECTORS * backend.machine.width(backend.dtype) * size
         sums = sum(count for _, count in native.layout.sum_ranges)
         share_bytes = -(-sums * size // LINE) * LINE
         # One thread that sums up each share in one go adds the shares in their order, as `reduce` would: the same bits.

@@ -22,7 +22,7 @@ CONTEXT = (
     "uniform",  # memory of the uniform rows
     "tables",  # of 32-bit row numbers
     "partial",  # where this share of the batch adds up its sums over lanes
-    "scratch",  # of this thread: a line of numbers for each lane of a block
+    "scratch",  # of this thread: for rows that a kernel turns around, or puts aside
     "panels",  # how many there are in this block
     "panel_bytes",
     "valid",  # lanes of this block that are samples; the others repeat the last one

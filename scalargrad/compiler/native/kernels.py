@@ -201,28 +201,40 @@ class _MatrixCode:
 
 
 def contraction_kernel(
-    code: KernelCode, height: int, weights: str, inputs: str, body: Body, uniform: bool, single: bool
+    code: KernelCode,
+    height: int,
+    weights: str,
+    inputs: str,
+    body: Body,
+    uniform: bool,
+    single: bool,
+    aside: bool,
 ) -> None:
     """out[r, c] = sum of weights[r, k] * inputs[c, k] over k: `height` rows at a time stay in registers.
 
     The sum goes from left to right, with fused multiply-adds.
     single   there is one column: a few weights at a time meet all lanes, as weights are what there is much of. Else a
              column meets all weights
+    aside    a column is put aside first, row after row: inputs that lie a power of two apart share a few lines of the
+             cache, and drive each other out before the next weights come
     """
     tiles, first_row = code.field("tiles"), code.field("first row")
     columns, terms = code.field("columns"), code.field("terms")
     left, right = _MatrixCode(code, weights, "weights"), _MatrixCode(code, inputs, "inputs")
     inside = _BodyCode(code, body)
     start = [(code.vector, code.constant(-0.0))] * (height * code.vectors)
+    scratch = code.context("scratch", "ptr")
+
+    def read(lanes: str, c: str, k: str) -> list[str]:
+        return right.load(lanes, right.row(c), k)
 
     def tile(lanes: str, c: str, number: str) -> None:
-        below = right.row(c)
         first = code.integer_add(first_row, code.integer_mul(number, height))
         rows = [code.integer_add(first, h) for h in range(height)]
         begins = [left.row(row) for row in rows]
 
         def term(k: str, *sums: str) -> list[str]:
-            xs = right.load(lanes, below, k)
+            xs = load_operand(code, ROW, scratch, code.integer_mul(k, code.row_bytes)) if aside else read(lanes, c, k)
             results = []
             for h, begin in enumerate(begins):
                 ws = left.load(lanes, begin, k)
@@ -235,8 +247,18 @@ def contraction_kernel(
             index = code.integer_add(code.integer_mul(row, columns), c)
             inside.run(lanes, index, sums[h * code.vectors : (h + 1) * code.vectors])
 
+    def column(lanes: str, c: str) -> None:
+        def put_aside(k: str) -> None:
+            address = code.at(scratch, code.integer_mul(k, code.row_bytes))
+            for v, x in enumerate(read(lanes, c, k)):
+                code.store(x, address, v)
+
+        if aside:
+            code.loop(terms, put_aside)
+        code.loop(tiles, lambda number: tile(lanes, c, number))
+
     def column_by_column(lanes: str) -> None:
-        code.loop(columns, lambda c: code.loop(tiles, lambda number: tile(lanes, c, number)) and None)
+        code.loop(columns, lambda c: column(lanes, c))
 
     if single and not uniform:
         code.loop(tiles, lambda number: code.over_panels(lambda lanes: tile(lanes, "0", number)))

@@ -1,7 +1,7 @@
 """lower: a planned program becomes a table of records, each a kernel's address with its offsets and counts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from itertools import pairwise
@@ -18,6 +18,7 @@ from scalargrad.compiler.program import LANE, UNIFORM, Program, Table
 
 MOST_KERNELS = 80  # before groups are given up, as they multiply the kernels of an irregular graph
 MEET = "meet"  # the kernel in which threads wait for each other
+UNLUCKY = 2048  # bytes: rows a multiple of this apart share lines of the first cache
 FEWEST_ROWS = 3  # of an outer product that is worth turning its inputs around
 SHARED = 4096  # uniform rows, from which on the threads do them together
 
@@ -43,7 +44,8 @@ class NativeProgram:
     addresses: dict[str, int]
     row_bytes: int
     crosses_stages: bool  # lane rows live on from one stage to the next
-    kernels: dict[str, str] = field(default_factory=dict)
+    kernels: dict[str, str]
+    aside: int  # rows of lanes that a kernel puts aside
 
     @property
     def panel_bytes(self) -> int:
@@ -70,6 +72,7 @@ class _Lowering:
         self.row_bytes = VECTORS * machine.width(dtype) * self.size
         self.entries: list[Any] = []
         self.entry_count = 0
+        self.aside = 0
         self.entry_places: dict[bytes, int] = {}
         self.texts: dict[str, str] = {}
         self.names: dict[Any, str] = {}
@@ -85,7 +88,15 @@ class _Lowering:
         addresses = self.machine.compiled(self.texts) | {MEET: self.machine.meet_address(self.dtype)}
         tables = self.numpy.concatenate([self.numpy.zeros(1, "int32"), *self.entries]).astype("int32")
         return NativeProgram(
-            self.program, self.layout, self.stages, tables, addresses, self.row_bytes, self.crosses_stages, self.texts
+            self.program,
+            self.layout,
+            self.stages,
+            tables,
+            addresses,
+            self.row_bytes,
+            self.crosses_stages,
+            self.texts,
+            self.aside,
         )
 
     def _stages_of_lanes(self) -> Any:
@@ -285,10 +296,14 @@ class _Lowering:
         body, operands = self._body(group, uniform)
         body, fields = self._filled(body, operands, group, False)
         most, single = 1 if uniform else self._most_rows(left), len(inputs.rows) == 1
+        # Only affine rows of lanes can be so unlucky, and only several tiles would read them again.
+        aside = right == ROW and not single and rows > most and terms > 4 and right_fields[2] % UNLUCKY == 0
+        if aside:
+            self.aside = max(self.aside, terms)
         first = 0
         for height, tiles in heights(rows, most):
             name = self._kernel(
-                ("contract", height, left, right, body, uniform, single),
+                ("contract", height, left, right, body, uniform, single, aside),
                 partial(
                     kernels.contraction_kernel,
                     height=height,
@@ -297,6 +312,7 @@ class _Lowering:
                     body=body,
                     uniform=uniform,
                     single=single,
+                    aside=aside,
                 ),
                 uniform=uniform,
                 width=int(uniform),
