@@ -120,6 +120,23 @@ def test_any_number_of_threads_gives_equal_bits(name, dtype):
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.usefixtures("many_threads")
+def test_many_small_blocks_give_what_one_gives(name, dtype, monkeypatch):
+    """Each share of the batch takes several blocks: its sums go on from one to the next. The bits may differ."""
+    function = PROGRAMS[name]()
+    x = numbers(1_000, 3)
+    expected, expected_slopes = compile(function, dtype=dtype).value_and_grad(x)
+    monkeypatch.setattr(native_backend, "BLOCK_BYTES", 1)
+    results = [compile(function, dtype=dtype, threads=threads).value_and_grad(x) for threads in (1, 2, 3, 8)]
+    value, slopes = results[0]
+    assert all((other, found.tobytes()) == (value, slopes.tobytes()) for other, found in results)
+    bound = 1e-12 if dtype == "float64" else 1e-5
+    assert value == pytest.approx(expected, rel=bound)
+    assert np.allclose(slopes, expected_slopes, rtol=bound, atol=bound * np.abs(expected_slopes).max())
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.usefixtures("many_threads")
 def test_any_number_of_threads_trains_with_equal_bits(name, dtype):
     found = []
     for threads in (1, 2, 3, 8):

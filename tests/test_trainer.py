@@ -170,6 +170,98 @@ def test_every_optimizer_moves_as_in_the_loop(name, backend):
     check_same_state(optimizer, other, ours.parameters, theirs.parameters)
 
 
+SCALE = 1.0
+
+
+class ReadsItsOwnRate(Forgetful):
+    """self.lr and not lr."""
+
+    def update(self, p, g, state, lr, t):
+        return p - self.lr * g, ()
+
+
+class ReadsItsOwnSteps(Forgetful):
+    """self.steps and not t."""
+
+    def update(self, p, g, state, lr, t):
+        return p - lr * min(1.0, self.steps / 4) * g, ()
+
+
+class ReadsAGlobal(Forgetful):
+    def update(self, p, g, state, lr, t):
+        return p - lr * SCALE * g, ()
+
+
+class HasAList(Forgetful):
+    """A setting whose content may change."""
+
+    def __init__(self, lr):
+        super().__init__(lr)
+        self.scales = [1.0]
+
+    def update(self, p, g, state, lr, t):
+        return p - lr * self.scales[0] * g, ()
+
+
+class Branches(Forgetful):
+    def update(self, p, g, state, lr, t):
+        return (p - lr if g > 0.0 else p + lr), ()
+
+
+class ComparesWithZero(Forgetful):
+    def update(self, p, g, state, lr, t):
+        return (p + 1.0 if g == 0.0 else p - lr * g), ()
+
+
+class ForgetsItsState(Optimizer):
+    """It says that it remembers one number, and gives none."""
+
+    state_size = 1
+
+    def update(self, p, g, state, lr, t):
+        return p - lr * g, ()
+
+
+OF_THEIR_OWN = (ReadsItsOwnRate, ReadsItsOwnSteps, ReadsAGlobal, HasAList, Branches, ComparesWithZero, ForgetsItsState)
+
+
+@pytest.mark.parametrize("kind", OF_THEIR_OWN)
+def test_an_optimizer_that_does_not_compile_is_refused_and_never_silently_another(kind, monkeypatch):
+    """What the formula reads besides its arguments may change between steps: then it counts, or it is an error."""
+
+    def change(optimizer):
+        monkeypatch.setitem(globals(), "SCALE", SCALE / 2.0)
+        optimizer.lr *= 0.5
+        if kind is HasAList:
+            optimizer.scales[0] *= 0.5
+
+    def train(step, optimizer):
+        monkeypatch.setitem(globals(), "SCALE", 1.0)
+        for _ in range(4):
+            step()
+            change(optimizer)
+
+    ours, theirs, x = Value(1.0), Value(1.0), np.array([0.0, 1.0])
+    optimizer, other = kind(0.1), kind(0.1)
+    idle = Value(2.0)  # it has no part in the slope of the first parameter, its own is 0
+    training = compile(lambda x: (ours * x) ** 2 + 0.0 * idle).trainer(optimizer)
+    refusal = None
+    try:
+        train(lambda: training.step(x), optimizer)
+    except (TypeError, ValueError, AttributeError) as error:
+        refusal = str(error)
+    if refusal is not None:
+        assert any(word in refusal for word in ("where", "update", "argument", "state")), f"teaches nothing: {refusal}"
+        assert ours.data == 1.0
+        return
+    same = Value(2.0)
+    train(
+        lambda: train_in_a_loop(lambda x: (theirs * x) ** 2 + 0.0 * same, [theirs, same], other, (x,), 1),
+        other,
+    )
+    assert close([ours.data, idle.data], [theirs.data, same.data])
+
+
 @EVERY_BACKEND
 @pytest.mark.parametrize("batch_size", [None, 1, 3, 9, 10, 11, 1_000])
 def test_batches_are_those_of_the_seed_and_the_last_may_be_smaller(batch_size, backend):
@@ -705,6 +797,28 @@ def test_a_wrong_index_in_the_data_is_named_and_nothing_is_lost(wrong, batch_siz
 
 
 @EVERY_BACKEND
+@pytest.mark.parametrize("part_of_the_sample", [True, False])
+def test_a_parameter_that_makes_an_index_wrong_loses_nothing(part_of_the_sample, backend):
+    """Also where nothing depends on the sample, and a step is made in one go."""
+    a, w, values = Value(-5.0), Value(0.5), tuple(map(Value, (0.0, 1.0, 2.0)))
+    x = np.ones(5)
+
+    def loss(x):
+        return (w * (x if part_of_the_sample else 1.0) - 1.0) ** 2 + ops.take(3.0 * ops.step(a), values)
+
+    optimizer = SGD(0.1, momentum=0.9)
+    training = compile(loss, backend=backend).trainer(optimizer)
+    training.run(x, epochs=2)
+    leaves = (a, w, *values)
+    before = [p.data for p in leaves], state_of(optimizer, leaves), optimizer.steps
+    a.data = 5.0
+    with pytest.raises(IndexError, match="take: index 3"):
+        training.run(x, epochs=2)
+    a.data = -5.0
+    assert ([p.data for p in leaves], state_of(optimizer, leaves), optimizer.steps) == before
+
+
+@EVERY_BACKEND
 def test_a_loss_that_is_no_number_is_an_error(backend):
     for start, rate, epoch in ((math.nan, 0.1, 1), (1.0, 1e200, 2), (math.inf, 0.1, 1)):
         w, program = program_of_w(backend)
@@ -856,6 +970,37 @@ def test_an_interruption_at_any_line_leaves_values_and_optimizer_in_step(threads
         place += 1
     assert place > 50
     assert not wrong, f"{len(wrong)} of {place} places, such as {wrong[:3]}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs an interval timer")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_after_an_interruption_no_thread_works_on(threads, monkeypatch):
+    """Python's own Thread.join may say that a thread has ended, when a signal interrupts it, while it still runs."""
+    monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(native_backend, "BLOCK_BYTES", 2**30)  # a block takes milliseconds
+    problem = Problem(rows=60_000)
+    problem.model = MLP(2, [32, 32, 1], activation="relu", rng=3)
+    training = compile(problem.loss, threads=threads).trainer(SGD(1e-3))
+    training.step(*problem.arrays)
+    backend, before = training.loops[0].backend, signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for turn in range(8):
+            signal.setitimer(signal.ITIMER_REAL, 0.05 + 0.003 * turn)
+            with pytest.raises(KeyboardInterrupt):
+                training.run(*problem.arrays, epochs=10**6, progress=False)
+            steps = training.optimizer.steps
+            assert steps == backend.done >= 1
+            loss, again = (training.step(*problem.arrays) for _ in range(2))
+            time.sleep(0.02)
+            assert training.optimizer.steps == backend.done == steps + 2
+            assert again < loss
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 CHILD = """

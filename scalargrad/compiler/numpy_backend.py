@@ -144,6 +144,10 @@ class NumpyBackend:
                 break
         return True
 
+    def steps_at_once(self, rows: int) -> int:
+        """How many steps to make in one call: here the user can interrupt each."""
+        return 100
+
     def _columns(self, arrays: list) -> Any:
         return (arrays[0] if len(arrays) == 1 else self.numpy.concatenate(arrays, axis=1)).T
 

@@ -4,6 +4,7 @@ Parameters and what the optimizer remembers lie in the program's memory. Values 
 user runs: after each call, in callbacks, after an exception; what that code changes is read back before going on.
 """
 
+import copy
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
+from scalargrad.compiler.signature import Surroundings
 from scalargrad.engine import Value
 from scalargrad.ops import add
 from scalargrad.optim import Optimizer
@@ -28,7 +30,6 @@ Callback = Callable[[int, dict[str, float]], Any]
 SHUFFLE = 0x5AFE  # the site of the counters that shuffle, beside those of random() in programs
 MOST_POSITIONS = 2**18  # of the shuffled orders of several epochs that are made at once
 MOST_LOOPS = 4  # kept: for train() and eval(), and some more
-MOST_STEPS = 2**16  # that run without a look at what the user wants
 
 
 class Trainer:
@@ -106,7 +107,7 @@ class Trainer:
             loop, flat, rows = self._loop(arrays)
             batch = min(self.batch_size or rows, rows)
             if batch == rows:
-                most = min(most, MOST_STEPS, loop.at_once(rows))
+                most = min(most, loop.backend.steps_at_once(rows))
                 losses = loop.in_step(self.optimizer, lambda: loop.steps(flat, None, rows, most, 0))
             else:
                 losses = loop.in_step(self.optimizer, lambda: self._minibatches(loop, flat, rows, batch, most))
@@ -147,13 +148,12 @@ class Trainer:
     def _loop(self, arrays: tuple) -> tuple["_Loop", list, int]:
         """The loop for these arrays, the arrays as programs take them, and how many rows they have."""
         program, flat, rows = self.compiled.prepared(arrays)
-        settings = {name: x for name, x in vars(self.optimizer).items() if name not in ("lr", "state", "steps")}
         for loop in self.loops:
-            if loop.program is program and loop.settings == settings:
+            if loop.program is program and loop.optimizes_as(self.optimizer):
                 self.loops.remove(loop)
                 break
         else:
-            loop = _Loop(self.compiled, program, self.optimizer, settings)
+            loop = _Loop(self.compiled, program, self.optimizer)
         self.loops = [loop, *self.loops][:MOST_LOOPS]
         return loop, flat, rows
 
@@ -161,19 +161,21 @@ class Trainer:
 class _Loop:
     """A program with the optimizer inside, and its memory."""
 
-    def __init__(self, compiled: "Compiled", program: Program, optimizer: Optimizer, settings: dict) -> None:
-        self.compiled, self.program, self.settings = compiled, program, settings
+    def __init__(self, compiled: "Compiled", program: Program, optimizer: Optimizer) -> None:
+        self.compiled, self.program = compiled, program
+        self.settings = copy.deepcopy(_settings(optimizer))
+        self.surroundings = Surroundings(optimizer.update)
+        self.state_of_surroundings = self.surroundings.state()
         self.parameters, self.counts_steps = program.parameters, compiled.steps in program.buffers
         self.training, self.clock, self.state = with_optimizer(program, optimizer, compiled.steps)
         self.backend: NativeBackend | NumpyBackend = compiled.build(self.training)
         self.values = [*program.parameters, *program.buffers]
         self.view = _State(self)
         self.history = allocated(1, compiled.dtype)  # of a single step
-        self.work = sum(instruction.work for instruction in self.training.instructions)
 
-    def at_once(self, rows: int) -> int:
-        """Steps that take no longer than a look at the clock may wait, as far as one can tell from the work."""
-        return max(1, 2_000_000_000 // max(1, self.work * rows))
+    def optimizes_as(self, optimizer: Optimizer) -> bool:
+        """Are the settings, and what else the formula reads, as they were?"""
+        return self.settings == _settings(optimizer) and self.surroundings.same(self.state_of_surroundings)
 
     def in_step(self, optimizer: Optimizer, work: Callable[[], list[float]]) -> list[float]:
         """Do some work with what Values and the optimizer say now, and tell them what came of it, whatever happens."""
@@ -216,6 +218,10 @@ class _Loop:
         if not self.backend.train(arrays, order, rows, count, advance, history):
             self.compiled.refuse(self.program, arrays)
         return history[: self.backend.done - before].tolist()
+
+
+def _settings(optimizer: Optimizer) -> dict[str, Any]:
+    return {name: setting for name, setting in vars(optimizer).items() if name not in ("lr", "state", "steps")}
 
 
 class _State(MutableMapping):
@@ -293,7 +299,8 @@ def with_optimizer(program: Program, optimizer: Optimizer, steps: Value) -> tupl
         remembered = tuple(Rows(writer, table) for table in state)
         gradient = Rows(writer, program.gradient)
         parameter = Rows(writer, Table(UNIFORM, places))
-        moved, kept = optimizer.update(parameter, gradient, remembered, many(rate), many(following))
+        with _arguments_only(optimizer):
+            moved, kept = optimizer.update(parameter, gradient, remembered, many(rate), many(following))
         moves.append((_table(writer, moved, count), Table(UNIFORM, places)))
         moves += [(_table(writer, x, count), table) for x, table in zip(kept, state, strict=True)]
     for number, buffer in enumerate(program.buffers):
@@ -312,6 +319,34 @@ def with_optimizer(program: Program, optimizer: Optimizer, steps: Value) -> tupl
         fresh.moves.append((source, target))
     fresh.verify()
     return fresh, numpy.concatenate([time.rows, rate.rows]), [table.rows for table in state]
+
+
+@contextmanager
+def _arguments_only(optimizer: Optimizer) -> Iterator[None]:
+    """In this block the formula cannot read `lr` and `steps` but as its arguments: these change from step to step."""
+    kept = optimizer.lr, optimizer.steps
+    lr: Any = _Elsewhere("self.lr", "lr")
+    steps: Any = _Elsewhere("self.steps", "t")
+    optimizer.lr, optimizer.steps = lr, steps
+    try:
+        yield
+    finally:
+        optimizer.lr, optimizer.steps = kept
+
+
+class _Elsewhere:
+    """Something that cannot be used here, and what to use instead."""
+
+    def __init__(self, name: str, argument: str) -> None:
+        self.message = f"update() reads {name}, which a compiled step would not see change: use its argument {argument}"
+
+    def _refuse(self, *_: Any) -> Any:
+        raise TypeError(self.message)
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = (
+        _refuse
+    )
+    __neg__ = __abs__ = __float__ = __int__ = __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __mod__ = _refuse
 
 
 def _table(writer: Writer, x: Any, count: int) -> Table:

@@ -2,6 +2,7 @@
 
 from struct import Struct
 from struct import error as StructError  # noqa: N812
+from time import perf_counter
 from typing import Any
 
 from scalargrad.compiler.native.driver import STAGE
@@ -20,7 +21,8 @@ MOST_SHARES = 16  # of a batch, each with sums of its own
 FEWEST_PANELS = 8  # of a share, if there are enough for two
 SMALLEST_SPLIT = 32  # rows
 WORTH_A_THREAD = 1_000_000  # operations
-BRIEF = 20_000_000  # operations: a few hundredths of a second
+BRIEF = 0.03  # seconds that the thread of the caller may be away: Ctrl-C waits for it
+UNKNOWN_PACE = 1e-9  # seconds an operation, before a program has run
 MOST_JOBS = 8  # kept for numbers of rows that come back: whole batches and the last one
 
 
@@ -43,6 +45,7 @@ class NativeBackend:
         self.flags = allocated(FLAGS, "int64")
         self.memories: dict[str, Any] = {}
         self.jobs: dict[tuple[int, int], Job] = {}  # by rows and threads
+        self.pace = UNKNOWN_PACE
         self.reference: NumpyBackend | None = None
         self.leaves = slice(len(program.constants), program.batch_row)
         count = self.leaves.stop - self.leaves.start
@@ -144,7 +147,17 @@ class NativeBackend:
                 self.jobs.pop(next(iter(self.jobs)))
             self.jobs[key] = Job(self, self.batch(rows), threads)
         self.uniform[self.program.batch_row] = 1.0 / rows
-        return self.jobs[key].run(arrays, result, order, steps, advance, history, operations * steps < BRIEF)
+        begin, before = perf_counter(), self.done
+        well = self.jobs[key].run(
+            arrays, result, order, steps, advance, history, operations * steps * self.pace < BRIEF
+        )
+        if self.done > before:
+            self.pace = (perf_counter() - begin) / (operations * (self.done - before) + 1)
+        return well
+
+    def steps_at_once(self, rows: int) -> int:
+        """As many as take about as long as the caller's thread may be away."""
+        return max(1, int(BRIEF / (self.pace * (self.work * rows + 1))))
 
     @property
     def done(self) -> int:

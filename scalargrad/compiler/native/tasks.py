@@ -6,6 +6,7 @@ from typing import Any
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
 
 WIDEST = 8  # operands of one row that a kernel holds in registers; more are folded in a loop
+FALLIBLE = ("take", "random")  # operations that refuse some arguments
 POWERS = {1.0: "copy", 2.0: "square", 3.0: "cube", -1.0: "inverse"}
 
 
@@ -68,6 +69,8 @@ def tasks_of(program: Program) -> list[Task]:
         stages.last = max(stages.last, stage + (instruction.bank == LANE or task.sums_lanes))
         (stages.lanes if instruction.bank == LANE else stages.uniform)[rows] = stage + task.sums_lanes
         tasks.append(task)
+    if any(task.bank == UNIFORM and task.op in FALLIBLE for task in tasks):
+        stages.last += 1  # what may fail is over before the step is made
     for source, target in program.moves:
         tasks.append(Task("map", "copy", UNIFORM, stages.last, target.rows, (source,), (None,), "update"))
     _delay(program, tasks)
@@ -81,7 +84,7 @@ def _delay(program: Program, tasks: list[Task]) -> None:
     never = 1 + max((task.stage for task in tasks), default=0)
     wanted = numpy.full(program.uniform_rows, never)
     for task in reversed(tasks):
-        if task.bank == UNIFORM and not task.sums_lanes and task.name != "update":
+        if task.bank == UNIFORM and not task.sums_lanes and task.name != "update" and task.op not in FALLIBLE:
             stage = int(wanted[task.rows].min())
             task.stage = max(task.stage, stage) if stage < never else task.stage
         for column in task.columns:
