@@ -224,6 +224,21 @@ class KernelCode(Code):
             width = half
         return self(f"extractelement <1 x {self.number}> {x}, i32 0")
 
+    def transposed(self, rows: list[str]) -> list[str]:
+        """A square of numbers turned around: pairs of rows trade halves, then quarters, and so on."""
+        width, half = self.width, self.width // 2
+        while half:
+            fresh = list(rows)
+            for i in range(width):
+                if i & half:
+                    continue
+                x, y = rows[i], rows[i + half]
+                low = [p if not p & half else p - half + width for p in range(width)]
+                high = [p + half if not p & half else p + width for p in range(width)]
+                fresh[i], fresh[i + half] = self.shuffle(x, y, low), self.shuffle(x, y, high)
+            rows, half = fresh, half // 2
+        return rows
+
     def fail_where(self, mask: str) -> None:
         """Say that an argument was wrong, if the mask is set in any lane."""
         bits = self(f"bitcast <{self.width} x i1> {mask} to i{self.width}")

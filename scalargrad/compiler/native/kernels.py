@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from scalargrad.compiler.native.elementwise import ELEMENTWISE, counter
 from scalargrad.compiler.native.kernel_code import KernelCode
-from scalargrad.compiler.native.memory import ALIGNMENT
 from scalargrad.compiler.native.vector_math import FUNCTIONS
 
 # Where an operand is. An affine one starts somewhere and advances evenly; a table names the place of each.
@@ -38,7 +37,7 @@ class Body:
     stores: tuple[int, ...]
 
 
-class _BodyCode:
+class BodyCode:
     """The code of a body; its fields of the record are asked for once."""
 
     def __init__(self, code: KernelCode, body: Body) -> None:
@@ -135,14 +134,14 @@ def load_operand(code: KernelCode, kind: str, lanes: str, offset: str) -> list[s
 def map_kernel(code: KernelCode, body: Body) -> None:
     """Each row of an instruction, each panel."""
     count = code.field("count")
-    row = _BodyCode(code, body).row
+    row = BodyCode(code, body).row
     code.over_panels(lambda lanes: code.loop(count, lambda index: row(lanes, index)))
 
 
 def uniform_kernel(code: KernelCode, body: Body) -> None:
     """Uniform rows, as many at once as a vector holds; the last few one by one. Threads share a long loop."""
     count, shared = code.field("count"), code.field("shared")
-    inside = _BodyCode(code, body)
+    inside = BodyCode(code, body)
     first, last = chunk(code, count, shared)
     wide, width = code.integer_sub(last, code.width - 1), code.width
     whole = code.integer_sub(last, first)
@@ -156,7 +155,7 @@ def uniform_kernel(code: KernelCode, body: Body) -> None:
 def uniform_rows_kernel(code: KernelCode, body: Body) -> None:
     """Uniform rows one by one, wherever their operands are. `code` is one number wide."""
     count, shared = code.field("count"), code.field("shared")
-    inside = _BodyCode(code, body)
+    inside = BodyCode(code, body)
     first, last = chunk(code, count, shared)
     code.loop(last, lambda index: inside.row("", index), first=first)
 
@@ -176,7 +175,7 @@ def chunk(code: KernelCode, count: str, shared: str) -> tuple[str, str]:
 # Many operands.
 
 
-class _MatrixCode:
+class MatrixCode:
     """The operands [i, k] of an instruction: at start + i * step + k * stride, or there in a table."""
 
     def __init__(self, code: KernelCode, kind: str, name: str) -> None:
@@ -220,8 +219,8 @@ def contraction_kernel(
     """
     tiles, first_row = code.field("tiles"), code.field("first row")
     columns, terms = code.field("columns"), code.field("terms")
-    left, right = _MatrixCode(code, weights, "weights"), _MatrixCode(code, inputs, "inputs")
-    inside = _BodyCode(code, body)
+    left, right = MatrixCode(code, weights, "weights"), MatrixCode(code, inputs, "inputs")
+    inside = BodyCode(code, body)
     start = [(code.vector, code.constant(-0.0))] * (height * code.vectors)
     scratch = code.context("scratch", "ptr")
 
@@ -269,9 +268,9 @@ def contraction_kernel(
 def fold_kernel(code: KernelCode, op: str, operands: tuple[str, ...], body: Body, uniform: bool) -> None:
     """A sum, dot, maximum or take of many operands for each row, wherever they are."""
     count, terms = code.field("count"), code.field("terms")
-    index_of = _MatrixCode(code, operands[0], "index") if op == "take" else None
-    matrices = [_MatrixCode(code, kind, f"operand {n}") for n, kind in enumerate(operands[op == "take" :])]
-    inside = _BodyCode(code, body)
+    index_of = MatrixCode(code, operands[0], "index") if op == "take" else None
+    matrices = [MatrixCode(code, kind, f"operand {n}") for n, kind in enumerate(operands[op == "take" :])]
+    inside = BodyCode(code, body)
 
     def all_rows(lanes: str) -> None:
         def one(i: str) -> None:
@@ -303,7 +302,7 @@ def fold_kernel(code: KernelCode, op: str, operands: tuple[str, ...], body: Body
     _everywhere(code, all_rows, uniform)
 
 
-def _gather(code: KernelCode, values: _MatrixCode, begin: str, lanes: str, terms: str, wanted: str, v: int) -> str:
+def _gather(code: KernelCode, values: MatrixCode, begin: str, lanes: str, terms: str, wanted: str, v: int) -> str:
     """In each lane the operand whose number stands there."""
     most = code.splat(code(f"sitofp i64 {terms} to {code.number}"))
     fits = code.mask("and", code.compare("oge", wanted, code.constant(0.0)), code.compare("olt", wanted, most))
@@ -360,349 +359,3 @@ def long_dot_kernel(code: KernelCode, product: bool) -> None:
         (result,) = code.loop(count, lambda i, s: [terms(i, 0, s)], [(code.vector, start)], first=rest)
         code.store(result, code.at(bank, target))
         code.width = width
-
-
-# Sums over lanes, in partial sums for each share of the batch.
-
-
-def _over_lanes(code: KernelCode, start: list[tuple[str, str]], turn: Callable[..., list[str]]) -> list[str]:
-    """turn(lanes, masks, *sums) for each panel; masks are None where all lanes are samples."""
-    lanes_of_panel = code.vectors * code.width
-    full = code(f"sdiv i64 {code.context('valid')}, {lanes_of_panel}")
-
-    def base(panel: str) -> str:
-        return code.at(code.context("lanes", "ptr"), code.integer_mul(panel, code.context("panel_bytes")))
-
-    sums = code.loop(full, lambda panel, *sums: turn(base(panel), None, *sums), start)
-    carried = [(kind, name) for (kind, _), name in zip(start, sums, strict=True)]
-
-    def last(panel: str, *sums: str) -> list[str]:
-        return turn(base(panel), code.masks(panel), *sums)
-
-    return code.loop(code.context("panels"), last, carried, first=full)
-
-
-def _accumulate(code: KernelCode, number: str, address: str) -> None:
-    """Add a number to what this share has summed up in its earlier blocks."""
-    fresh = code(f"icmp ne i64 {code.context('fresh')}, 0")
-    before = code(f"select i1 {fresh}, {code.number} -0.0, {code.number} {code.load_number(address)}")
-    code.store_number(code(f"fadd {code.number} {before}, {number}"), address)
-
-
-def lane_sum_kernel(code: KernelCode, body: Body, sums: tuple[int, ...], tables: tuple[bool, ...]) -> None:
-    """Sums over the lanes of what a body computes for each row: of each of the steps `sums`.
-
-    tables   for each sum: does a table say where it goes? Else sums lie evenly
-    """
-    count = code.field("count")
-    targets = [(code.field("sum start"), code.field("sum step")) for _ in sums]
-    inside = _BodyCode(code, body)
-    zeros = [(code.vector, code.constant(-0.0))] * (len(sums) * code.vectors)
-
-    def row(i: str) -> None:
-        def turn(lanes: str, masks: list[str] | None, *before: str) -> list[str]:
-            results = inside.run(lanes, i)
-            xs = [(x, v) for number in sums for v, x in enumerate(results[number])]
-            if masks:
-                xs = [(code.select(masks[v], x, code.constant(-0.0)), v) for x, v in xs]
-            return [code.add(s, x) for s, (x, _) in zip(before, xs, strict=True)]
-
-        found = _over_lanes(code, zeros, turn)
-        for number, ((start, step), table) in enumerate(zip(targets, tables, strict=True)):
-            total = code.total(_sum(code, found[number * code.vectors : (number + 1) * code.vectors]))
-            even = code.integer_add(start, code.integer_mul(i, step))
-            offset = code.integer_mul(code.table_entry(even, "0"), code.size) if table else even
-            _accumulate(code, total, code.at(code.context("partial", "ptr"), offset))
-
-    code.loop(count, row)
-
-
-def _sum(code: KernelCode, vectors: list[str]) -> str:
-    result = vectors[0]
-    for x in vectors[1:]:
-        result = code.add(result, x)
-    return result
-
-
-def outer_kernel(
-    code: KernelCode, height: int, width: int, upstream: str, inputs: str, adjacent: bool, single: bool
-) -> None:
-    """out[r, k] = sum over columns and lanes of upstream[r, c] * inputs[c, k], `height` x `width` at a time.
-
-    adjacent   results of one row follow each other in memory
-    single     there is one column
-    """
-    rows, terms, columns = code.field("row tiles"), code.field("term tiles"), code.field("columns")
-    first_row, first_term = code.field("first row"), code.field("first term")
-    above, below = _MatrixCode(code, upstream, "upstream"), _MatrixCode(code, inputs, "inputs")
-    target, row_step, term_step = code.field("result start"), code.field("result step"), code.field("result stride")
-    zeros = [(code.vector, code.constant(-0.0))] * (height * width)
-
-    def tile(i: str, j: str) -> None:
-        my_rows = [code.integer_add(code.integer_add(first_row, code.integer_mul(i, height)), h) for h in range(height)]
-        my_terms = [code.integer_add(code.integer_add(first_term, code.integer_mul(j, width)), w) for w in range(width)]
-        begins = [above.row(row) for row in my_rows]
-
-        def turn(lanes: str, masks: list[str] | None, *sums: str) -> list[str]:
-            def column(c: str, *sums: str) -> list[str]:
-                ups = [above.load(lanes, begin, c) for begin in begins]
-                xs = [below.load(lanes, below.row(c), k) for k in my_terms]
-                if masks:  # what padded lanes hold must not count, not even as 0 times inf
-                    ups, xs = (
-                        [[code.select(m, x, code.constant(0.0)) for m, x in zip(masks, row, strict=True)] for row in of]
-                        for of in (ups, xs)
-                    )
-                results = list(sums)
-                for v in range(code.vectors):
-                    for h in range(height):
-                        for w in range(width):
-                            place = h * width + w
-                            results[place] = code.multiply_add(ups[h][v], xs[w][v], results[place])
-                return results
-
-            return column("0", *sums) if single else code.loop(columns, column, [(code.vector, s) for s in sums])
-
-        sums = _over_lanes(code, zeros, turn)
-        for h, row in enumerate(my_rows):
-            start = code.integer_add(target, code.integer_mul(row, row_step))
-            _store_totals(code, sums[h * width : (h + 1) * width], start, my_terms, term_step, adjacent)
-
-    code.loop(rows, lambda i: code.loop(terms, lambda j: tile(i, j)) and None)
-
-
-def _store_totals(code: KernelCode, sums: list[str], start: str, terms: list[str], stride: str, adjacent: bool) -> None:
-    partial = code.context("partial", "ptr")
-    if adjacent and len(sums) == 4 and code.width >= 4:
-        address = code.at(partial, code.integer_add(start, code.integer_mul(terms[0], code.size)))
-        fours, width = _totals_of_four(code, sums), code.width
-        code.width = 4
-        fresh = code(f"icmp ne i64 {code.context('fresh')}, 0")
-        zero, before = code.constant(-0.0), code.load(address)
-        before = code(f"select i1 {fresh}, {code.vector} {zero}, {code.vector} {before}")
-        code.store(code.add(before, fours), address)
-        code.width = width
-        return
-    for x, k in zip(sums, terms, strict=True):
-        address = code.at(partial, code.integer_add(start, code.integer_mul(k, stride)))
-        _accumulate(code, code.total(x), address)
-
-
-def dense_outer_kernel(code: KernelCode, height: int, vectors: int, upstream: str, inputs: str) -> None:
-    """out[r, k] = sum over lanes of upstream[r] * inputs[k], with vectors along k: no sum across a vector is needed.
-
-    The inputs of a few terms are turned around, so that each lane has its terms in a row; then `height` rows at a time
-    add up, lane by lane, an upstream number times such a row.
-    """
-    tiles, first_row = code.field("row tiles"), code.field("first row")
-    terms, first_term = code.field("term tiles"), code.field("first term")
-    above, below = _MatrixCode(code, upstream, "upstream"), _MatrixCode(code, inputs, "inputs")
-    target, row_step = code.field("result start"), code.field("result step")
-    scratch, width = code.context("scratch", "ptr"), code.width
-    lanes_of_panel, line_bytes = code.vectors * width, vectors * width * code.size
-    start = [(code.vector, code.constant(-0.0))] * (height * vectors)
-    fresh = code(f"icmp ne i64 {code.context('fresh')}, 0")
-
-    def base(panel: str) -> str:
-        return code.at(code.context("lanes", "ptr"), code.integer_mul(panel, code.context("panel_bytes")))
-
-    def term_tile(j: str) -> None:
-        first = code.integer_add(first_term, code.integer_mul(j, vectors * width))
-        row = below.row("0")
-        terms = [code.integer_add(first, n) for n in range(vectors * width)]
-        offsets = [below.offset(row, k) for k in terms]
-
-        def turn(panel: str) -> None:
-            lanes = base(panel)
-            line = code.at(scratch, code.integer_mul(panel, lanes_of_panel * line_bytes))
-            for v in range(code.vectors):
-                for part in range(vectors):
-                    mine = offsets[part * width : (part + 1) * width]
-                    square = transposed(code, [code.load(code.at(lanes, offset), v) for offset in mine])
-                    for lane, x in enumerate(square):
-                        code.store(x, code.at(line, (v * width + lane) * line_bytes), part)
-
-        code.loop(code.context("panels"), turn)
-        code.loop(tiles, lambda i: row_tile(i, first))
-
-    def row_tile(i: str, first: str) -> None:
-        rows = [code.integer_add(code.integer_add(first_row, code.integer_mul(i, height)), h) for h in range(height)]
-        begins = [above.offset(above.row(row), "0") for row in rows]
-
-        def panel_sums(panel: str, *sums: str) -> list[str]:
-            addresses = [code.at(base(panel), begin) for begin in begins]
-            before = code.integer_mul(panel, lanes_of_panel)
-            count = code.integer_min(code.integer_sub(code.context("valid"), before), lanes_of_panel)
-            line = code.at(scratch, code.integer_mul(before, line_bytes))
-
-            def lane(n: str, *sums: str) -> list[str]:
-                here = code.at(line, code.integer_mul(n, line_bytes))
-                xs = [code.load(here, part) for part in range(vectors)]
-                ups = [code.splat(code.load_number(code.at(a, code.integer_mul(n, code.size)))) for a in addresses]
-                return [
-                    code.multiply_add(ups[h], xs[part], sums[h * vectors + part])
-                    for h in range(height)
-                    for part in range(vectors)
-                ]
-
-            return code.loop(count, lane, [(code.vector, s) for s in sums])
-
-        sums = code.loop(code.context("panels"), panel_sums, start)
-        for h, row in enumerate(rows):
-            offset = code.integer_add(code.integer_mul(row, row_step), code.integer_mul(first, code.size))
-            address = code.at(code.context("partial", "ptr"), code.integer_add(target, offset))
-            for part in range(vectors):
-                before = code.load(address, part)
-                before = code(f"select i1 {fresh}, {code.vector} {code.constant(-0.0)}, {code.vector} {before}")
-                code.store(code.add(before, sums[h * vectors + part]), address, part)
-
-    code.loop(terms, term_tile)
-
-
-def _totals_of_four(code: KernelCode, sums: list[str]) -> str:
-    """The totals of four vectors as one vector of four: first halves are added, then neighbours."""
-    width = code.width
-    while width > 4:
-        half = width // 2
-        sums = [
-            code(
-                f"fadd <{half} x {code.number}> {code.shuffle(x, x, list(range(half)), width)}, "
-                f"{code.shuffle(x, x, list(range(half, width)), width)}"
-            )
-            for x in sums
-        ]
-        width = half
-    kind = f"<4 x {code.number}>"
-
-    def added(x: str, y: str, low: list[int], high: list[int]) -> str:
-        return code(f"fadd {kind} {code.shuffle(x, y, low, 4)}, {code.shuffle(x, y, high, 4)}")
-
-    pairs = [added(sums[n], sums[n + 1], [0, 4, 2, 6], [1, 5, 3, 7]) for n in (0, 2)]
-    return added(pairs[0], pairs[1], [0, 1, 4, 5], [2, 3, 6, 7])
-
-
-def reduce_kernel(code: KernelCode) -> None:
-    """Uniform rows from the partial sums of all shares, in their order."""
-    count, shared = code.field("count"), code.field("shared")
-    start, target = code.field("partial start"), code.field("result start")
-    first, last = chunk(code, count, shared)
-    shares, share_bytes = code.context("shares"), code.context("share_bytes")
-    bank, partial = code.context("uniform", "ptr"), code.context("partial", "ptr")
-
-    def one(index: str) -> None:
-        offset = code.integer_mul(index, code.size)
-        begin = code.at(partial, code.integer_add(start, offset))
-
-        def add(share: str, sum_: str) -> list[str]:
-            return [code.add(sum_, code.load(code.at(begin, code.integer_mul(share, share_bytes))))]
-
-        (total,) = code.loop(shares, add, [(code.vector, code.load(begin))], first=1)
-        code.store(total, code.at(bank, code.integer_add(target, offset)))
-
-    width = code.width
-    code.loop(code.integer_sub(last, width - 1), one, first=first, step=width)
-    whole = code.integer_sub(last, first)
-    rest = code.integer_add(first, code.integer_sub(whole, code(f"srem i64 {whole}, {width}")))
-    code.width = 1
-    code.loop(last, one, first=rest)
-    code.width = width
-
-
-# The way in and out.
-
-
-def import_kernel(code: KernelCode) -> None:
-    """Samples of an array, [rows, numbers of one sample], become lanes: squares of numbers are turned around."""
-    array, numbers, first_row = code.field("array"), code.field("numbers"), code.field("first row")
-    inputs = code.context("inputs", "ptr")
-    base = code(f"load ptr, ptr {code.at(inputs, code.integer_mul(array, 8))}, align 8")
-    valid = code.integer_sub(code.context("valid"), 1)
-    sample_bytes, width = code.integer_mul(numbers, code.size), code.width
-
-    def panel(number: str) -> None:
-        lanes = code.at(code.context("lanes", "ptr"), code.integer_mul(number, code.context("panel_bytes")))
-        for v in range(code.vectors):
-            samples = []
-            for lane in range(width):
-                place = code.integer_add(code.integer_mul(number, code.vectors * width), v * width + lane)
-                place = code.integer_add(code.context("position"), code.integer_min(place, valid))
-                address = code.at(code.context("order", "ptr"), code.integer_mul(place, 8))
-                row = code(f"load i64, ptr {address}, align 8")
-                samples.append(code.at(base, code.integer_mul(row, sample_bytes)))
-            _turned(code, samples, numbers, code.at(lanes, v * width * code.size), first_row)
-        with code.when(code(f"icmp sgt i64 {code.context('ahead')}, 0")):
-            code.loop(code.vectors * width, lambda lane: fetch_ahead(number, lane))
-
-    def fetch_ahead(number: str, lane: str) -> None:
-        """Rows come in a random order: memory is asked for those of the next batch while this one is computed."""
-        place = code.integer_add(code.integer_mul(number, code.vectors * width), lane)
-        place = code.integer_add(code.integer_add(code.context("position"), place), code.context("ahead"))
-        place = code.integer_min(place, code.context("last_position"))
-        row = code(f"load i64, ptr {code.at(code.context('order', 'ptr'), code.integer_mul(place, 8))}, align 8")
-        sample = code.at(base, code.integer_mul(row, sample_bytes))
-
-        def line(offset: str) -> None:
-            code.calls["llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
-            code.write(f"call void @llvm.prefetch.p0(ptr {code.at(sample, offset)}, i32 0, i32 2, i32 1)")
-
-        code.loop(sample_bytes, line, step=ALIGNMENT)
-
-    code.loop(code.context("panels"), panel)
-
-
-def _turned(code: KernelCode, samples: list[str], numbers: str, lanes: str, first_row: str) -> None:
-    width = code.width
-
-    def target(column: str) -> str:
-        return code.at(lanes, code.integer_mul(code.integer_add(first_row, column), code.row_bytes))
-
-    def square(column: str) -> None:
-        offset = code.integer_mul(column, code.size)
-        for place, vector in enumerate(transposed(code, [code.load(code.at(s, offset)) for s in samples])):
-            code.store(vector, target(code.integer_add(column, place)))
-
-    def single(column: str) -> None:
-        offset, result = code.integer_mul(column, code.size), "poison"
-        for lane, sample in enumerate(samples):
-            number = code.load_number(code.at(sample, offset))
-            result = code(f"insertelement {code.vector} {result}, {code.number} {number}, i32 {lane}")
-        code.store(result, target(column))
-
-    code.loop(code.integer_sub(numbers, width - 1), square, step=width)
-    code.loop(numbers, single, first=code.integer_sub(numbers, code(f"srem i64 {numbers}, {width}")))
-
-
-def transposed(code: KernelCode, rows: list[str]) -> list[str]:
-    """A square of numbers turned around: pairs of rows trade halves, then quarters, and so on."""
-    width, half = code.width, code.width // 2
-    while half:
-        fresh = list(rows)
-        for i in range(width):
-            if i & half:
-                continue
-            x, y = rows[i], rows[i + half]
-            low = [p if not p & half else p - half + width for p in range(width)]
-            high = [p + half if not p & half else p + width for p in range(width)]
-            fresh[i], fresh[i + half] = code.shuffle(x, y, low), code.shuffle(x, y, high)
-        rows, half = fresh, half // 2
-    return rows
-
-
-def export_kernel(code: KernelCode) -> None:
-    """Rows of lanes to the array of results, [rows, numbers of one result]."""
-    numbers, table = code.field("numbers"), code.field("table")
-    result, lanes_of_panel = code.context("result", "ptr"), code.vectors * code.width
-
-    def lane(number: str) -> None:
-        panel = code(f"sdiv i64 {number}, {lanes_of_panel}")
-        inside = code.integer_mul(code(f"srem i64 {number}, {lanes_of_panel}"), code.size)
-        lanes = code.at(code.context("lanes", "ptr"), code.integer_mul(panel, code.context("panel_bytes")))
-        row = code.integer_mul(code.integer_add(code.context("position"), number), numbers)
-
-        def column(j: str) -> None:
-            offset = code.integer_add(code.integer_mul(code.table_entry(table, j), code.row_bytes), inside)
-            x = code.load_number(code.at(lanes, offset))
-            code.store_number(x, code.at(result, code.integer_mul(code.integer_add(row, j), code.size)))
-
-        code.loop(numbers, column)
-
-    code.loop(code.context("valid"), lane)

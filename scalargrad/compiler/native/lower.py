@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
-from scalargrad.compiler.native import kernels
+from scalargrad.compiler.native import kernels, sums, transfers
 from scalargrad.compiler.native.groups import Group, Grouping
 from scalargrad.compiler.native.kernel_code import VECTORS, KernelCode
 from scalargrad.compiler.native.kernels import HEAD_RESULT, NUMBER, NUMBER_TABLE, NUMBERS, ROW, ROW_TABLE, WHOLE
@@ -380,23 +380,23 @@ class _Lowering:
 
     def _lane_sum(self, group: Group) -> None:
         """Sums over lanes of rows as they are, or of what a group computes for each row."""
-        head, sums = group.head, group.sums or [group.head]
+        head, totals = group.head, group.sums or [group.head]
         if group.sums:
             body, operands = self._body(group, False)
-            steps = tuple(self._step_of(group, task) for task in sums)
+            steps = tuple(self._step_of(group, task) for task in totals)
         else:
             body, operands = kernels.Body((), (kernels.Step("copy", (("in", 0),)),), ()), [(head.columns[0], None)]
             steps = (0,)
         body, fields = self._filled(body, operands, group, False)
         targets, tables = [], []
-        for task in sums:
+        for task in totals:
             places = self._partial(task.rows)
             start, step = line(places)
             tables.append(step is None)
             targets += [self._table(places), 1] if step is None else [start * self.size, step * self.size]
         name = self._kernel(
             ("lane_sum", body, steps, tuple(tables)),
-            partial(kernels.lane_sum_kernel, body=body, sums=steps, tables=tuple(tables)),
+            partial(sums.lane_sum_kernel, body=body, sums=steps, tables=tuple(tables)),
         )
         self._add(head.stage, 1, name, [head.count, *targets, *fields], group)
 
@@ -429,7 +429,7 @@ class _Lowering:
                 name = self._kernel(
                     ("outer", height, width, left, right, stride == 1, single),
                     partial(
-                        kernels.outer_kernel,
+                        sums.outer_kernel,
                         height=height,
                         width=width,
                         upstream=left,
@@ -450,7 +450,7 @@ class _Lowering:
         for height, row_tiles in heights(len(upstream.rows), 6 if self.machine.registers == 16 else 12):
             name = self._kernel(
                 ("dense outer", height, vectors, left, right),
-                partial(kernels.dense_outer_kernel, height=height, vectors=vectors, upstream=left, inputs=right),
+                partial(sums.dense_outer_kernel, height=height, vectors=vectors, upstream=left, inputs=right),
             )
             record = [row_tiles, first_row, tiles, first]
             self._add(group.head.stage, 1, name, [*record, *left_fields, *right_fields, *target], group)
@@ -462,7 +462,7 @@ class _Lowering:
         name, first = "", 0
         for array, numbers in enumerate(self.program.inputs):
             if numbers:
-                name = name or self._kernel(("import",), kernels.import_kernel)
+                name = name or self._kernel(("import",), transfers.import_kernel)
                 place = int(self.layout.lanes[first])
                 self._add(0, 1, name, [array, numbers, place])
             first += numbers
@@ -470,12 +470,12 @@ class _Lowering:
     def _sums_and_exports(self) -> None:
         for stage, (begin, count) in enumerate(self.layout.sum_ranges):
             if count:
-                name = self._kernel(("reduce",), kernels.reduce_kernel, uniform=True)
+                name = self._kernel(("reduce",), sums.reduce_kernel, uniform=True)
                 target = (self.layout.sums + begin) * self.size
                 self._add(stage, 2, name, [count, int(count >= SHARED), begin * self.size, target])
         result = self.program.result
         if self.program.mean is None and result is not None and result.bank == LANE and result.rows.size:
-            name = self._kernel(("export",), kernels.export_kernel)
+            name = self._kernel(("export",), transfers.export_kernel)
             stages = self.lane_stages[result.rows]
             self.crosses_stages = self.crosses_stages or bool((stages < stages.max()).any())
             self._add(int(stages.max()), 1, name, [result.rows.size, self._table(self._places(result))])
