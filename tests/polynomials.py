@@ -117,7 +117,7 @@ def error(approximation: Approximation, polynomial: list[float], points: int = 2
     low, high = approximation.interval
     with mp.workdps(DIGITS):
         places = [low + (high - low) * (mpf(i) + mpf(1) / 3) / points for i in range(points)]
-        exact = [abs(approximation.function(x) - mp.polyval(polynomial[::-1], x)) for x in places]
+        exact = [abs(approximation.function(x) - sum(c * x**n for n, c in enumerate(polynomial))) for x in places]
         return float(max(e * approximation.weight(x) for e, x in zip(exact, places, strict=True)))
 
 

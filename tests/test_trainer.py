@@ -560,6 +560,26 @@ def test_values_on_their_own_are_parameters_too(backend):
         assert unused.data == 5.0
 
 
+@pytest.mark.parametrize("count", [2, 3, 50, 4_500])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_parameter_that_others_read_is_moved_after_they_did(count, momentum, monkeypatch):
+    """The slope of each is the number of its neighbour: the one loop over all of them must not read what it wrote."""
+    monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
+    found = []
+    for backend, threads in (("numpy", 1), ("native", 1), ("native", 2)):
+        w = [Value(math.sin(n)) for n in range(count)]
+        following = [*w[1:], w[0]]
+
+        def loss(x, w=w, following=following):
+            return ops.dot(tuple(w), tuple(following)) + 0.5 * ops.dot(tuple(w), tuple(w[::-1])) + w[0] * x
+
+        training = compile(loss, backend=backend, threads=threads).trainer(SGD(0.1, momentum))
+        history = training.run(np.linspace(-1.0, 1.0, 40), epochs=3)["loss"]
+        found.append([*history, *(p.data for p in w)])
+    assert found[1] == found[2]
+    assert close(found[1], found[0])
+
+
 # Buffers and random numbers.
 
 
