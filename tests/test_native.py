@@ -80,7 +80,7 @@ def with_random_numbers():
 
 def with_many_uniform_rows():
     """So many parameters that the threads share the loops over them."""
-    w = weights(1_500, 3, seed=3)
+    w = weights(1_400, 3, seed=3)
 
     def loss(x):
         return dot([relu(dot(row, x)) for row in w[:40]], w[40] * 13 + w[41][:1]) + 1e-3 * ops.sum(
@@ -107,7 +107,7 @@ PROGRAMS = {
 def test_any_number_of_threads_gives_equal_bits(name, dtype):
     function = PROGRAMS[name]()
     programs = [compile(function, dtype=dtype, threads=threads) for threads in (1, 2, 3, 8)]
-    lists = [compile(lambda x: [function(x), x[0]], dtype=dtype, threads=threads) for threads in (1, 2, 3, 8)]
+    lists = [compile(lambda x: [function(x), x[0]], dtype=dtype, threads=threads) for threads in (1, 3)]
     for rows in ROWS:
         x = numbers(rows, 3, seed=rows)
         (value, slopes), *others = (program.value_and_grad(x) for program in programs)
@@ -164,7 +164,7 @@ program = compile(lambda x: ops.take(3.0 * ops.step(a), values) * x, threads=2)
 x = np.ones(2_000)
 assert program(x) == 0.0
 a.data = 5.0
-for _ in range(1_000):
+for _ in range(300):
     try:
         program(x)
     except IndexError:
@@ -177,6 +177,47 @@ print("no thread waits")
 def test_a_mistake_in_one_thread_does_not_keep_the_others_waiting():
     """What is wrong with a parameter is found by the thread that leads: the others must not leave before it."""
     assert alone(HANG).stdout == "no thread waits\n"
+
+
+REENTERED = """
+import faulthandler
+import signal
+import sys
+import numpy as np
+from scalargrad import MLP, compile, mse
+from scalargrad.compiler.native import backend
+
+faulthandler.dump_traceback_later(20, exit=True)
+backend.WORTH_A_THREAD = 1
+model = MLP(8, [32, 32, 1], activation="relu", rng=0)
+x, y = np.random.default_rng(0).normal(size=(60_000, 8)), np.zeros(60_000)
+program = compile(lambda x, y: mse(model(x), y), threads=int(sys.argv[1]))
+(alone, slopes), few = program.value_and_grad(x, y), program.value_and_grad(x[:50], y[:50])[0]
+called = []
+
+def handler(*_):
+    called.append(1)
+    try:
+        assert program.value_and_grad(x[:50], y[:50])[0] == few
+    except RuntimeError as refused:
+        assert "running" in str(refused), refused
+
+signal.signal(signal.SIGALRM, handler)
+for _ in range(5):
+    signal.setitimer(signal.ITIMER_REAL, 0.005)
+    value, found = program.value_and_grad(x, y)
+    assert value == alone, (value, alone)
+    assert (found == slopes).all()
+assert called
+print("undisturbed")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs an interval timer")
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_call_in_a_signal_handler_does_not_disturb_the_call_that_it_interrupts(threads):
+    done = alone(REENTERED, threads)
+    assert done.stdout == "undisturbed\n", done.stderr
 
 
 REPORTS = """
@@ -218,7 +259,7 @@ def test_any_number_of_rows(name, dtype):
     function = PROGRAMS[name]()
     program, reference = compile(function, dtype=dtype), compile(function, dtype=dtype, backend="numpy")
     bound = 1e-11 if dtype == "float64" else 2e-4
-    for rows in (*range(1, 20), *ROWS, *range(127, 132)):
+    for rows in (*range(1, 19), 31, 32, 33, 65, 129, 500):
         x = numbers(rows, 3, seed=rows)
         value, slopes = program.value_and_grad(x)
         expected, expected_slopes = reference.value_and_grad(x)
@@ -435,7 +476,7 @@ def long_chain():
 
     def loss(x):
         y = x[1]
-        for _ in range(300):
+        for _ in range(100):
             y = y * w + 1e-4
         return y
 
@@ -482,7 +523,7 @@ SUSPICIOUS = {  # each a function of (x[0], x[1]), whole numbers 0 to 6 and numb
     "an input":                  lambda: lambda x: x[1],
     "no parameters":             lambda: lambda x: x[0] * x[1],
     "unused parameters":         unused_parameters,
-    "a chain of 600":           long_chain,
+    "a chain of 200":           long_chain,
     "a choice of 300":           wide_take,
     "a sum of 1,000":            lambda: (lambda w: lambda x: ops.sum([p * x[1] for p in w]))(weights(1_000)),
     "a dot of 1,000":            lambda: (lambda w: lambda x: dot(w, (x[0], x[1]) * 500))(weights(1_000)),

@@ -195,6 +195,13 @@ def token(content: Any) -> Any:
     return (type(content), content) if isinstance(content, PLAIN) else Identity(content)
 
 
+def contents(content: Any) -> Any:
+    """Tokens of what a list, dict, set or array holds, one level deep; None for other things."""
+    if isinstance(content, set):
+        return frozenset(map(token, content))
+    return _items(content) if isinstance(content, list | tuple | dict) or _is_array(content) else None
+
+
 def _items(content: Any) -> Any:
     """The tokens of what a container holds, in a form that is quick to make and to compare."""
     if isinstance(content, dict):

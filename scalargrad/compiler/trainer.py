@@ -4,7 +4,6 @@ Parameters and what the optimizer remembers lie in the program's memory. Values 
 user runs: after each call, in callbacks, after an exception; what that code changes is read back before going on.
 """
 
-import copy
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +16,7 @@ from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
-from scalargrad.compiler.signature import Surroundings
+from scalargrad.compiler.signature import Surroundings, contents, token
 from scalargrad.engine import Value
 from scalargrad.ops import add
 from scalargrad.optim import Optimizer
@@ -163,7 +162,7 @@ class _Loop:
 
     def __init__(self, compiled: "Compiled", program: Program, optimizer: Optimizer) -> None:
         self.compiled, self.program = compiled, program
-        self.settings = copy.deepcopy(_settings(optimizer))
+        self.settings = _settings(optimizer)
         self.surroundings = Surroundings(optimizer.update)
         self.state_of_surroundings = self.surroundings.state()
         self.parameters, self.counts_steps = program.parameters, compiled.steps in program.buffers
@@ -221,7 +220,9 @@ class _Loop:
 
 
 def _settings(optimizer: Optimizer) -> dict[str, Any]:
-    return {name: setting for name, setting in vars(optimizer).items() if name not in ("lr", "state", "steps")}
+    """Tokens of the settings: equal as long as a formula cannot tell the difference."""
+    settings = {name: setting for name, setting in vars(optimizer).items() if name not in ("lr", "state", "steps")}
+    return {name: (token(x), contents(x)) for name, x in settings.items()}
 
 
 class _State(MutableMapping):

@@ -46,6 +46,7 @@ class NativeBackend:
         self.memories: dict[str, Any] = {}
         self.jobs: dict[tuple[int, int], Job] = {}  # by rows and threads
         self.pace = UNKNOWN_PACE
+        self.running = False
         self.reference: NumpyBackend | None = None
         self.leaves = slice(len(program.constants), program.batch_row)
         count = self.leaves.stop - self.leaves.start
@@ -76,6 +77,7 @@ class NativeBackend:
         return float(self.uniform[places[program.mean.rows[0]]]), self.uniform[places[program.gradient.rows]], updates
 
     def _call(self, arrays: list, numbers: list[float], rows: int, result: Any) -> None:
+        self._refuse_while_running()
         self.write(self.leaves, numbers)
         if not self.run_batch(arrays, rows, result):
             self._refuse(arrays, numbers, rows, result)
@@ -139,6 +141,21 @@ class NativeBackend:
         Returns whether all went well: False if an operation met a wrong argument. It stops after a step with a loss of
         inf or nan, if there is a history. `done` counts the steps.
         """
+        self._refuse_while_running()
+        try:
+            try:
+                self.running = True
+                return self._run(arrays, rows, result, order, steps, advance, history)
+            finally:
+                self.running = False
+        finally:  # should a Ctrl-C have come just there
+            self.running = False
+
+    def _refuse_while_running(self) -> None:
+        if self.running:
+            raise RuntimeError("this program is running: a signal handler cannot run it again before it has ended")
+
+    def _run(self, arrays: list, rows: int, result: Any, order: Any, steps: int, advance: int, history: Any) -> bool:
         operations = self.work * rows  # of one step
         threads = max(1, min(self.threads, operations // WORTH_A_THREAD))
         key = rows, threads
@@ -152,7 +169,8 @@ class NativeBackend:
             arrays, result, order, steps, advance, history, operations * steps * self.pace < BRIEF
         )
         if self.done > before:
-            self.pace = (perf_counter() - begin) / (operations * (self.done - before) + 1)
+            seconds = max(perf_counter() - begin, 1e-9)  # a clock may stand still
+            self.pace = seconds / (operations * (self.done - before) + 1)
         return well
 
     def steps_at_once(self, rows: int) -> int:

@@ -4,6 +4,8 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from time import sleep
 from typing import Any
 
 PATIENCE = 0.05  # seconds between two looks at what the user wants
@@ -27,26 +29,31 @@ def run_together(run: Callable, job: int, contexts: list[int], stop: Any, brief:
     if brief and len(contexts) == 1:
         run(job, contexts[0])
         return
-    ready, go = threading.Event(), [False]
+    ready, over, go = threading.Event(), threading.Event(), [False]
+    ended: list[int] = []
 
     def work(context: int) -> None:
         ready.wait()  # nobody begins before all are there: they will wait for each other
-        if go[0]:
-            run(job, context)
+        try:
+            if go[0]:
+                run(job, context)
+        finally:
+            ended.append(context)
+            if len(ended) == len(contexts):
+                over.set()
 
-    threads = [threading.Thread(target=work, args=(context,), daemon=True) for context in contexts]
+    # Not Thread.join: where a signal interrupts it, Python believes that the thread has ended while it still runs.
     try:
-        for thread in threads:
-            thread.start()
+        for context in contexts:
+            threading.Thread(target=work, args=(context,), daemon=True).start()
         go[0] = True
         ready.set()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(PATIENCE)
+        while not over.wait(PATIENCE):
+            pass
     except BaseException:
         stop[0] = 1
         ready.set()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+        while go[0] and len(ended) < len(contexts):  # their memory is in use: another Ctrl-C changes nothing
+            with suppress(BaseException):
+                sleep(0.001)
         raise
