@@ -113,21 +113,23 @@ def sigmoid(code: Code, x: str) -> str:
 def sinh(code: Code, x: str) -> str:
     """With c, s = (2**k + 2**-k) / 4, (2**k - 2**-k) / 4: sinh x / 2 = s cosh r + c sinh r."""
     r, low, c, s, odd, even = _hyperbolic_parts(code, x)
-    high = code.multiply_add(c, r, s)
-    rest = code.multiply_add(c, r, code.sub(s, high))
-    rest = code.multiply_add(c, code.add(low, odd), code.multiply_add(s, even, rest))
-    half = code.add(high, rest)
+    half = _half_hyperbolic(code, r, low, c, s, odd, even)
     return itself_if_tiny(code, x, code.copysign(code.add(half, half), x))
 
 
 def cosh(code: Code, x: str) -> str:
     """With the same c and s: cosh x / 2 = c cosh r + s sinh r."""
     r, low, c, s, odd, even = _hyperbolic_parts(code, x)
-    high = code.multiply_add(s, r, c)
-    rest = code.multiply_add(s, r, code.sub(c, high))
-    rest = code.multiply_add(s, code.add(low, odd), code.multiply_add(c, even, rest))
-    half = code.add(high, rest)
+    half = _half_hyperbolic(code, r, low, s, c, odd, even)
     return code.add(half, half)
+
+
+def _half_hyperbolic(code: Code, r: str, low: str, slope: str, base: str, odd: str, even: str) -> str:
+    """base cosh r + slope sinh r, its large part base + slope r without error."""
+    high = code.multiply_add(slope, r, base)
+    rest = code.multiply_add(slope, r, code.sub(base, high))
+    rest = code.multiply_add(slope, code.add(low, odd), code.multiply_add(base, even, rest))
+    return code.add(high, rest)
 
 
 def _hyperbolic_parts(code: Code, x: str) -> tuple[str, ...]:

@@ -45,13 +45,11 @@ class Grouping:
         self.writer = {LANE: numpy.full(program.lane_rows, -1), UNIFORM: numpy.full(program.uniform_rows, -1)}
         self.read_last = {LANE: numpy.full(program.lane_rows, -1), UNIFORM: numpy.full(program.uniform_rows, -1)}
         self.groups: list[Group] = []
-        ordered = sorted(tasks, key=lambda task: (task.stage, task.bank == LANE or task.sums_lanes))
         started = 0
         previous: tuple = ()
-        for task in ordered:
-            part = (task.stage, task.bank == LANE or task.sums_lanes)
-            if part != previous:  # a group stays in its stage
-                started, previous = len(self.groups), part
+        for task in sorted(tasks, key=lambda task: task.part):
+            if task.part != previous:  # a group stays in its stage
+                started, previous = len(self.groups), task.part
             self._place(task, started, fuse)
         self._find_stored()
 

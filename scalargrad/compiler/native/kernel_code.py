@@ -199,10 +199,11 @@ class KernelCode(Code):
     def over_panels(self, body: Callable[[str], Any]) -> None:
         """Run body(address of the panel's lane rows) for each panel of the block."""
 
-        def turn(panel: str) -> None:
-            body(self.at(self.context("lanes", "ptr"), self.integer_mul(panel, self.context("panel_bytes"))))
+        self.loop(self.context("panels"), lambda panel: body(self.panel(panel)))
 
-        self.loop(self.context("panels"), turn)
+    def panel(self, number: str) -> str:
+        """The address of the lane rows of a panel of the block."""
+        return self.at(self.context("lanes", "ptr"), self.integer_mul(number, self.context("panel_bytes")))
 
     def masks(self, panel: str) -> list[str]:
         """For each vector of a panel which lanes are samples."""

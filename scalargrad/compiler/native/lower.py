@@ -447,7 +447,7 @@ class _Lowering:
         upstream, inputs = group.head.columns
         (left, left_fields), (right, right_fields) = self._matrix(upstream), self._matrix(inputs)
         first_row = 0
-        for height, row_tiles in heights(len(upstream.rows), 6 if self.machine.registers == 16 else 12):
+        for height, row_tiles in heights(len(upstream.rows), self._most_rows(NUMBER)):
             name = self._kernel(
                 ("dense outer", height, vectors, left, right),
                 partial(sums.dense_outer_kernel, height=height, vectors=vectors, upstream=left, inputs=right),

@@ -47,7 +47,6 @@ class Machine:
         self.registers = 32 if self.arm or "avx512f" in self.has else 16
         self.lock = threading.RLock()
         self.addresses: dict[str, int] = {}
-        self.texts: dict[str, str] = {}
 
     def width(self, dtype: str) -> int:
         """Numbers in a vector."""

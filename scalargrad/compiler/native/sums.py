@@ -14,14 +14,11 @@ def _over_lanes(code: KernelCode, start: list[tuple[str, str]], turn: Callable[.
     lanes_of_panel = code.vectors * code.width
     full = code(f"sdiv i64 {code.context('valid')}, {lanes_of_panel}")
 
-    def base(panel: str) -> str:
-        return code.at(code.context("lanes", "ptr"), code.integer_mul(panel, code.context("panel_bytes")))
-
-    sums = code.loop(full, lambda panel, *sums: turn(base(panel), None, *sums), start)
+    sums = code.loop(full, lambda panel, *sums: turn(code.panel(panel), None, *sums), start)
     carried = [(kind, name) for (kind, _), name in zip(start, sums, strict=True)]
 
     def last(panel: str, *sums: str) -> list[str]:
-        return turn(base(panel), code.masks(panel), *sums)
+        return turn(code.panel(panel), code.masks(panel), *sums)
 
     return code.loop(code.context("panels"), last, carried, first=full)
 
@@ -146,9 +143,6 @@ def dense_outer_kernel(code: KernelCode, height: int, vectors: int, upstream: st
     start = [(code.vector, code.constant(-0.0))] * (height * vectors)
     fresh = code(f"icmp ne i64 {code.context('fresh')}, 0")
 
-    def base(panel: str) -> str:
-        return code.at(code.context("lanes", "ptr"), code.integer_mul(panel, code.context("panel_bytes")))
-
     def term_tile(j: str) -> None:
         first = code.integer_add(first_term, code.integer_mul(j, vectors * width))
         row = below.row("0")
@@ -156,7 +150,7 @@ def dense_outer_kernel(code: KernelCode, height: int, vectors: int, upstream: st
         offsets = [below.offset(row, k) for k in terms]
 
         def turn(panel: str) -> None:
-            lanes = base(panel)
+            lanes = code.panel(panel)
             line = code.at(scratch, code.integer_mul(panel, lanes_of_panel * line_bytes))
             for v in range(code.vectors):
                 for part in range(vectors):
@@ -173,7 +167,7 @@ def dense_outer_kernel(code: KernelCode, height: int, vectors: int, upstream: st
         begins = [above.offset(above.row(row), "0") for row in rows]
 
         def panel_sums(panel: str, *sums: str) -> list[str]:
-            addresses = [code.at(base(panel), begin) for begin in begins]
+            addresses = [code.at(code.panel(panel), begin) for begin in begins]
             before = code.integer_mul(panel, lanes_of_panel)
             count = code.integer_min(code.integer_sub(code.context("valid"), before), lanes_of_panel)
             line = code.at(scratch, code.integer_mul(before, line_bytes))

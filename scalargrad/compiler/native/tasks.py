@@ -32,7 +32,6 @@ class Task:
     name: str = ""  # how the program prints it
     module: str = ""
     work: int = 0  # multiply-adds or operations for one sample
-    into: Any = None  # rows that get a copy of the result at the end of a training step
 
     @property
     def count(self) -> int:
@@ -41,6 +40,11 @@ class Task:
     @property
     def sums_lanes(self) -> bool:
         return self.kind in ("outer", "lane_sum")
+
+    @property
+    def part(self) -> tuple[int, bool]:
+        """Its stage, and there whether it is done lane by lane."""
+        return self.stage, self.bank == LANE or self.sums_lanes
 
 
 @dataclass

@@ -13,7 +13,7 @@ def import_kernel(code: KernelCode) -> None:
     sample_bytes, width = code.integer_mul(numbers, code.size), code.width
 
     def panel(number: str) -> None:
-        lanes = code.at(code.context("lanes", "ptr"), code.integer_mul(number, code.context("panel_bytes")))
+        lanes = code.panel(number)
         for v in range(code.vectors):
             samples = []
             for lane in range(width):
@@ -73,7 +73,7 @@ def export_kernel(code: KernelCode) -> None:
     def lane(number: str) -> None:
         panel = code(f"sdiv i64 {number}, {lanes_of_panel}")
         inside = code.integer_mul(code(f"srem i64 {number}, {lanes_of_panel}"), code.size)
-        lanes = code.at(code.context("lanes", "ptr"), code.integer_mul(panel, code.context("panel_bytes")))
+        lanes = code.panel(panel)
         row = code.integer_mul(code.integer_add(code.context("position"), number), numbers)
 
         def column(j: str) -> None:
