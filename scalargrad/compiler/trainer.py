@@ -97,7 +97,7 @@ class Trainer:
     def _check(self, history: list[float]) -> None:
         if not isfinite(history[-1]):
             epoch = next(n for n, loss in enumerate(history, 1) if not isfinite(loss))
-            remedy = "before any step was made" if epoch == 1 else "a smaller learning rate helps"
+            remedy = "a smaller learning rate helps, if data and parameters were finite"
             raise FloatingPointError(f"the loss is {history[epoch - 1]} in epoch {epoch}; {remedy}")
 
     def _epochs(self, arrays: tuple, most: int) -> list[float]:

@@ -143,13 +143,7 @@ def uniform_kernel(code: KernelCode, body: Body) -> None:
     count, shared = code.field("count"), code.field("shared")
     inside = BodyCode(code, body)
     first, last = chunk(code, count, shared)
-    wide, width = code.integer_sub(last, code.width - 1), code.width
-    whole = code.integer_sub(last, first)
-    rounded = code.integer_sub(whole, code(f"srem i64 {whole}, {width}"))
-    code.loop(wide, lambda index: inside.row("", index), first=first, step=width)
-    code.width = 1
-    code.loop(last, lambda index: inside.row("", index), first=code.integer_add(first, rounded))
-    code.width = width
+    in_vectors(code, first, last, lambda index: inside.row("", index))
 
 
 def uniform_rows_kernel(code: KernelCode, body: Body) -> None:
@@ -158,6 +152,16 @@ def uniform_rows_kernel(code: KernelCode, body: Body) -> None:
     inside = BodyCode(code, body)
     first, last = chunk(code, count, shared)
     code.loop(last, lambda index: inside.row("", index), first=first)
+
+
+def in_vectors(code: KernelCode, first: str, last: str, body: Callable[[str], None]) -> None:
+    """Run the body for whole vectors from `first` on, and number by number for the rest before `last`."""
+    width, count = code.width, code.integer_sub(last, first)
+    whole = code.integer_sub(count, code(f"srem i64 {count}, {width}"))
+    code.loop(code.integer_sub(last, width - 1), body, first=first, step=width)
+    code.width = 1
+    code.loop(last, body, first=code.integer_add(first, whole))
+    code.width = width
 
 
 def chunk(code: KernelCode, count: str, shared: str) -> tuple[str, str]:

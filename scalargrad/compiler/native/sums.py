@@ -6,7 +6,7 @@ Each share of a batch adds up in memory of its own, block after block; `reduce_k
 from collections.abc import Callable
 
 from scalargrad.compiler.native.kernel_code import KernelCode
-from scalargrad.compiler.native.kernels import Body, BodyCode, MatrixCode, chunk
+from scalargrad.compiler.native.kernels import Body, BodyCode, MatrixCode, chunk, in_vectors
 
 
 def _over_lanes(code: KernelCode, start: list[tuple[str, str]], turn: Callable[..., list[str]]) -> list[str]:
@@ -236,10 +236,4 @@ def reduce_kernel(code: KernelCode) -> None:
         (total,) = code.loop(shares, add, [(code.vector, code.load(begin))], first=1)
         code.store(total, code.at(bank, code.integer_add(target, offset)))
 
-    width = code.width
-    code.loop(code.integer_sub(last, width - 1), one, first=first, step=width)
-    whole = code.integer_sub(last, first)
-    rest = code.integer_add(first, code.integer_sub(whole, code(f"srem i64 {whole}, {width}")))
-    code.width = 1
-    code.loop(last, one, first=rest)
-    code.width = width
+    in_vectors(code, first, last, one)
