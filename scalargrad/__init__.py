@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from scalargrad.diagnosis import diagnose
     from scalargrad.drawing import DecisionBoundary, draw, draw_frames
     from scalargrad.explanation import explain
+    from scalargrad.resuming import Checkpoint
+    from scalargrad.schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
     from scalargrad.stepping import step_through
 
 __version__ = "0.1.0"
@@ -81,6 +83,13 @@ LATER = {
     "compile": "scalargrad.compiler",
     "TraceError": "scalargrad.compiler",
     "load": "scalargrad.checkpoint",
+    "Checkpoint": "scalargrad.resuming",
+    "Constant": "scalargrad.schedules",
+    "Cosine": "scalargrad.schedules",
+    "OneCycle": "scalargrad.schedules",
+    "Schedule": "scalargrad.schedules",
+    "Step": "scalargrad.schedules",
+    "WarmUp": "scalargrad.schedules",
 }
 
 
@@ -169,6 +178,12 @@ __all__ = [
     "AdamW",
     "RMSProp",
     "clip_grad_norm",
+    "Constant",
+    "Cosine",
+    "OneCycle",
+    "Schedule",
+    "Step",
+    "WarmUp",
     "draw",
     "draw_frames",
     "DecisionBoundary",
@@ -177,4 +192,5 @@ __all__ = [
     "diagnose",
     "TraceError",
     "load",
+    "Checkpoint",
 ]

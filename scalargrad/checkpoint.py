@@ -3,6 +3,7 @@
 The metadata `architecture` of a file says which class the model has and, for the classes of ARCHITECTURES, the
 arguments that make its constructor build it again: {"class": "MLP", "arguments": {"fan_in": 2, "fan_outs": [8, 1],
 "activation": "relu", "output_activation": "linear"}}. A model of any other class is loaded into one that exists.
+`loss` is the name of the loss that it was fitted with, if it was: what its outputs mean.
 """
 
 import json
@@ -55,7 +56,8 @@ def save(model: Module, path: str | os.PathLike[str]) -> None:
         _check_numbers(arrays)
     except ValueError as error:
         raise ValueError(f"this {type(model).__name__} is not saved: {error}") from None
-    write_arrays(path, arrays, {"architecture": json.dumps(describe(model))})
+    loss = {"loss": model.fitted_loss} if model.fitted_loss else {}
+    write_arrays(path, arrays, {"architecture": json.dumps(describe(model)), **loss})
 
 
 def load(path: str | os.PathLike[str]) -> Module:
@@ -63,7 +65,7 @@ def load(path: str | os.PathLike[str]) -> Module:
 
     ValueError, naming the file and what is wrong with it, unless every bit of it is as it was saved.
     """
-    arrays, description = _read_model(path)
+    arrays, description, loss = _read_model(path)
     name = description["class"]
     if name not in ARCHITECTURES or description["arguments"] is None:
         raise ValueError(
@@ -77,6 +79,7 @@ def load(path: str | os.PathLike[str]) -> Module:
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} has the architecture {name}, but {error}") from error
     model.load_state_dict(arrays)
+    model.fitted_loss = loss
     return model
 
 
@@ -93,7 +96,7 @@ def load_into(model: Module, path: str | os.PathLike[str]) -> None:
     >>> one([1.0, 2.0]).data == other([1.0, 2.0]).data
     True
     """
-    arrays, description = _read_model(path)
+    arrays, description, loss = _read_model(path)
     own = describe(model)
     if own["arguments"] and description["arguments"] and own != description:
         shown, here = _shown(description), _shown(own)
@@ -102,6 +105,7 @@ def load_into(model: Module, path: str | os.PathLike[str]) -> None:
         model.load_state_dict(arrays)
     except ValueError as error:
         raise ValueError(f"{path} cannot be loaded: {error}") from None
+    model.fitted_loss = loss
 
 
 def describe(model: Module) -> dict[str, Any]:
@@ -174,8 +178,8 @@ ARCHITECTURES = {
 # Helpers.
 
 
-def _read_model(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays, all of them finite float64, and the description of the model in a file."""
+def _read_model(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any], str]:
+    """The arrays, all of them finite float64, the description of the model, and the loss that it was fitted with."""
     arrays, metadata = read_arrays(path)
     try:
         description = json.loads(metadata["architecture"])
@@ -190,7 +194,7 @@ def _read_model(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any]]:
         _check_numbers(arrays)
     except ValueError as error:
         raise ValueError(f"{path} holds no usable model: {error}") from None
-    return arrays, description
+    return arrays, description, metadata.get("loss", "")
 
 
 def _check_numbers(arrays: Arrays) -> None:

@@ -1,7 +1,5 @@
 """The main job: two moons, a network that learns to tell them apart, and pictures of all of it."""
 
-import json
-import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -18,18 +16,12 @@ from scalargrad.engine import Value
 from scalargrad.losses import l2, mse
 from scalargrad.nn import MLP, Neuron
 from scalargrad.nn.dense import ACTIVATIONS
-from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from scalargrad.plots import plot_boundary, plot_history, plot_points
-from scalargrad.training import History, Measures, accuracy, progress_bar, refuse_inf_and_nan, train
+from scalargrad.progress import progress_bar
+from scalargrad.runs import OPTIMIZERS, check, check_name, check_training, write_summary
+from scalargrad.training import Curves, Measures, accuracy, refuse_inf_and_nan, train
 
 AfterEpoch = Callable[[int, Measures], None] | None
-OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
-    "sgd": SGD,
-    "momentum": lambda lr: SGD(lr, momentum=0.9),
-    "rmsprop": RMSProp,
-    "adam": Adam,
-    "adamw": AdamW,
-}
 MOST_VALUES = 10_000_000  # in the graph of one epoch: about 2 GB
 FILES = {
     "data.png": "the points",
@@ -69,19 +61,13 @@ class Settings:
     engine: str = "compiled"
 
     def __post_init__(self) -> None:
-        _check("samples", self.samples, self.samples >= 2, "at least 2")
-        _check("noise", self.noise, isfinite(self.noise) and self.noise >= 0.0, "a number from 0 on")
-        for size in self.hidden:
-            _check("hidden", size, size >= 1, "made of sizes of at least 1")
-        _check("hidden", self.hidden, len(self.hidden) > 0, "at least one size")
+        check_training(self)
+        check("samples", self.samples, self.samples >= 2, "at least 2")
+        check("noise", self.noise, isfinite(self.noise) and self.noise >= 0.0, "a number from 0 on")
         for name in ("activation", "output_activation"):
-            _check_name(name, getattr(self, name), [*ACTIVATIONS, "linear"])
-        _check_name("optimizer", self.optimizer, list(OPTIMIZERS))
-        _check_name("engine", self.engine, list(ENGINES))
-        _check("lr", self.lr, isfinite(self.lr) and self.lr > 0.0, "a number above 0")
-        _check("epochs", self.epochs, self.epochs >= 1, "at least 1")
-        _check("alpha", self.alpha, isfinite(self.alpha) and self.alpha >= 0.0, "a number from 0 on")
-        _check("seed", self.seed, 0 <= self.seed < 2**32, f"0 to {2**32 - 1}")
+            check_name(name, getattr(self, name), [*ACTIVATIONS, "linear"])
+        check_name("engine", self.engine, list(ENGINES))
+        check("alpha", self.alpha, isfinite(self.alpha) and self.alpha >= 0.0, "a number from 0 on")
         sizes = [2, *self.hidden, 1]
         weights = sum(sources * targets for sources, targets in pairwise(sizes))
         values = self.samples * (2 + 3 * sum(sizes[1:])) + weights
@@ -96,7 +82,7 @@ class Result:
     model: MLP
     points: list[list[float]]
     labels: list[int]
-    history: History
+    history: Curves
     seconds: float  # of training alone
     preparation: dict[str, float]  # seconds of what came before it, by name
 
@@ -133,7 +119,7 @@ def learn(
 
 def train_eagerly(
     settings: Settings, model: MLP, points: list, labels: list, after_epoch: AfterEpoch
-) -> tuple[History, dict[str, float]]:
+) -> tuple[Curves, dict[str, float]]:
     """Values record every epoch anew. Returns the history, and what was prepared: nothing."""
     parameters = model.parameters()
 
@@ -148,7 +134,7 @@ def train_eagerly(
 
 def train_compiled(
     settings: Settings, model: MLP, points: list, labels: list, after_epoch: AfterEpoch
-) -> tuple[History, dict[str, float]]:
+) -> tuple[Curves, dict[str, float]]:
     """The loss of one sample, traced and compiled once. Returns the history, and the seconds of its preparation."""
     parameters = model.parameters()
 
@@ -196,7 +182,7 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
             folder / "boundary-before.png"
         )
 
-    with progress_bar(settings.epochs) as show:
+    with progress_bar(settings.epochs, "epoch") as show:
 
         def after_epoch(epoch: int, measures: Measures) -> None:
             show(epoch, measures)
@@ -214,8 +200,7 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
     plot_history(result.history, f"Training: loss {result.loss:.4f}, {shown}").savefig(folder / "training.png")
     draw_neuron(settings).save(folder / "neuron.svg")
     draw_model(result).save(folder / "model.svg")
-    summary = json.dumps(summarised(settings, result), indent=2, allow_nan=False)
-    (folder / "summary.json").write_text(summary + "\n", encoding="utf-8")
+    write_summary(folder / "summary.json", summarised(settings, result))
     return result
 
 
@@ -250,13 +235,7 @@ def draw_model(result: Result) -> Any:
 
 
 def summarised(settings: Settings, result: Result) -> dict[str, Any]:
-    """What summary.json holds."""
-    import matplotlib
-    import numpy
-    import sklearn
-
-    from scalargrad import __version__
-
+    """What summary.json holds, beside the versions."""
     return {
         "settings": asdict(settings),
         "seed": settings.seed,
@@ -264,21 +243,4 @@ def summarised(settings: Settings, result: Result) -> dict[str, Any]:
         "accuracy": result.accuracy,
         "seconds": round(result.seconds, 3),
         "preparation": {name: round(seconds, 3) for name, seconds in result.preparation.items()},
-        "versions": {
-            "python": platform.python_version(),
-            "scalargrad": __version__,
-            "numpy": numpy.__version__,
-            "scikit-learn": sklearn.__version__,
-            "matplotlib": matplotlib.__version__,
-        },
     }
-
-
-def _check(name: str, setting: Any, fits: bool, what: str) -> None:
-    if not fits:
-        raise ValueError(f"{name} is {what}, got {setting}")
-
-
-def _check_name(name: str, setting: str, known: list[str]) -> None:
-    if setting not in known:
-        raise ValueError(f"{name} {setting!r} is not known; there are {', '.join(known)}")

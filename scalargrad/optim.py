@@ -37,13 +37,13 @@ class Optimizer:
         """The gradient of the loss plus weight_decay / 2 * p**2."""
         return g + self.weight_decay * p if self.weight_decay else g  # 0 * inf would be nan
 
-    def step(self, parameters: Iterable[Value]) -> None:
-        """Move every parameter by its gradient."""
+    def step(self, parameters: Iterable[Value], lr: float | None = None) -> None:
+        """Move every parameter by its gradient; `lr` is the rate of this step, if not the usual one."""
         self.steps += 1
-        t, fresh = float(self.steps), (0.0,) * self.state_size
+        t, fresh, rate = float(self.steps), (0.0,) * self.state_size, self.lr if lr is None else lr
         for parameter in parameters:
             state = self.state.get(parameter, fresh)
-            moved, self.state[parameter] = self.update(parameter.data, parameter.grad, state, self.lr, t)
+            moved, self.state[parameter] = self.update(parameter.data, parameter.grad, state, rate, t)
             parameter.data = float(moved)
 
     def __repr__(self) -> str:

@@ -16,11 +16,14 @@ from contextvars import ContextVar
 from typing import Any
 
 MASK = 2**64 - 1
+SHUFFLE = 0x5AFE  # the site of the counters that shuffle, beside those of random() in programs
 GAMMA, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
-# Where a function of one sample is: the row of its sample and the step of training. A compiled program sets both.
+# Where a function of one sample is: the row of its sample, the step of training, and the sample's share of its batch.
+# A compiled program sets them.
 row: ContextVar[Any] = ContextVar("row", default=0.0)
 step: ContextVar[Any] = ContextVar("step", default=0.0)
+share: ContextVar[Any] = ContextVar("share", default=1.0)
 
 
 def current_row() -> Any:
@@ -32,6 +35,11 @@ def current_row() -> Any:
 def current_step() -> Any:
     """The step of training: 0 outside of a compiled program."""
     return step.get()
+
+
+def current_share() -> Any:
+    """1 / the number of samples over which batch_mean goes: 1 outside of a compiled program."""
+    return share.get()
 
 
 def uniform(*counters: float) -> float:
@@ -60,3 +68,21 @@ def uniform_array(numpy: Any, counters: Sequence[Any]) -> Any:
         state = (state ^ state >> numpy.uint64(27)) * numpy.uint64(SECOND)
         state = state ^ state >> numpy.uint64(31)
     return (state >> numpy.uint64(11)) * 2.0**-53
+
+
+def shuffled(rows: int, seed: int, epoch: int) -> Any:
+    """The numbers 0 to rows - 1 in the random order of an epoch: an array of int64.
+
+    They are sorted by the numbers of (seed, epoch, row, SHUFFLE), whose last bits give way to the row itself.
+
+    >>> shuffled(5, seed=0, epoch=0).tolist(), shuffled(5, seed=0, epoch=1).tolist()
+    ([3, 2, 1, 4, 0], [1, 2, 4, 0, 3])
+    """
+    import numpy
+
+    counters = [numpy.array([n], "float64") for n in (seed, epoch)]
+    numbers = uniform_array(numpy, [*counters, numpy.arange(rows), numpy.array([SHUFFLE])])
+    bits = rows.bit_length()
+    keys = ((numbers * 2.0**53).astype("int64") >> bits << bits) | numpy.arange(rows)
+    keys.sort()
+    return keys & ((1 << bits) - 1)

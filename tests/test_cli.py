@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import scalargrad
-from scalargrad import cli, moons, plots
+from scalargrad import cli, moons
+from scalargrad.plots import places
 
 ROOT = Path(scalargrad.__file__).parent.parent
 TINY = ["--samples", "6", "--hidden", "2", "--epochs", "2"]
@@ -19,7 +20,7 @@ TINY = ["--samples", "6", "--hidden", "2", "--epochs", "2"]
 
 @pytest.fixture(autouse=True)
 def coarse_pictures(monkeypatch):
-    monkeypatch.setattr(plots, "GRID", 5)
+    monkeypatch.setattr(places, "GRID", 5)
 
 
 def moons_in(folder, *options):
@@ -51,12 +52,17 @@ def test_as_a_module_it_is_the_same_command():
     assert shown.stdout == f"scalargrad {scalargrad.__version__}\n"
 
 
-def test_importing_it_loads_only_the_standard_library():
-    code = (
-        "import sys; before = set(sys.modules); import scalargrad.cli; "
-        "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
-        "print(sorted(new - sys.stdlib_module_names - {'scalargrad'}))"
-    )
+@pytest.mark.parametrize("arguments", [[], *([command.name, "--help"] for command in cli.COMMANDS)], ids=" ".join)
+def test_its_help_loads_only_the_standard_library(arguments):
+    code = f"""
+import contextlib, io, sys
+before = set(sys.modules)
+from scalargrad.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main({arguments})
+new = {{name.split(".")[0] for name in set(sys.modules) - before}}
+print(sorted(new - sys.stdlib_module_names - {{"scalargrad"}}))
+"""
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert loaded.stdout.strip() == "[]"
 
@@ -77,7 +83,7 @@ def test_one_seed_gives_one_loss_in_every_process(tmp_path):
     results = []
     for name, hash_seed in (("one", "1"), ("two", "2")):
         code = (
-            "from scalargrad import cli, plots; plots.GRID = 5; "
+            "from scalargrad import cli; from scalargrad.plots import places; places.GRID = 5; "
             f"cli.main(['moons', *{TINY}, '--seed', '4', '--out', {str(tmp_path / name)!r}])"
         )
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}

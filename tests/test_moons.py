@@ -48,7 +48,7 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(name, setting):
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("moons")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scalargrad.plots.GRID", 5)
+        patch.setattr("scalargrad.plots.places.GRID", 5)
         return folder, run(Settings(**TINY, seed=5), folder)
 
 

@@ -14,18 +14,26 @@ ROOT = PACKAGE.parent
 
 # A module imports, at its top, only modules of lines above its own. The README shows this picture.
 LEVELS = [
-    ["ieee", "contexts", "randomness", "idx", "atomic_file"],
+    ["ieee", "contexts", "randomness", "progress", "idx", "atomic_file", "samples", "digit_images"],
     ["operands", "safetensors_file"],
     ["ops"],
     ["methods"],
     ["engine"],
-    ["anomaly", "functional", "nn", "losses", "optim", "drawing", "expressions", "datasets"],
-    ["compiler", "explanation", "diagnosis", "training", "plots", "checkpoint"],
-    ["stepping"],
-    ["moons", "graph_commands"],
+    ["anomaly", "functional", "nn", "losses", "optim", "schedules", "drawing", "expressions", "datasets"],
+    ["compiler", "explanation", "diagnosis", "objectives", "summaries", "training", "plots"],
+    ["stepping", "checkpoint", "model_programs"],
+    ["learners", "prediction"],
+    ["resuming"],
+    ["fitting"],
+    ["sklearn"],
+    ["runs", "commandline"],
+    ["moons", "digits", "graph_commands"],
+    ["moons_command", "digit_commands"],
     ["cli"],
     ["__main__"],
 ]
+# What a part needs in order to define its classes; it is imported only where a user asks for it.
+BASES = {"sklearn": {"numpy", "sklearn"}}
 RANK = {name: rank for rank, names in enumerate(LEVELS) for name in names}
 
 
@@ -59,7 +67,8 @@ def test_module_level_imports_point_one_way(path):
             imported = name.split(".")[1]
             assert imported == own or RANK[imported] < RANK[own], f"{own} may not import {imported}"
         else:
-            assert name.split(".")[0] in sys.stdlib_module_names, f"{own} imports {name} where it is not yet used"
+            known = sys.stdlib_module_names | BASES.get(own, set())
+            assert name.split(".")[0] in known, f"{own} imports {name} where it is not yet used"
 
 
 def test_importing_scalargrad_loads_only_the_standard_library():

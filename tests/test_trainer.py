@@ -647,9 +647,9 @@ def test_settings_of_any_kind_stay_what_they_are(setting):
     w, program = program_of_w()
     training = program.trainer(WithSettings(setting))
     training.step(X)
-    loop = training.loops[0]
+    loop = program.loops[0]
     training.run(X, epochs=2, callbacks=[lambda epoch, measures: None])
-    assert training.loops == [loop]
+    assert program.loops == [loop]
     assert w.data == pytest.approx(0.8**3)
 
 
@@ -955,7 +955,7 @@ def test_memory_does_not_grow_with_the_programs_that_are_gone():
         factor[0] = 1.0 + epoch / 100
 
     training.run(X, epochs=12, callbacks=[change])
-    assert len(training.loops) <= 8
+    assert len(training.compiled.loops) <= 8
 
 
 # Threads and interruptions.
@@ -1086,7 +1086,7 @@ def test_after_an_interruption_no_thread_works_on(threads, monkeypatch):
     problem.model = MLP(2, [32, 32, 1], activation="relu", rng=3)
     training = compile(problem.loss, threads=threads).trainer(SGD(1e-3))
     training.step(*problem.arrays)
-    backend, before = training.loops[0].backend, signal.signal(signal.SIGALRM, interrupt)
+    backend, before = training.compiled.loops[0].backend, signal.signal(signal.SIGALRM, interrupt)
     try:
         for turn in range(4):
             signal.setitimer(signal.ITIMER_REAL, 0.05 + 0.003 * turn)
@@ -1125,7 +1125,7 @@ except KeyboardInterrupt:
 parameters = program.parameters
 found, steps = [p.data for p in parameters], optimizer.steps
 assert np.isfinite(found).all()
-assert found == training.loops[0].backend.read(training.loops[0].backend.leaves).tolist(), "Values are not in step"
+assert found == program.loops[0].backend.read(program.loops[0].backend.leaves).tolist(), "Values are not in step"
 assert steps == program.steps.data >= 1
 training.step(x, y)
 assert optimizer.steps == steps + 1

@@ -1,12 +1,11 @@
 """The epoch loop: what it measures and when, and what it does with a loss that is lost."""
 
-import io
 import math
 
 import pytest
 
 from scalargrad import SGD, Adam, Value, mse
-from scalargrad.training import accuracy, progress_bar, train
+from scalargrad.training import accuracy, train
 
 
 def test_history_starts_before_training_and_ends_with_the_parameters_as_they_stay():
@@ -70,18 +69,3 @@ def test_a_loss_that_is_lost_is_an_error(start, rate, message):
 @pytest.mark.parametrize(("guesses", "right"), [([1, 1], 0.5), ([1, 0], 1.0), ([False, True], 0.0)])
 def test_accuracy_is_the_share_that_is_right(guesses, right):
     assert accuracy(guesses, [1, 0]) == right
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.mark.parametrize(("stream", "shown"), [(Terminal(), True), (io.StringIO(), False)])
-def test_the_bar_shows_every_measure_on_a_terminal_only(monkeypatch, stream, shown):
-    monkeypatch.setattr("sys.stderr", stream)
-    with progress_bar(epochs=2) as show:
-        show(1, {"loss": 0.5, "accuracy": 0.75})
-        show(2, {"loss": 0.25, "accuracy": 1.0})
-    assert ("2/2" in stream.getvalue() and "loss=0.2500, accuracy=1.0000" in stream.getvalue()) == shown
-    assert shown or stream.getvalue() == ""

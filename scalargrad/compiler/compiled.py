@@ -1,8 +1,9 @@
 """A compiled function: it checks its arguments, keeps a program for each shape, and runs it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import update_wrapper
+from types import MappingProxyType
 from typing import Any
 
 from scalargrad.compiler import eager_backend
@@ -20,9 +21,11 @@ from scalargrad.engine import Value, gradients
 from scalargrad.nn.module import Buffer
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
+from scalargrad.schedules import Schedule
 
 DTYPES = ("float64", "float32")
 MOST_SHAPES = 32  # of arguments, for which programs are kept
+NO_MEASURES: Mapping[str, Buffer] = MappingProxyType({})
 MOST_VERSIONS = 4  # programs kept for one shape of arguments: for train() and eval(), and some more
 
 
@@ -72,6 +75,7 @@ class Compiled:
         self.function, self.dtype, self.backend_name = function, dtype, backend
         self.builder = Builder(backend, dtype, threads or available_threads())
         self.versions: dict[Any, list[Version]] = {}  # for each shape of arguments; the last ones used come last
+        self.loops: list = []  # of trainers: programs with an optimizer inside; the last ones used come first
         self.last: Version | None = None
         self.rows = 1  # of the last call
         self.steps = Buffer(0.0, "step")  # of training: how often backward() has run
@@ -129,6 +133,7 @@ class Compiled:
         refuse_inside_a_trace()
         with self.lock:
             self.versions.clear()
+            self.loops.clear()
 
     @property
     def full(self) -> str:
@@ -143,11 +148,18 @@ class Compiled:
         """Spent so far on "tracing" the function, twice each time, and on "compiling" the traces."""
         return dict(self.builder.seconds)
 
-    def trainer(self, optimizer: Optimizer, batch_size: int | None = None, rng: int = 0) -> Trainer:
+    def trainer(
+        self,
+        optimizer: Optimizer,
+        batch_size: int | None = None,
+        rng: int = 0,
+        schedule: Schedule | None = None,
+        measures: Mapping[str, Buffer] = NO_MEASURES,
+    ) -> Trainer:
         """Training with whole steps in the program: see `Trainer`."""
         if self.backend_name == "eager":
             raise ValueError('the backend "eager" has no trainer: write the loop yourself, with optimizer.step()')
-        return Trainer(self, optimizer, batch_size, rng)
+        return Trainer(self, optimizer, batch_size, rng, schedule, measures)
 
     def report(self) -> str:
         """What share of the last program's work is native code, where its time goes, and how near to the peak it comes.

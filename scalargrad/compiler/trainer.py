@@ -4,7 +4,7 @@ Parameters and what the optimizer remembers lie in the program's memory. Values 
 user runs: after each call, in callbacks, after an exception; what that code changes is read back before going on.
 """
 
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import isfinite
@@ -18,17 +18,22 @@ from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
 from scalargrad.compiler.signature import Surroundings, contents, token
 from scalargrad.engine import Value
-from scalargrad.ops import add
+from scalargrad.nn.module import Buffer
+from scalargrad.ops import add, mul, sub
 from scalargrad.optim import Optimizer
-from scalargrad.randomness import uniform_array
+from scalargrad.progress import progress_bar
+from scalargrad.randomness import shuffled
+from scalargrad.schedules import Schedule
 
 if TYPE_CHECKING:
     from scalargrad.compiler.compiled import Compiled
 
-Callback = Callable[[int, dict[str, float]], Any]
-SHUFFLE = 0x5AFE  # the site of the counters that shuffle, beside those of random() in programs
+Measures = dict[str, float]
+Callback = Callable[[int, Measures], Any]
+Watch = Callable[[int, Measures], Any]
 MOST_POSITIONS = 2**18  # of the shuffled orders of several epochs that are made at once
 MOST_LOOPS = 4  # kept: for train() and eval(), and some more
+MOMENTS = 8  # between two looks at an epoch, each as long as the caller's thread may be away
 
 
 class Trainer:
@@ -37,6 +42,9 @@ class Trainer:
     batch_size   rows of a step; None: all of them. In minibatches the rows come shuffled anew in each epoch, and the
                  last batch of an epoch may be smaller
     rng          a whole number: the seed of the shuffles
+    schedule     changes the rate from step to step, over all steps of a run
+    measures     Buffers by name, to each of which a step adds a mean over its rows: their means over an epoch's rows
+                 are recorded beside the loss
 
     >>> from scalargrad import SGD, Value, compile
     >>> w = Value(0.0)
@@ -46,23 +54,34 @@ class Trainer:
     ([10.0, 2.5, 0.625], 1.75)
     """
 
-    def __init__(self, compiled: "Compiled", optimizer: Optimizer, batch_size: int | None, rng: int) -> None:
+    def __init__(
+        self,
+        compiled: "Compiled",
+        optimizer: Optimizer,
+        batch_size: int | None,
+        rng: int,
+        schedule: Schedule | None,
+        measures: Mapping[str, Buffer],
+    ) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
         if batch_size is not None and not (_is_whole(batch_size) and batch_size >= 1):
             raise ValueError(f"batch_size is a whole number from 1 on, or None for all rows; got {batch_size!r}")
         if not _is_whole(rng) or not 0 <= rng < 2**53:
             raise ValueError(f"rng is a seed, a whole number from 0 to 2**53; got {rng!r}")
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise TypeError(f"schedule is a Schedule such as Cosine(), or None; got {schedule!r}")
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
+        self.schedule, self.measures = schedule, dict(measures)
         self.epochs = 0  # so far, over all runs
-        self.loops: list[_Loop] = []  # the last ones used come first
+        self.span = (optimizer.steps, 1)  # of the schedule: the steps before it, and how many it has
 
     def step(self, *arrays: Any) -> float:
         """One step on all these rows; returns the loss at the parameters before it."""
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
-            (loss,) = loop.in_step(self.optimizer, lambda: loop.steps(flat, None, rows, 1, 0))
+            (loss,) = loop.in_step(self.optimizer, self.span, lambda: loop.steps(flat, None, rows, 1, 0))
             return loss
 
     def run(
@@ -83,102 +102,136 @@ class Trainer:
         if not (_is_whole(epochs) and epochs >= 0):
             raise ValueError(f"epochs is a whole number from 0 on, got {epochs!r}")
         epochs = int(epochs)
-        history: list[float] = []
-        with _bar(epochs, progress) as show:
-            while len(history) < epochs:
-                most = 1 if callbacks else epochs - len(history)
-                history += self._epochs(tuple(arrays), most)
-                self._check(history)
-                show(len(history), history[-1])
+        history: dict[str, list[float]] = {name: [] for name in ("loss", *self.measures)}
+        self.span = (self.optimizer.steps, epochs * self.steps_of_an_epoch(arrays))
+        done = 0
+        with progress_bar(epochs, "epoch", progress, delay=1.0) as show:
+            while done < epochs:
+                for name, found in self._epochs(tuple(arrays), 1 if callbacks else epochs - done).items():
+                    history[name] += found
+                done = len(history["loss"])
+                self._check(history["loss"])
+                measures = {name: numbers[-1] for name, numbers in history.items()}
+                show(done, measures)
                 for callback in callbacks:
-                    callback(len(history), {"loss": history[-1]})
-        return {"loss": history}
+                    callback(done, measures)
+        return history
 
-    def _check(self, history: list[float]) -> None:
-        if not isfinite(history[-1]):
-            epoch = next(n for n, loss in enumerate(history, 1) if not isfinite(loss))
+    def epoch(self, *arrays: Any, watch: Watch | None = None) -> Measures:
+        """One epoch of a run that somebody else leads: `span` says where in its schedule it is.
+
+        watch   now and then called with the rows of the epoch that are done and the measures over these; parameters
+                are not in step then
+        A loss of inf or nan is returned, not raised: there the epoch stopped.
+        """
+        return {name: found[0] for name, found in self._epochs(arrays, 1, watch).items()}
+
+    def prepare(self, *arrays: Any) -> None:
+        """Trace and compile now what the first step on such arrays would."""
+        with self.compiled.lock:
+            self._loop(arrays)
+
+    def steps_of_an_epoch(self, arrays: Sequence[Any]) -> int:
+        rows = next((len(array) for array in arrays if hasattr(array, "__len__")), 0)
+        return -(-rows // (self.batch_size or rows)) if rows else 0
+
+    def _check(self, losses: list[float]) -> None:
+        if not isfinite(losses[-1]):
+            epoch = next(n for n, loss in enumerate(losses, 1) if not isfinite(loss))
             remedy = "a smaller learning rate helps, if data and parameters were finite"
-            raise FloatingPointError(f"the loss is {history[epoch - 1]} in epoch {epoch}; {remedy}")
+            raise FloatingPointError(f"the loss is {losses[epoch - 1]} in epoch {epoch}; {remedy}")
 
-    def _epochs(self, arrays: tuple, most: int) -> list[float]:
-        """The losses of one epoch, or of up to `most` if they are short."""
+    def _epochs(self, arrays: tuple, most: int, watch: Watch | None = None) -> dict[str, list[float]]:
+        """The measures of one epoch, or of up to `most` if they are short and no one looks."""
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
             batch = min(self.batch_size or rows, rows)
-            if batch == rows:
+            if self.measures or watch or rows % batch:
+                work = lambda: self._one_epoch(loop, flat, rows, batch, watch)  # noqa: E731
+            elif batch == rows:
                 most = min(most, loop.backend.steps_at_once(rows))
-                losses = loop.in_step(self.optimizer, lambda: loop.steps(flat, None, rows, most, 0))
+                work = lambda: {"loss": loop.steps(flat, None, rows, most, 0)}  # noqa: E731
             else:
-                losses = loop.in_step(self.optimizer, lambda: self._minibatches(loop, flat, rows, batch, most))
-            self.epochs += len(losses)
-            return losses
+                epochs = max(1, min(most, MOST_POSITIONS // rows))
+                work = lambda: {"loss": self._whole_batches(loop, flat, rows, batch, epochs)}  # noqa: E731
+            found = loop.in_step(self.optimizer, self.span, work)
+            self.epochs += len(found["loss"])
+            return found
 
-    def _minibatches(self, loop: "_Loop", arrays: list, rows: int, batch: int, most: int) -> list[float]:
-        """The same for batches of shuffled rows. The last loss is inf or nan, if a step's was: there it stopped."""
+    def _whole_batches(self, loop: "_Loop", arrays: list, rows: int, batch: int, epochs: int) -> list[float]:
+        """The losses of epochs of batches of one size. The last is inf or nan, if a step's was: there it stopped."""
         import numpy
 
-        whole, rest = divmod(rows, batch)
-        epochs = 1 if rest else max(1, min(most, MOST_POSITIONS // rows))
-        order = numpy.concatenate([self._order(rows, self.epochs + n) for n in range(epochs)])
-        losses = loop.steps(arrays, order, batch, whole * epochs, batch)
-        sizes = [batch] * len(losses)
-        if rest and isfinite(losses[-1]):
-            losses += loop.steps(arrays, order[whole * batch :], rest, 1, rest)
-            sizes.append(rest)
-        steps = whole + (rest > 0)
-        found = []
-        for first in range(0, len(losses), steps):
-            mine = slice(first, first + steps)
-            weighted = sum(loss * size for loss, size in zip(losses[mine], sizes[mine], strict=True))
-            found.append(weighted / sum(sizes[mine]))
-        return found
+        order = numpy.concatenate([shuffled(rows, self.rng, self.epochs + n) for n in range(epochs)])
+        steps = rows // batch
+        losses = loop.steps(arrays, order, batch, steps * epochs, batch)
+        parts = [losses[first : first + steps] for first in range(0, len(losses), steps)]
+        return [sum(part) / len(part) for part in parts]
 
-    def _order(self, rows: int, epoch: int) -> Any:
-        """The rows shuffled: sorted by the random numbers of (seed, epoch, row), whose last bits are the row itself."""
-        import numpy
-
-        counters = [numpy.array([n], "float64") for n in (self.rng, epoch)]
-        numbers = uniform_array(numpy, [*counters, numpy.arange(rows), numpy.array([SHUFFLE])])
-        bits = rows.bit_length()
-        keys = ((numbers * 2.0**53).astype("int64") >> bits << bits) | numpy.arange(rows)
-        keys.sort()
-        return keys & ((1 << bits) - 1)
+    def _one_epoch(
+        self, loop: "_Loop", arrays: list, rows: int, batch: int, watch: Watch | None
+    ) -> dict[str, list[float]]:
+        """An epoch in pieces of steps of one size. The loss is inf or nan, if a step's was: there it stopped."""
+        order = None if batch == rows else shuffled(rows, self.rng, self.epochs)
+        names = ("loss", *self.measures)
+        sums, done = [0.0] * len(names), 0
+        while done < rows:
+            size = min(batch, rows - done)
+            count = (rows - done) // size
+            if watch:
+                count = min(count, MOMENTS * loop.backend.steps_at_once(size))
+            chosen = None if order is None else order[done : done + count * size]
+            found = loop.measured_steps(arrays, chosen, size, count, list(self.measures.values()))
+            sums = [total + size * number for total, number in zip(sums, found, strict=True)]
+            done += count * size
+            if not isfinite(sums[0]):
+                break
+            if watch:
+                watch(done, {name: total / done for name, total in zip(names, sums, strict=True)})
+        return {name: [total / done] for name, total in zip(names, sums, strict=True)}
 
     def _loop(self, arrays: tuple) -> tuple["_Loop", list, int]:
         """The loop for these arrays, the arrays as programs take them, and how many rows they have."""
         program, flat, rows = self.compiled.prepared(arrays)
-        for loop in self.loops:
-            if loop.program is program and loop.optimizes_as(self.optimizer):
-                self.loops.remove(loop)
+        loops = self.compiled.loops
+        for loop in loops:
+            if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule):
+                loops.remove(loop)
                 break
         else:
-            loop = _Loop(self.compiled, program, self.optimizer)
-        self.loops = [loop, *self.loops][:MOST_LOOPS]
+            loop = _Loop(self.compiled, program, self.optimizer, self.schedule)
+        loops.insert(0, loop)  # the last ones used come first
+        del loops[MOST_LOOPS:]
         return loop, flat, rows
 
 
 class _Loop:
     """A program with the optimizer inside, and its memory."""
 
-    def __init__(self, compiled: "Compiled", program: Program, optimizer: Optimizer) -> None:
+    def __init__(self, compiled: "Compiled", program: Program, optimizer: Optimizer, schedule: Schedule | None) -> None:
         self.compiled, self.program = compiled, program
-        self.settings = _settings(optimizer)
+        self.settings, self.schedule = _settings(optimizer), schedule
         self.surroundings = Surroundings(optimizer.update)
         self.state_of_surroundings = self.surroundings.state()
         self.parameters, self.counts_steps = program.parameters, compiled.steps in program.buffers
-        self.training, self.clock, self.state = with_optimizer(program, optimizer, compiled.steps)
+        self.training, self.clock, self.state = with_optimizer(program, optimizer, schedule, compiled.steps)
         self.backend: NativeBackend | NumpyBackend = compiled.build(self.training)
         self.values = [*program.parameters, *program.buffers]
+        self.owner: Optimizer | None = None  # whose state lies here
         self.view = _State(self)
         self.history = allocated(1, compiled.dtype)  # of a single step
 
-    def optimizes_as(self, optimizer: Optimizer) -> bool:
+    def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None) -> bool:
         """Are the settings, and what else the formula reads, as they were?"""
-        return self.settings == _settings(optimizer) and self.surroundings.same(self.state_of_surroundings)
+        return (
+            self.schedule == schedule
+            and self.settings == _settings(optimizer)
+            and self.surroundings.same(self.state_of_surroundings)
+        )
 
-    def in_step(self, optimizer: Optimizer, work: Callable[[], list[float]]) -> list[float]:
+    def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work with what Values and the optimizer say now, and tell them what came of it, whatever happens."""
-        self._read(optimizer)
+        self._read(optimizer, span)
         before = optimizer.steps, self.compiled.steps.data, self.backend.done
         try:
             try:
@@ -189,13 +242,15 @@ class _Loop:
             self._write(optimizer, *before)
             raise
 
-    def _read(self, optimizer: Optimizer) -> None:
+    def _read(self, optimizer: Optimizer, span: tuple[int, int]) -> None:
         backend = self.backend
         backend.write(backend.leaves, [value.data for value in self.values])
-        backend.write(self.clock, (float(optimizer.steps), float(optimizer.lr)))
+        backend.write(self.clock, (float(optimizer.steps), float(optimizer.lr), *map(float, span)))
         if optimizer.state is not self.view:
+            if self.owner is not None and self.owner.state is self.view:
+                self.owner.state = self.view.copy()  # it was trained here before
             self.view.take_over(optimizer.state)
-            optimizer.state = self.view  # type: ignore[assignment]
+            self.owner, optimizer.state = optimizer, self.view  # type: ignore[assignment]
 
     def _write(self, optimizer: Optimizer, steps: int, calls: float, done: int) -> None:
         """To Values and counters, which were so far before; to be called again after an interruption."""
@@ -207,6 +262,14 @@ class _Loop:
             optimizer.steps = steps + made
             if not self.counts_steps:
                 self.compiled.steps.data = calls + made
+
+    def measured_steps(self, arrays: list, order: Any, rows: int, count: int, measures: list[Buffer]) -> list[float]:
+        """The sum of the losses of so many steps, and of what they add to each measure."""
+        first = self.backend.leaves.start + len(self.parameters)
+        places = [first + self.program.buffers.index(measure) for measure in measures]
+        self.backend.write(places, [0.0] * len(places))
+        losses = self.steps(arrays, order, rows, count, rows)
+        return [sum(losses), *self.backend.read(places).tolist()]
 
     def steps(self, arrays: list, order: Any, rows: int, count: int, advance: int) -> list[float]:
         """The losses of so many steps, each on the next rows of the order; fewer, if one is inf or nan."""
@@ -244,6 +307,12 @@ class _State(MutableMapping):
             self.loop.backend.write(rows_of_state, column)
         self.others = {parameter: state[parameter] for parameter in state if parameter not in self.place}
 
+    def copy(self) -> dict[Value, tuple[float, ...]]:
+        """All of it, as of now, in an ordinary dict."""
+        columns = [self.loop.backend.read(rows).tolist() for rows in self.loop.state]
+        rows = zip(*columns, strict=True) if columns else [()] * len(self.place)
+        return {**dict(zip(self.place, rows, strict=True)), **self.others}
+
     def __getitem__(self, parameter: Value) -> tuple[float, ...]:
         if parameter not in self.place:
             return self.others[parameter]
@@ -272,11 +341,16 @@ class _State(MutableMapping):
         return len(self.place) + len(self.others)
 
     def __reduce__(self) -> tuple:
-        return dict, (list(self.items()),)  # a copy is a copy, and has no program
+        return dict, (list(self.copy().items()),)  # it has no program there
 
 
-def with_optimizer(program: Program, optimizer: Optimizer, steps: Value) -> tuple[Program, Any, list]:
-    """The program whose `moves` make one training step; the rows of step number and rate; those of the state."""
+def with_optimizer(
+    program: Program, optimizer: Optimizer, schedule: Schedule | None, steps: Value
+) -> tuple[Program, Any, list]:
+    """The program whose `moves` make one training step; the rows of its clock; those of the state.
+
+    The clock is the number of steps so far, the rate, and the schedule's span.
+    """
     import numpy
 
     assert program.gradient is not None
@@ -290,7 +364,10 @@ def with_optimizer(program: Program, optimizer: Optimizer, steps: Value) -> tupl
     def many(table: Table) -> Rows:
         return Rows(writer, Table(UNIFORM, numpy.repeat(table.rows, count)))
 
-    time, rate = leaf(1), leaf(1)
+    clock = time, rate, start, span = leaf(1), leaf(1), leaf(1), leaf(1)
+    if schedule is not None:
+        now, begin, whole, full = (Rows(writer, table) for table in (time, start, span, rate))
+        rate = _table(writer, mul(full, schedule.factor(sub(now, begin), whole)), 1)
     state = [leaf(count) for _ in range(optimizer.state_size)]
     one = writer.constant(1.0, 1)
     following = writer.map(add, time, one)
@@ -319,7 +396,7 @@ def with_optimizer(program: Program, optimizer: Optimizer, steps: Value) -> tupl
             source = writer.map(add, source, Table(UNIFORM, numpy.repeat(nothing.rows, len(source.rows))))
         fresh.moves.append((source, target))
     fresh.verify()
-    return fresh, numpy.concatenate([time.rows, rate.rows]), [table.rows for table in state]
+    return fresh, numpy.concatenate([table.rows for table in clock]), [table.rows for table in state]
 
 
 @contextmanager
@@ -356,20 +433,3 @@ def _table(writer: Writer, x: Any, count: int) -> Table:
 
 def _is_whole(n: Any) -> bool:
     return isinstance(n, Integral) and not isinstance(n, bool)
-
-
-@contextmanager
-def _bar(epochs: int, wanted: bool) -> Iterator[Callable[[int, float], None]]:
-    """A bar that appears where training takes longer than a second."""
-    if not wanted:
-        yield lambda epoch, loss: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=epochs, unit="epoch", disable=None, delay=1.0, dynamic_ncols=True) as bar:
-
-        def show(epoch: int, loss: float) -> None:
-            bar.set_postfix({"loss": f"{loss:.4f}"}, refresh=False)
-            bar.update(epoch - bar.n)
-
-        yield show

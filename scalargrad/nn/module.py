@@ -1,6 +1,7 @@
 """Module: something with parameters, which finds, names, saves and loads them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scalargrad import contexts
@@ -10,6 +11,11 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from numpy import ndarray
+
+    from scalargrad.optim import Optimizer
+    from scalargrad.prediction import Evaluation
+    from scalargrad.schedules import Schedule
+    from scalargrad.training import History
 
 
 class Parameter(Value):
@@ -49,7 +55,10 @@ class Module:
     (7.0, ['slope', 'offset'])
     """
 
+    __slots__ = ("__dict__", "__weakref__", "_programs")  # programs are no part of what a model is: not in vars()
+    _programs: dict[tuple, Any]
     training = True
+    fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
     version = 0  # counts the attributes that were set on any module: a compiled function notices a change
 
     def __setattr__(self, name: str, attribute: Any) -> None:
@@ -79,11 +88,20 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = 0.0
 
+    def modules(self) -> Iterator["Module"]:
+        """This module and those inside it, in the order of the attributes; a shared one comes once."""
+        seen, waiting = set(), [self]
+        while waiting:
+            module = waiting.pop()
+            if module not in seen:
+                seen.add(module)
+                yield module
+                waiting += reversed(list(_children(vars(module))))
+
     def train(self, mode: bool = True) -> "Module":
         """Set this module and those inside it to training (or, with False, to evaluation)."""
-        self.training = mode
-        for child in _children(list(vars(self).values())):
-            child.train(mode)
+        for module in self.modules():
+            module.training = mode
         return self
 
     def eval(self) -> "Module":
@@ -134,6 +152,107 @@ class Module:
         for name, array in loaded.items():
             _assign(own[name], array.tolist())
 
+    # Training on arrays, and what comes of it.
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        loss: str | Callable = "mse",
+        optimizer: "Optimizer | None" = None,
+        epochs: int = 10,
+        batch_size: int | None = None,
+        l2: float = 0.0,
+        validation: Any = None,
+        early_stopping: int | None = None,
+        callbacks: Sequence[Callable] = (),
+        rng: int = 0,
+        engine: str = "compiled",
+        progress: bool = True,
+        schedule: "str | Schedule | None" = None,
+        sample_weight: Any = None,
+        resume: "str | PathLike[str] | None" = None,
+    ) -> "History":
+        """Train this model on the samples X [rows, ...] and the targets y [rows, ...]; returns what was measured.
+
+        loss            "mse", "huber", "cross_entropy" (labels 0 to k - 1 for k outputs), "binary_cross_entropy" (0 and
+                        1, one output), "hinge" (-1 and 1), or a function (outputs, target) -> Value of one sample
+        optimizer       Adam() unless said; one that was used before goes on with what it remembers
+        epochs          how many times all rows are seen
+        batch_size      rows of a step, shuffled anew in each epoch; None: all of them
+        l2              adds l2 times the sum of the squares of all parameters to the loss
+        validation      (X, y) to measure on after each epoch, or the fraction of the rows to put aside for that
+        early_stopping  stop after so many epochs without a better loss (of validation, if there is one), and put the
+                        best parameters back
+        callbacks       each is called after every epoch with a Run: see `scalargrad.training`
+        rng             a seed, for the order of the rows and the choice of those for validation
+        engine          "compiled", or "eager": Values, one sample after another, for models that cannot be compiled
+        progress        show a bar on standard error, if that is a terminal
+        schedule        "constant", "step", "cosine", "one_cycle", "warm_up", or a Schedule with settings of its own
+        sample_weight   a number from 0 on for each row: the loss of a batch is sum(w * loss) / sum(w)
+        resume          a file that the callback Checkpoint wrote: go on from there, with the same numbers to the bit as
+                        if the run had never stopped
+
+        float32 samples are trained on in float32, others in float64. Ctrl-C ends it: the parameters are those of the
+        last finished step. ValueError for data and settings that do not fit; then nothing has changed.
+        FloatingPointError, if the loss becomes inf or nan.
+
+        >>> from scalargrad import MLP
+        >>> model = MLP(2, [8, 1], activation="tanh", rng=0)
+        >>> history = model.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=500, l2=1e-4)
+        >>> history["loss"][-1] < history["loss"][0]
+        True
+        """
+        from scalargrad.fitting import Settings, fit
+        from scalargrad.optim import Adam
+
+        optimizer = Adam() if optimizer is None else optimizer
+        settings = Settings(
+            loss, optimizer, epochs, batch_size, l2, early_stopping, tuple(callbacks), rng, engine, progress, schedule
+        )
+        return fit(self, X, y, settings, validation, sample_weight, resume)
+
+    def predict(self, X: Any, engine: str = "compiled") -> "ndarray":
+        """What the model says of the samples X [rows, ...]: labels, int64 [rows], if `fit` trained it with a loss of
+        labels, or else its outputs, [rows] or [rows, outputs].
+        """
+        from scalargrad.prediction import predict
+
+        return predict(self, X, engine)
+
+    def predict_proba(self, X: Any, engine: str = "compiled") -> "ndarray":
+        """The probability of each class for each sample, float64 [rows, classes]."""
+        from scalargrad.prediction import predict_proba
+
+        return predict_proba(self, X, engine)
+
+    def evaluate(self, X: Any, y: Any, loss: str | Callable | None = None, engine: str = "compiled") -> "Evaluation":
+        """The mean loss on these samples, the accuracy or R squared, and which classes were taken for which.
+
+        loss   as in `fit`; that of the last `fit` unless said
+        """
+        from scalargrad.prediction import evaluate
+
+        return evaluate(self, X, y, loss, engine)
+
+    def summary(self, sample: Any = None) -> str:
+        """A table of its layers: shapes, parameters, multiply-adds for one sample."""
+        from scalargrad.summaries import summary
+
+        return summary(self, sample)
+
+    @property
+    def programs(self) -> dict:
+        """Compiled functions of this model, by what they compute: kept by `scalargrad.model_programs`."""
+        try:
+            return self._programs
+        except AttributeError:
+            object.__setattr__(self, "_programs", {})
+            return self._programs
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(vars(self))
+
     def save(self, path: "str | PathLike[str]") -> None:
         """Write the arrays of `state_dict` and the architecture to a safetensors file: `scalargrad.load` reads it."""
         from scalargrad.checkpoint import save
@@ -143,6 +262,20 @@ class Module:
     def __repr__(self) -> str:
         count = len(self.parameters())
         return f"{type(self).__name__}, {count} {'parameter' if count == 1 else 'parameters'}"
+
+
+@contextmanager
+def in_mode(model: Module, training: bool) -> Iterator[None]:
+    """A block in which the model and the modules inside it are in training, or in evaluation; then as before."""
+    before = [(module, module.training) for module in model.modules()]
+    changed = [(module, mode) for module, mode in before if mode != training]
+    for module, _ in changed:
+        module.training = training
+    try:
+        yield
+    finally:
+        for module, mode in changed:
+            module.training = mode
 
 
 def _walk(path: str, attribute: Any, found: list[tuple[str, Parameter]] | None = None) -> list[tuple[str, Parameter]]:
@@ -163,10 +296,11 @@ def _walk(path: str, attribute: Any, found: list[tuple[str, Parameter]] | None =
 
 
 def _children(attribute: Any) -> Iterator[Module]:
-    if isinstance(attribute, Module):
-        yield attribute
-    elif isinstance(attribute, list | tuple | dict):
-        for item in attribute.values() if isinstance(attribute, dict) else attribute:
+    """The modules in a list, tuple or dict, and in those inside it."""
+    for item in attribute.values() if isinstance(attribute, dict) else attribute:
+        if isinstance(item, Module):
+            yield item
+        elif isinstance(item, list | tuple | dict):
             yield from _children(item)
 
 

@@ -1,10 +1,11 @@
-"""Pictures of data and of training, drawn by matplotlib without its global state: each function returns a Figure."""
+"""Places in the plane: points of two classes, and what a network says about every place between them."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.contexts import no_grad
 from scalargrad.drawing.palette import LIGHT
+from scalargrad.plots.frames import frame, legend, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,10 +30,10 @@ def plot_points(points: Sequence[Sequence[float]], labels: Sequence[int], title:
     >>> plot_points([[0.0, 1.0], [1.0, 0.0]], [0, 1], "Two points").axes[0].get_title(loc="left")
     'Two points'
     """
-    figure = _figure(6.4, 4.8)
+    figure = new_figure(6.4, 4.8)
     axes = figure.subplots()
     _scatter(axes, points, labels, title)
-    _legend(figure)
+    legend(figure)
     return figure
 
 
@@ -46,7 +47,7 @@ def plot_boundary(
     import numpy
     from matplotlib.colors import LinearSegmentedColormap
 
-    figure = _figure(6.4, 4.8)
+    figure = new_figure(6.4, 4.8)
     axes = figure.subplots()
     left, right, bottom, top = _scatter(axes, points, labels, title)
     across, upward = numpy.linspace(left, right, GRID), numpy.linspace(bottom, top, GRID)
@@ -67,49 +68,15 @@ def plot_boundary(
     if (outputs < 0.5).any() and (outputs > 0.5).any():  # else there is no line to draw
         axes.contour(across, upward, outputs, levels=[0.5], colors=LIGHT["ink"], linewidths=1.8, zorder=1)
         axes.plot([], [], color=LIGHT["ink"], linewidth=1.8, label="output 0.5")
-    _legend(figure)
+    legend(figure)
     return figure
-
-
-def plot_history(history: dict[str, list[float]], title: str) -> "Figure":
-    """Each measure by epoch, one below the other; position 0 is the untrained network."""
-    figure = _figure(6.4, 2.6 * len(history))
-    panels = figure.subplots(len(history), sharex=True, squeeze=False)[:, 0]
-    for axes, (name, measures) in zip(panels, history.items(), strict=True):
-        _frame(axes)
-        axes.plot(range(len(measures)), measures, color=LIGHT["output"], linewidth=2.0)
-        axes.set_ylabel(name)
-        if name == "accuracy":
-            axes.set_ylim(-0.03, 1.03)
-            axes.yaxis.set_major_formatter(lambda share, position: f"{share:.0%}")
-        elif min(measures) > 0.0:
-            axes.set_yscale("log")
-    panels[-1].set_xlabel("epoch")
-    panels[-1].set_xlim(0, max(1, len(measures) - 1))
-    panels[0].set_title(title, loc="left", color=LIGHT["ink"])
-    return figure
-
-
-def _figure(width: float, height: float) -> "Figure":
-    """A figure of its own: pyplot, which keeps every figure that it makes, is not asked."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor=LIGHT["ground"])
-
-
-def _frame(axes: "Axes") -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(LIGHT["band-line"])
-    axes.tick_params(colors=LIGHT["muted"], which="both")
-    axes.grid(color=LIGHT["tint-zero"])
-    axes.set_axisbelow(True)
 
 
 def _scatter(
     axes: "Axes", points: Sequence[Sequence[float]], labels: Sequence[int], title: str
 ) -> tuple[float, float, float, float]:
     """Draw the points; returns the left, right, lower and upper end of the picture."""
-    _frame(axes)
+    frame(axes)
     for label, colour, shape in CLASSES:
         chosen = [point for point, own in zip(points, labels, strict=True) if own == label]
         x1, x2 = [point[0] for point in chosen], [point[1] for point in chosen]
@@ -124,8 +91,3 @@ def _scatter(
     axes.set_xlim(*ends[:2])
     axes.set_ylim(*ends[2:])
     return ends
-
-
-def _legend(figure: "Figure") -> None:
-    """Below the picture, where it hides nothing."""
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)

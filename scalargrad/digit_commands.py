@@ -1,0 +1,132 @@
+"""`scalargrad digits`, `mnist` and `predict`: a network learns to read digits, is saved, and reads pictures."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from scalargrad import digits
+from scalargrad.checkpoint import describe, load
+from scalargrad.commandline import (
+    add_settings,
+    check_writable,
+    chosen_settings,
+    finished_files,
+    place,
+    print_files,
+    print_seconds,
+    printable,
+)
+from scalargrad.datasets import load_mnist
+from scalargrad.digit_images import read_digit
+from scalargrad.nn import Module
+from scalargrad.runs import OPTIMIZERS
+from scalargrad.schedules import SCHEDULES
+
+SETTINGS = {
+    "hidden": "neurons in each hidden layer",
+    "optimizer": ", ".join(OPTIMIZERS),
+    "lr": "highest learning rate",
+    "schedule": f"of the learning rate: {', '.join(SCHEDULES)}",
+    "weight_decay": "how strongly adamw shrinks the weights",
+    "batch_size": "images of a step",
+    "epochs": "passes over the images",
+    "validation": "fraction of the images for training that is only watched",
+    "seed": "gives the first weights and the order of the images",
+}
+ENDING = ".safetensors"
+SIDES = (8, 28)  # of the images of the two data sets
+LIKELIEST = 4  # digits that predict shows
+BAR = 30  # letters for a probability of 1
+
+
+def add_digits_options(parser: argparse.ArgumentParser) -> None:
+    """Every setting of `digits.Settings`, with its default for 8 x 8 pixels, and where to put what comes of it."""
+    purposes = SETTINGS | {"seed": "gives the first weights, the order of the images, and which are for testing"}
+    _add_training_options(parser, digits.DIGITS, purposes, "digits")
+
+
+def add_mnist_options(parser: argparse.ArgumentParser) -> None:
+    """Where the data are, and every setting of `digits.Settings`, with its default for 28 x 28 pixels."""
+    parser.add_argument(
+        "--data",
+        type=place,
+        metavar="FOLDER",
+        help="the folder of MNIST's four files (default: that of SCALARGRAD_DATA, or else they are downloaded)",
+    )
+    _add_training_options(parser, digits.MNIST, SETTINGS, "mnist")
+
+
+def add_predict_options(parser: argparse.ArgumentParser) -> None:
+    """The network and the pictures."""
+    parser.add_argument("model", type=place, metavar="MODEL", help="what --save of digits or mnist wrote")
+    parser.add_argument("images", type=place, nargs="+", metavar="IMAGE", help="a PNG, JPEG, GIF ... of one digit")
+
+
+def run_digits(options: argparse.Namespace) -> None:
+    """Train on scikit-learn's digits of 8 x 8 pixels, test on a fifth held out, and draw what came of it."""
+    settings = chosen_settings(options, digits.DIGITS)
+    _train(options, settings, lambda: digits.split_digits(settings.seed))
+
+
+def run_mnist(options: argparse.Namespace) -> None:
+    """Train on MNIST's 60,000 digits of 28 x 28 pixels, test on the 10,000 others, and draw what came of it."""
+    settings = chosen_settings(options, digits.MNIST)
+    _train(options, settings, lambda: digits.Images(*load_mnist(options.data)))
+
+
+def run_predict(options: argparse.Namespace) -> None:
+    """Say which digit is in each picture, and how probable it and the next ones are."""
+    import numpy
+
+    model = load(options.model)
+    side = side_of(model, options.model)
+    images = numpy.stack([read_digit(path, side) for path in options.images])
+    for path, probabilities in zip(options.images, model.predict_proba(images), strict=True):
+        likeliest = (-probabilities).argsort(kind="stable")[:LIKELIEST]
+        print(f"{printable(str(path))}: {likeliest[0]}")
+        for digit in likeliest:
+            bar = "#" * round(BAR * probabilities[digit])
+            print(f"  {digit}  {probabilities[digit]:6.1%}  {bar}".rstrip())
+
+
+def side_of(model: Module, path: Path) -> int:
+    """Pixels of a side of the images that the model of this file reads. ValueError, if it is none that reads digits."""
+    arguments = describe(model)["arguments"] or {}
+    taken, given = arguments.get("fan_in"), arguments.get("fan_outs", [arguments.get("fan_out", 1)])[-1]
+    sides = {side * side: side for side in SIDES}
+    if taken in sides and given == len(digits.CLASSES) and model.fitted_loss == "cross_entropy":
+        return sides[taken]
+    trained = f"was trained with {model.fitted_loss}" if model.fitted_loss else "was not trained by fit"
+    raise ValueError(
+        f"{path} is no network that reads digits: those take 64 or 784 numbers and give 10, and were trained with "
+        f"cross_entropy; this one takes {taken} numbers and gives {given}, and {trained}"
+    )
+
+
+def _add_training_options(
+    parser: argparse.ArgumentParser, default: digits.Settings, purposes: dict[str, str], folder: str
+) -> None:
+    add_settings(parser, default, purposes)
+    parser.add_argument("--save", type=place, metavar="FILE", help=f"also write the network, to a {ENDING} file")
+    parser.add_argument("--out", type=place, default=Path(folder), metavar="FOLDER", help=f"default: {folder}")
+
+
+def _train(options: argparse.Namespace, settings: digits.Settings, load_images: Callable[[], digits.Images]) -> None:
+    """Train, write the files, and say what came of it; whatever stands in the way is found out before."""
+    save, files = options.save, dict(digits.FILES)
+    beside = save and save.absolute().parent == options.out.absolute()  # the pictures, and finished with them
+    if save and save.suffix != ENDING:
+        raise ValueError(f"--save {save} does not end in {ENDING}")
+    if beside:
+        files[save.name] = "the network"
+    with finished_files(options.out, files) as unfinished:
+        if save and not beside:
+            check_writable(save)
+        result = digits.run(settings, load_images(), unfinished)
+        if save:
+            result.model.save(unfinished / save.name if beside else save)
+    print(result.model.summary())
+    print_seconds({**result.history.preparation, "training": result.history.seconds})
+    print(f"\naccuracy on the test images: {result.accuracy:.2%}\n")
+    places = {options.out / name: content for name, content in files.items()}
+    print_files(places | ({save: "the network"} if save else {}))

@@ -1,0 +1,171 @@
+"""What does an epoch of training: compiled code, or Values one sample after another. Both take the same steps."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from scalargrad import randomness
+from scalargrad.engine import Value
+from scalargrad.losses import l2 as sum_of_squares
+from scalargrad.model_programs import flat, rows_as_tuples, training_program
+from scalargrad.nn.module import Module
+from scalargrad.objectives import Objective
+from scalargrad.ops import dot, mean
+from scalargrad.optim import Optimizer
+from scalargrad.schedules import Schedule
+from scalargrad.training import Measures, Watch
+
+
+class Task(NamedTuple):
+    """What a learner is to do.
+
+    inputs      [rows, ...], and what belongs to each row: targets [rows, ...], and weights [rows] or None
+    batch_size  rows of a step; None: all
+    seed        of the order of rows in each epoch
+    """
+
+    model: Module
+    objective: Objective
+    optimizer: Optimizer
+    schedule: Schedule | None
+    inputs: Any
+    targets: Any
+    weights: Any
+    batch_size: int | None
+    l2: float
+    seed: int
+
+    @property
+    def rows(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def steps_of_an_epoch(self) -> int:
+        return -(-self.rows // (self.batch_size or self.rows))
+
+    def measures(self, loss: float, score: float) -> Measures:
+        """By name, from the means over an epoch's rows."""
+        if self.objective.from_mean is None:
+            return {"loss": loss}
+        return {"loss": loss, self.objective.measure: self.objective.from_mean(score, self.targets)}
+
+
+class Counters(NamedTuple):
+    """How far a learner is; what it does next depends on nothing else but parameters and optimizer.
+
+    epochs   shuffles so far
+    steps    so far, as random() counts them
+    start    the steps of the optimizer before the schedule began
+    """
+
+    epochs: int
+    steps: int
+    start: int
+
+
+class CompiledLearner:
+    """The trainer of a compiled program, in the type of the inputs."""
+
+    def __init__(self, task: Task, counters: Counters, epochs: int) -> None:
+        self.task = task
+        weighted = task.weights is not None
+        self.program, score = training_program(task.model, task.objective, task.l2, weighted, str(task.inputs.dtype))
+        self.arrays = [task.inputs, task.targets, *([task.weights] if weighted else [])]
+        self.trainer = self.program.trainer(
+            task.optimizer, task.batch_size, task.seed, task.schedule, {"score": score} if task.objective.score else {}
+        )
+        self.steps = epochs * task.steps_of_an_epoch  # of the schedule
+        self.trainer.prepare(*self.arrays)
+        _refuse_strangers(self.program.parameters, task.model)
+        self.go_on_from(counters)
+
+    def go_on_from(self, counters: Counters) -> None:
+        self.start = counters.start
+        self.trainer.epochs, self.program.steps.data = counters.epochs, float(counters.steps)
+        self.trainer.span = counters.start, self.steps
+
+    def epoch(self, watch: Watch) -> Measures:
+        measures = self.task.measures
+
+        def watched(rows: int, found: Measures) -> None:
+            watch(rows, measures(found["loss"], found.get("score", 0.0)))
+
+        found = self.trainer.epoch(*self.arrays, watch=watched)
+        return measures(found["loss"], found.get("score", 0.0))
+
+    @property
+    def counters(self) -> Counters:
+        return Counters(self.trainer.epochs, int(self.program.steps.data), self.start)
+
+
+class EagerLearner:
+    """Values that record each sample anew: slow, open to every debugger, and the oracle of the other."""
+
+    def __init__(self, task: Task, counters: Counters, epochs: int) -> None:
+        self.task, self.counters = task, counters
+        self.steps = epochs * task.steps_of_an_epoch  # of the schedule
+        self.parameters = task.model.parameters()
+
+    def go_on_from(self, counters: Counters) -> None:
+        self.counters = counters
+
+    def epoch(self, watch: Watch) -> Measures:
+        task, rows = self.task, self.task.rows
+        batch = min(task.batch_size or rows, rows)
+        order = range(rows) if batch == rows else randomness.shuffled(rows, task.seed, self.counters.epochs).tolist()
+        losses = scores = 0.0
+        for begin in range(0, rows, batch):
+            chosen = order[begin : begin + batch]
+            loss, score = self._step(chosen)
+            losses, scores, done = losses + loss * len(chosen), scores + score, begin + len(chosen)
+            watch(done, task.measures(losses / done, scores / done))
+        self.counters = self.counters._replace(epochs=self.counters.epochs + 1)
+        return task.measures(losses / rows, scores / rows)
+
+    def _step(self, rows: Sequence[int]) -> tuple[float, float]:
+        """One step on these rows. Returns the loss, and the sum of their scores."""
+        task = self.task
+        found = [self._sample(row) for row in rows]
+        if task.weights is None:
+            loss = mean([loss for loss, _ in found])
+        else:
+            weights = task.weights[rows].tolist()
+            loss = dot(weights, [loss for loss, _ in found]) / sum(weights)
+        if task.l2:
+            loss = loss + task.l2 * sum_of_squares(self.parameters)
+        task.model.zero_grad()
+        loss.backward()
+        optimizer, rate = task.optimizer, task.optimizer.lr
+        if task.schedule is not None:
+            rate *= task.schedule.factor(float(optimizer.steps - self.counters.start), float(self.steps))
+        optimizer.step(self.parameters, rate)
+        self.counters = self.counters._replace(steps=self.counters.steps + 1)
+        return loss.data, sum(score for _, score in found)
+
+    def _sample(self, row: int) -> tuple[Value, float]:
+        """The loss of a row, and its score."""
+        task, target = self.task, rows_as_tuples(self.task.targets[row])
+        outer = randomness.row.set(float(row)), randomness.step.set(float(self.counters.steps))
+        try:
+            outputs = task.model(rows_as_tuples(task.inputs[row]))
+        finally:
+            randomness.row.reset(outer[0])
+            randomness.step.reset(outer[1])
+        loss = task.objective.loss(outputs, target)
+        if task.objective.score is None:
+            return loss, 0.0
+        numbers = tuple(float(output) for output in flat(outputs))
+        return loss, task.objective.score(numbers if isinstance(outputs, tuple | list) else numbers[0], target)
+
+
+LEARNERS: dict[str, Any] = {"compiled": CompiledLearner, "eager": EagerLearner}
+
+
+def _refuse_strangers(found: Sequence[Value], model: Module) -> None:
+    """A ValueError, if a compiled step would move Values that are none of the model's parameters."""
+    own = set(model.parameters())
+    for value in found:
+        if value not in own:
+            raise ValueError(
+                f"the loss reads {value.label or repr(value)}, which is no parameter of the model, and training would "
+                "move it: use a float for a constant, or make it an attribute of the model"
+            )

@@ -1,0 +1,125 @@
+"""The compiled functions of a model: made when they are first needed, and kept with it for as long as it lives."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.compiler import compile
+from scalargrad.contexts import no_grad
+from scalargrad.losses import l2 as sum_of_squares
+from scalargrad.nn.module import Buffer, Module, in_mode
+from scalargrad.objectives import Objective
+from scalargrad.ops import batch_mean
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.compiled import Compiled
+
+MOST_PROGRAMS = 8  # of one model
+
+
+def training_program(
+    model: Module, objective: Objective, l2: float, weighted: bool, dtype: str
+) -> tuple["Compiled", Buffer]:
+    """The loss of a sample (x, y) or, `weighted`, (x, y, weight), and a Buffer to which a step adds its mean score."""
+
+    def make() -> tuple["Compiled", Buffer]:
+        score = Buffer(0.0, "score")
+
+        def loss(x: Any, y: Any) -> Any:
+            outputs = model(x)
+            if objective.score is not None:
+                score.update(score + batch_mean(objective.score(outputs, y)))
+            return objective.loss(outputs, y)
+
+        def penalty() -> Any:
+            return l2 * sum_of_squares(model.parameters()) if l2 else 0.0
+
+        def plain(x: Any, y: Any) -> Any:
+            return loss(x, y) + penalty()
+
+        def by_weight(x: Any, y: Any, weight: Any) -> Any:
+            return batch_mean(weight * loss(x, y)) / batch_mean(weight) + penalty()
+
+        return compile(by_weight if weighted else plain, dtype=dtype), score
+
+    return _kept(model, ("training", objective, l2, weighted, dtype), make)
+
+
+def outputs_program(model: Module, dtype: str) -> "Compiled":
+    """What the model returns for a sample."""
+
+    def make() -> "Compiled":
+        def outputs(x: Any) -> list:
+            return flat(model(x))
+
+        return compile(outputs, dtype=dtype)
+
+    return _kept(model, ("outputs", dtype), make)
+
+
+def measuring_program(model: Module, objective: Objective, dtype: str) -> "Compiled":
+    """See `loss_and_outputs`."""
+
+    def make() -> "Compiled":
+        return compile(loss_and_outputs(model, objective), dtype=dtype)
+
+    return _kept(model, ("measuring", objective, dtype), make)
+
+
+def loss_and_outputs(model: Module, objective: Objective) -> Callable[[Any, Any], list]:
+    """A function of a sample (x, y): its loss, and what the model returns for it, in one list."""
+
+    def measured(x: Any, y: Any) -> list:
+        outputs = model(x)
+        return [objective.loss(outputs, y), *flat(outputs)]
+
+    return measured
+
+
+def seconds_of_preparation(model: Module) -> dict[str, float]:
+    """Spent so far on "tracing" its functions and on "compiling" the traces."""
+    found = {"tracing": 0.0, "compiling": 0.0}
+    for made, _ in model.programs.values():
+        program = made[0] if isinstance(made, tuple) else made
+        found = {name: total + program.seconds[name] for name, total in found.items()}
+    return found
+
+
+def _kept(model: Module, key: tuple, make: Callable[[], Any]) -> Any:
+    """What was made under this key. Objectives are told apart by their loss, whatever it says of being equal."""
+    names = tuple((id(part.loss), part.name) if isinstance(part, Objective) else part for part in key)
+    programs = model.programs
+    kept = programs.pop(names) if names in programs else (make(), key)  # the key keeps the id its own
+    programs[names] = kept  # the last ones used come last
+    while len(programs) > MOST_PROGRAMS:
+        programs.pop(next(iter(programs)))
+    return kept[0]
+
+
+def shape_of_outputs(model: Module, inputs: Any) -> tuple[int, ...]:
+    """() if the model returns one Value for a sample, (k,) if a tuple of k: it is asked about the first row.
+
+    What the model raises for a row of this width is raised again, with the shape of the rows.
+    """
+    try:
+        with in_mode(model, training=False), no_grad():
+            return _shape(model(rows_as_tuples(inputs[0])))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"the model does not take rows of the shape {inputs.shape[1:]}: {error}") from error
+
+
+def rows_as_tuples(array: Any) -> Any:
+    """A sample as programs hand it to a model: nested tuples of numbers."""
+
+    def nested(numbers: Any) -> Any:
+        return tuple(map(nested, numbers)) if isinstance(numbers, list) else numbers
+
+    return nested(array.tolist())
+
+
+def flat(outputs: Any) -> list:
+    """All Values that a model returned, in a row."""
+    return [value for part in outputs for value in flat(part)] if isinstance(outputs, tuple | list) else [outputs]
+
+
+def _shape(outputs: Any) -> tuple[int, ...]:
+    return (len(outputs), *_shape(outputs[0])) if isinstance(outputs, tuple | list) else ()

@@ -1,0 +1,126 @@
+"""How training went: each measure by epoch."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from scalargrad.drawing.palette import LIGHT
+from scalargrad.plots.frames import frame, legend, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+VALIDATION = "val_"  # a measure of this beginning was taken on the samples held back
+ZOOM = 0.75  # accuracies that are all above this get a closer look
+# Told apart by colour, and in grey by their dashes.
+COLOURS = [LIGHT["positive"], LIGHT["negative"], LIGHT["parameter"], LIGHT["output"]]
+DASHES = ["-", "--", "-.", ":"]
+
+
+class Curve(NamedTuple):
+    """One line of a panel; a label other than "" is explained in the legend."""
+
+    label: str
+    numbers: Sequence[float]
+    colour: str
+    dashes: str
+
+
+def plot_curves(history: Mapping[str, Sequence[float]], title: str, first_epoch: int = 1) -> "Figure":
+    """Each measure of a History by epoch, one panel below the other: what `fit` returned, or any dict of such lists.
+
+    A measure and its "val_" share a panel: training is a solid line, validation a dashed one. Losses above 0 are
+    drawn on a logarithmic scale. first_epoch is the epoch of the first numbers: 1, or 0 for the untrained network.
+
+    >>> figure = plot_curves({"loss": [0.5, 0.2], "val_loss": [0.6, 0.4], "accuracy": [0.8, 0.9]}, "Two epochs")
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['loss', 'accuracy']
+    """
+    validated = any(name.startswith(VALIDATION) for name in history)
+    panels: dict[str, list[Curve]] = {}
+    for name, numbers in history.items():
+        if name.startswith(VALIDATION):
+            curve = Curve("validation", numbers, LIGHT["negative"], "--")
+        else:
+            curve = Curve("training" if validated else "", numbers, LIGHT["output"], "-")
+        panels.setdefault(name.removeprefix(VALIDATION), []).append(curve)
+    return _draw(panels, title, first_epoch)
+
+
+def plot_history(history: Mapping[str, Sequence[float]], title: str) -> "Figure":
+    """The curves of a history that begins with the untrained network, at epoch 0."""
+    return plot_curves(history, title, first_epoch=0)
+
+
+def plot_comparison(
+    histories: Mapping[str, Mapping[str, Sequence[float]]], measures: Iterable[str], title: str, first_epoch: int = 1
+) -> "Figure":
+    """Several runs in one picture: a panel for each of the measures, a line in it for each history, by its name.
+
+    ValueError, if a history lacks one of the measures.
+
+    >>> runs = {"Adam": {"loss": [0.5, 0.1]}, "SGD": {"loss": [0.9, 0.8]}}
+    >>> [text.get_text() for text in plot_comparison(runs, ["loss"], "Two optimizers").legends[0].get_texts()]
+    ['Adam', 'SGD']
+    """
+    panels: dict[str, list[Curve]] = {}
+    for measure in measures:
+        spoken = f"validation {measure.removeprefix(VALIDATION)}" if measure.startswith(VALIDATION) else measure
+        panels[spoken] = []
+        for place, (name, history) in enumerate(histories.items()):
+            if measure not in history:
+                raise ValueError(f"the history of {name} has no {measure!r}; it has {', '.join(history) or 'nothing'}")
+            # After the fourth run each colour comes again, with other dashes.
+            dashes = DASHES[(place + place // len(COLOURS)) % len(DASHES)]
+            panels[spoken].append(Curve(name, history[measure], COLOURS[place % len(COLOURS)], dashes))
+    return _draw(panels, title, first_epoch)
+
+
+def _draw(panels: Mapping[str, Sequence[Curve]], title: str, first_epoch: int) -> "Figure":
+    longest = max((len(curve.numbers) for curves in panels.values() for curve in curves), default=0)
+    if longest == 0:
+        raise ValueError("there is nothing to draw: the history holds no epoch")
+    figure = new_figure(6.4, 2.6 * len(panels))
+    rows = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for axes, (name, curves) in zip(rows, panels.items(), strict=True):
+        frame(axes)
+        for label, numbers, colour, dashes in curves:
+            # A line through one point has no length, so a dot is put there.
+            marker = "o" if len(numbers) == 1 else ""
+            epochs = range(first_epoch, first_epoch + len(numbers))
+            (line,) = axes.plot(epochs, numbers, color=colour, linestyle=dashes, linewidth=2.0, marker=marker)
+            if label:
+                line.set_label(label)
+        axes.set_ylabel(name)
+        _scale(axes, name, [number for curve in curves for number in curve.numbers])
+    rows[-1].set_xlabel("epoch")
+    rows[-1].xaxis.get_major_locator().set_params(integer=True)
+    if longest == 1:
+        rows[-1].set_xticks([first_epoch])
+    else:
+        rows[-1].set_xlim(first_epoch, first_epoch + longest - 1)
+    rows[0].set_title(title, loc="left", color=LIGHT["ink"])
+    named = {line.get_label(): line for axes in rows for line in axes.lines if not line.get_label().startswith("_")}
+    if named:
+        legend(figure, list(named.values()), columns=4)
+    return figure
+
+
+def _scale(axes: "Axes", name: str, numbers: Sequence[float]) -> None:
+    """The scale of a panel that suits its measure."""
+    numbers = [number for number in numbers if math.isfinite(number)]
+    if not numbers:
+        return
+    if name.endswith("accuracy"):
+        if min(numbers) > ZOOM:
+            low, high = axes.get_ylim()
+            axes.set_ylim(top=min(high, 1.0 + 0.03 * (1.0 - low)))
+        else:
+            axes.set_ylim(-0.03, 1.03)
+        axes.yaxis.set_major_formatter(lambda share, position: f"{100 * share:.4g}%")
+    elif name.endswith("r2"):
+        if min(numbers) < -1.0:  # far below, a scale that still shows what happens near 1
+            axes.set_yscale("symlog", linthresh=1.0)
+    elif min(numbers) > 0.0:
+        axes.set_yscale("log")

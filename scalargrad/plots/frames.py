@@ -1,0 +1,39 @@
+"""What all the pictures share: a figure, the frame around a panel, the legend."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from scalargrad.drawing.palette import LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE_LETTER = 0.1  # inches that a letter of a title takes, generously
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """A figure of its own, in inches: pyplot, which keeps every figure that it makes, is not asked."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor=LIGHT["ground"])
+
+
+def frame(axes: "Axes") -> None:
+    """Two quiet lines, at the left and below, and a grid behind the data."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(LIGHT["band-line"])
+    axes.tick_params(colors=LIGHT["muted"], which="both")
+    axes.grid(color=LIGHT["tint-zero"])
+    axes.set_axisbelow(True)
+
+
+def legend(figure: "Figure", handles: "Sequence[Artist] | None" = None, columns: int = 3) -> None:
+    """Below the picture, where it hides nothing: of these handles, or else of all that has a label."""
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+
+
+def title_width(title: str) -> float:
+    """Inches that a title needs, where the picture below it could be narrower."""
+    return 0.4 + TITLE_LETTER * max(map(len, title.split("\n")))

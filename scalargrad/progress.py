@@ -1,0 +1,33 @@
+"""A bar for long work: how much of it is done, what is known so far, and how long the rest will take."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress_bar(
+    total: int, unit: str, wanted: bool = True, delay: float = 0.0, done: int = 0
+) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
+    """A block with a bar on standard error; quiet where that is no terminal. It gives `show(done, measures)`.
+
+    delay   seconds before the bar appears: work that is over by then shows none
+    done    what had been done before
+
+    >>> with progress_bar(total=2, unit="epoch") as show:
+    ...     show(1, {"loss": 0.5})
+    """
+    if not wanted:
+        yield lambda done, measures: None
+        return
+    from tqdm import tqdm
+
+    many = total >= 10_000
+    with tqdm(
+        total=total, initial=done, unit=unit, unit_scale=many, disable=None, delay=delay, dynamic_ncols=True
+    ) as bar:
+
+        def show(done: int, measures: Mapping[str, float]) -> None:
+            bar.set_postfix({name: f"{measure:.4f}" for name, measure in measures.items()}, refresh=False)
+            bar.update(done - bar.n)
+
+        yield show

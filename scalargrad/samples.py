@@ -1,0 +1,242 @@
+"""Checks of the arrays that people train on: finite numbers, a row for each sample, or an error that says where."""
+
+import reprlib
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import islice
+from numbers import Real
+from typing import Any
+
+BLOCK = 2**18  # numbers that are looked at together, once there must be a nan or inf among them
+
+
+def checked_inputs(samples: Any, name: str = "X", dtype: str | None = None) -> Any:
+    """The samples as an array [rows, ...] of float64, or of float32 if they come so: C-contiguous, finite, not empty.
+
+    name    what an error calls them
+    dtype   "float32" or "float64", whatever they come as: for samples that must fit a model trained before
+
+    The array is `samples` itself where nothing has to change. Lists of rows, integers, bools and pandas' DataFrames are
+    welcome. ValueError for nan, inf, text, complex numbers, dates, ragged rows, no rows, no columns, and for a single
+    list of numbers; TypeError for what holds no rows at all.
+
+    >>> checked_inputs([[1, 2], [3, 4]])
+    array([[1., 2.],
+           [3., 4.]])
+    """
+    array = as_numbers(samples, name)
+    if not len(array):
+        raise ValueError(f"{name} has no rows: its shape is {array.shape}, and each sample is a row")
+    if array.ndim == 1:
+        raise ValueError(
+            f"{name} is one list of {len(array)} numbers, and a row for each sample is needed: "
+            f"{variable(name)}.reshape(-1, 1) for one number a sample, {variable(name)}.reshape(1, -1) for one sample"
+        )
+    if not array.size:
+        raise ValueError(f"{name} has no columns: its shape is {array.shape}, and a sample holds at least one number")
+    single = array.dtype.kind == "f" and array.dtype.itemsize == 4
+    return _as_floats(array, dtype or ("float32" if single else "float64"), name)
+
+
+def checked_numbers(y: Any, rows: int | None = None, name: str = "y", text: str = "pass numbers") -> Any:
+    """The targets as an array [rows] or [rows, ...] of float64: finite, and as many rows as there are samples.
+
+    text   the remedy that an error names where `y` holds text
+    """
+    array = as_numbers(y, name, text)
+    if not array.size:
+        raise ValueError(f"{name} is empty: its shape is {array.shape}, and each sample has a target")
+    if rows is not None and len(array) != rows:
+        inputs = name.removesuffix(variable(name)) + "X"
+        raise ValueError(f"{name} has {_count(len(array), 'row')} and {inputs} has {rows}: they must match, row by row")
+    return _as_floats(array, "float64", name)
+
+
+def checked_weights(weights: Any, rows: int, name: str = "sample_weight") -> Any:
+    """The weights as an array [rows] of float64: one for each sample, from 0 on, not all of them 0."""
+    import numpy
+
+    array = checked_numbers(weights, rows, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has the shape {array.shape}: it is one number for each sample")
+    if (array < 0).any():
+        row = int(numpy.argmax(array < 0))
+        raise ValueError(f"{name}[{row}] is {array[row]}: weights are 0 or more")
+    if not array.any():
+        raise ValueError(f"{name} holds zeros only: no sample takes part")
+    return array
+
+
+# What comes as an array, and what of it are numbers.
+
+
+def as_numbers(given: Any, name: str, text: str = "pass numbers") -> Any:
+    """`given` as a NumPy array of real numbers, of at least one axis; nan and inf may be among them."""
+    import numpy
+
+    if hasattr(given, "toarray"):
+        raise TypeError(f"{name} is a sparse matrix: pass {variable(name)}.toarray()")
+    array = _as_array(given, name)
+    if not array.ndim:
+        remedy = (
+            f"; pass list({variable(name)})"
+            if hasattr(given, "__iter__") and not isinstance(given, str | bytes)
+            else ""
+        )
+        raise TypeError(f"{name} takes an array or a list with a row for each sample, got {_shown(given)}{remedy}")
+    if isinstance(given, numpy.ma.MaskedArray) and numpy.ma.is_masked(given):
+        index = _first_in_blocks(numpy.ma.getmaskarray(given), lambda masked: masked)
+        raise ValueError(f"{_place(name, index)} is masked: fill it in, or take the row out")
+    if array.dtype == object:
+        return _numbers_of_objects(array, name, text)
+    if array.dtype.kind in "US":
+        raise ValueError(f"{name} holds text{_such_as(array, name)}: {text}")
+    if array.dtype.kind not in "biuf":
+        remedy = OTHER_KINDS.get(array.dtype.kind, "pass numbers").format(name=variable(name))
+        raise ValueError(f"{name} holds {array.dtype} and not real numbers: {remedy}")
+    return array
+
+
+OTHER_KINDS = {
+    "c": "make columns of the parts, numpy.hstack([{name}.real, {name}.imag])",
+    "M": "count from some day, ({name} - {name}.min()) / numpy.timedelta64(1, 'D')",
+    "m": "divide by a unit, {name} / numpy.timedelta64(1, 'D')",
+    "V": "make columns of its fields, numpy.lib.recfunctions.structured_to_unstructured({name})",
+}
+
+
+def _as_array(given: Any, name: str) -> Any:
+    import numpy
+
+    try:
+        array = numpy.asarray(given)
+    except ValueError as error:
+        raise ValueError(_why_ragged(given, name) or f"{name} is no array: {error}") from error
+    if array.dtype == object and array.ndim and array.size and isinstance(array.flat[0], list | tuple | numpy.ndarray):
+        return _as_array(array.tolist(), name)  # rows that are objects: a Series of lists, say
+    return array
+
+
+def _why_ragged(given: Any, name: str) -> str:
+    """The first row that is not shaped like row 0, in words; nothing if there is none."""
+    import numpy
+
+    shapes = []
+    for place, row in enumerate(given):
+        try:
+            shapes.append(numpy.shape(row))
+        except ValueError:
+            return f"{name} is ragged: row {place} holds lists of different lengths"
+        if shapes[place] != shapes[0]:
+            return f"{name} is ragged: row {place} has {_size(shapes[place])}, row 0 has {_size(shapes[0])}"
+    return ""
+
+
+def _size(shape: tuple) -> str:
+    if len(shape) > 1:
+        return f"the shape {shape}"
+    return _count(shape[0], "number") if shape else "no list, but one number"
+
+
+def _numbers_of_objects(array: Any, name: str, text: str) -> Any:
+    """Objects are welcome where all of them are real numbers: a DataFrame of bools and floats comes like this."""
+    import numpy
+
+    numeric = (Real, Decimal, numpy.bool_)
+    if not all(issubclass(kind, numeric) for kind in set(map(type, array.flat))):
+        index, x = next((index, x) for index, x in _items(array) if not isinstance(x, numeric))
+        if isinstance(x, str | bytes):
+            raise ValueError(f"{name} holds text, such as {_place(name, index)} = {x!r}: {text}")
+        raise ValueError(f"{_place(name, index)} is {_shown(x)}, and not a number")
+    try:
+        return array.astype("float64")
+    except OverflowError as error:
+        raise ValueError(f"{name} holds whole numbers beyond the largest float64: scale them") from error
+
+
+def _such_as(texts: Any, name: str) -> str:
+    """The first text, or better one that is no number, if there is one near."""
+    near = list(islice(_items(texts), 1000))
+    for index, text in [item for item in near if not _reads_as_number(item[1])] + near:
+        return f", such as {_place(name, index)} = {text.item()!r}"
+    return ""
+
+
+def _reads_as_number(text: Any) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# Finite floats.
+
+
+def _as_floats(array: Any, dtype: str, name: str) -> Any:
+    """A C-contiguous array of this type, the same one where it can be; a ValueError for nan and inf."""
+    import numpy
+
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        floats = numpy.ascontiguousarray(array, dtype)
+        finite = array.dtype.kind in "biu" or numpy.isfinite(floats.sum())  # one pass over them, and no copy
+    if not finite:
+        index = _first_in_blocks(floats, lambda block: ~numpy.isfinite(block))
+        if index:
+            raise ValueError(_why_not_finite(array, index, dtype, name))
+    return floats
+
+
+def _why_not_finite(array: Any, index: tuple, dtype: str, name: str) -> str:
+    import numpy
+
+    row, *columns = index
+    column = f", column {columns[0]}" if len(columns) == 1 else ""
+    where = f"{_place(name, index)} is {array[index]}: row {row}{column}"
+    if numpy.isfinite(array[index]):
+        return f"{where} is beyond the largest {dtype}: scale the numbers first"
+    return f"{where} is not finite: fill it in, or take the row out"
+
+
+def _first_in_blocks(array: Any, is_found: Callable[[Any], Any]) -> tuple:
+    """The index of the first number that is found, or (), without an array of conditions as large as the data."""
+    import numpy
+
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, BLOCK):
+        found = is_found(flat[start : start + BLOCK])
+        if found.any():
+            return tuple(map(int, numpy.unravel_index(start + int(found.argmax()), array.shape)))
+    return ()
+
+
+# Words.
+
+
+def variable(name: str) -> str:
+    """What the name is in a formula.
+
+    >>> variable("validation y")
+    'y'
+    """
+    return name.split()[-1]
+
+
+def _items(array: Any) -> Iterator[tuple[tuple, Any]]:
+    import numpy
+
+    return ((index, array[index]) for index in numpy.ndindex(array.shape))
+
+
+def _place(name: str, index: tuple) -> str:
+    return f"{name}[{', '.join(map(str, index))}]"
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _shown(x: Any) -> str:
+    """An object in a few words: None, a number or a list as it is, anything else with its type."""
+    shown = reprlib.repr(x)
+    return shown if x is None or isinstance(x, Real | str | bytes) else f"the {type(x).__name__} {shown}"

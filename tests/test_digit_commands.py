@@ -1,0 +1,510 @@
+"""`scalargrad digits`, `mnist` and `predict`: what they learn, write, print and refuse."""
+
+import json
+import math
+import os
+import re
+import struct
+from dataclasses import replace
+
+import matplotlib
+import numpy
+import pytest
+import sklearn.metrics
+from PIL import Image
+
+from scalargrad import MLP, cli, digit_commands, digits, load
+from scalargrad.datasets import load_digits, load_mnist
+from scalargrad.training import History
+
+TINY = ["--hidden", "4", "--epochs", "2"]
+
+
+def run(*arguments):
+    """Exit status of the command."""
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as stopped:
+        return stopped.code
+
+
+def idx(array):
+    """The array as the contents of an IDX file of bytes."""
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype("uint8").tobytes()
+
+
+def write_mnist(folder, rows=40):
+    """Four files like MNIST's: an image is black but for one bright row, and its digit says which."""
+    folder.mkdir()
+    labels = numpy.arange(rows) % 10
+    images = numpy.zeros((rows, 28, 28))
+    images[numpy.arange(rows), 2 * labels + 4, 4:24] = 255
+    for part in ("train", "t10k"):
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+    return folder
+
+
+def write_images(folder, images):
+    """Each image, 0.0 to 1.0, as a PNG of the size of the data set, light on dark."""
+    side = math.isqrt(images.shape[1])
+    places = [folder / f"{position}.png" for position in range(len(images))]
+    for path, image in zip(places, images, strict=True):
+        Image.fromarray((255 * image.reshape(side, side)).round().astype("uint8")).save(path)
+    return places
+
+
+def places_below(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.fixture(autouse=True)
+def coarse_pictures(monkeypatch):
+    monkeypatch.setitem(matplotlib.rcParams, "savefig.dpi", 20)
+    monkeypatch.setattr(digits, "WORST", 2)
+
+
+# The job.
+
+REFUSED = [
+    ("hidden", ()),
+    ("hidden", (8, 0)),
+    ("optimizer", "lbfgs"),
+    ("lr", 0.0),
+    ("lr", math.nan),
+    ("lr", math.inf),
+    ("schedule", "weekly"),
+    ("weight_decay", -0.1),
+    ("weight_decay", math.nan),
+    ("weight_decay", math.inf),
+    ("batch_size", 0),
+    ("epochs", 0),
+    ("validation", -0.1),
+    ("validation", 1.0),
+    ("validation", math.nan),
+    ("seed", -1),
+    ("seed", 2**32),
+]
+
+
+@pytest.mark.parametrize(("name", "setting"), REFUSED)
+def test_a_setting_that_makes_no_sense_is_refused_by_name(name, setting):
+    with pytest.raises(ValueError, match=name):
+        replace(digits.DIGITS, **{name: setting})
+
+
+def test_a_network_of_too_many_parameters_is_refused_before_it_is_made(monkeypatch):
+    monkeypatch.setattr(digits, "MLP", lambda *arguments, **options: pytest.fail("it was made"))
+    with pytest.raises(ValueError, match="hidden makes more than 2,000,000 parameters"):
+        digits.learn(replace(digits.DIGITS, hidden=(10**4, 10**4)), digits.split_digits(seed=0))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_each_digit_is_either_for_training_or_for_testing(seed):
+    images, labels = load_digits()
+    split = digits.split_digits(seed)
+    parts = zip((split.train_images, split.test_images), (split.train_labels, split.test_labels), strict=True)
+    rows = [numpy.column_stack(part) for part in parts]
+    assert sorted(numpy.vstack(rows).tolist()) == sorted(numpy.column_stack([images, labels]).tolist())
+    assert len(split.test_labels) == 360  # a fifth of 1,797, rounded up
+    assert numpy.abs(numpy.bincount(split.test_labels) - numpy.bincount(labels) / 5).max() < 1
+
+
+def test_one_seed_gives_one_split_and_another_seed_another():
+    first, again, other = (digits.split_digits(seed).test_images for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_the_defaults_for_digits_are_right_about_97_of_100():
+    result = digits.learn(digits.DIGITS, digits.split_digits(seed=0))
+    assert [len(layer.neurons) for layer in result.model.layers] == [32, 10]
+    assert result.accuracy >= 0.97
+
+
+def test_the_default_network_for_mnist_is_784_128_64_10():
+    assert digits.MNIST.hidden == (128, 64)
+
+
+@pytest.mark.skipif(not os.environ.get("SCALARGRAD_DATA"), reason="SCALARGRAD_DATA names no folder with MNIST")
+@pytest.mark.long
+def test_the_defaults_for_mnist_are_right_about_97_8_of_100():
+    assert digits.learn(digits.MNIST, digits.Images(*load_mnist())).accuracy >= 0.978
+
+
+def test_what_is_reported_is_what_scikit_learn_finds_in_the_probabilities():
+    images = digits.split_digits(seed=3)
+    result = digits.learn(digits.Settings(hidden=(8,), epochs=8, lr=0.01), images)
+    labels, probabilities = images.test_labels, result.probabilities
+    guesses = probabilities.argmax(axis=1)
+    assert result.accuracy == pytest.approx(sklearn.metrics.accuracy_score(labels, guesses), abs=1e-12)
+    assert 0.2 < result.accuracy < 0.95  # else a mistake could hide
+    assert result.evaluation.loss == pytest.approx(sklearn.metrics.log_loss(labels, probabilities), rel=1e-9)
+    assert (result.evaluation.confusion == sklearn.metrics.confusion_matrix(labels, guesses)).all()
+
+
+def test_one_seed_gives_one_network_and_another_seed_another():
+    images = digits.split_digits(seed=0)
+    first, again, other = (
+        digits.learn(digits.Settings(hidden=(4,), epochs=2, seed=seed), images).probabilities for seed in (1, 1, 2)
+    )
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_the_worst_images_are_those_with_the_highest_loss(monkeypatch):
+    monkeypatch.setattr(digits, "WORST", 24)
+    draws = numpy.random.default_rng(0)
+    probabilities, labels = draws.dirichlet(numpy.ones(10), size=50), draws.integers(0, 10, 50)
+    worst, captions = digits.worst_classified(probabilities, labels)
+    losses = [
+        sklearn.metrics.log_loss(labels[[row]], probabilities[[row]], labels=numpy.arange(10)) for row in range(50)
+    ]
+    assert worst.tolist() == sorted(range(50), key=lambda row: -losses[row])[:24]
+    for row, caption in zip(worst, captions, strict=True):
+        truth, guess, probability = re.fullmatch(r"(\d), guess (\d) \((.*)\)", caption).groups()
+        assert (int(truth), int(guess)) == (labels[row], probabilities[row].argmax())
+        assert float(probability) == pytest.approx(probabilities[row].max(), abs=0.005)
+
+
+def test_weight_decay_is_for_adamw_only(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(MLP, "fit", lambda self, *arguments, **options: seen.update(options) or 1 / 0)
+    for name, decay in {"adamw": 0.25, "adam": 0.0, "sgd": 0.0, "momentum": 0.0, "rmsprop": 0.0}.items():
+        with pytest.raises(ZeroDivisionError):
+            digits.learn(digits.Settings(optimizer=name, weight_decay=0.25), digits.split_digits(seed=0))
+        assert seen["optimizer"].weight_decay == decay
+
+
+# The files and what is printed.
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with what `scalargrad digits` writes, validation included."""
+    folder = tmp_path_factory.mktemp("home") / "a" / "new place"
+    options = ["--hidden", "16", "--epochs", "12", "--seed", "5", "--validation", "0.1"]
+    assert run("digits", *options, "--out", folder, "--save", folder / "m.safetensors") == 0
+    return folder
+
+
+def test_every_file_is_written_and_no_other(trained):
+    assert {path.name for path in trained.iterdir()} == {*digits.FILES, "m.safetensors"}
+    assert [path.name for path in trained.parent.iterdir()] == [trained.name]
+    for path in trained.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+        assert path.read_bytes().endswith(b"IEND\xaeB`\x82")
+
+
+def test_the_summary_holds_the_settings_the_results_and_the_versions(trained):
+    summary = json.loads((trained / "summary.json").read_text())
+    chosen = replace(digits.DIGITS, hidden=(16,), epochs=12, seed=5, validation=0.1)
+    assert digits.Settings(**{**summary["settings"], "hidden": tuple(summary["settings"]["hidden"])}) == chosen
+    assert summary["images"] == {"training": 1437, "test": 360}
+    assert set(summary["training"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(summary["versions"]) == {"python", "scalargrad", "numpy", "scikit-learn", "matplotlib"}
+    images = digits.split_digits(seed=5)
+    right = load(trained / "m.safetensors").evaluate(images.test_images, images.test_labels)
+    assert summary["test"] == {"loss": pytest.approx(right.loss, rel=1e-9), "accuracy": right.accuracy}
+
+
+def test_it_says_what_came_of_it_and_where_everything_is(tmp_path, capsys):
+    assert run("digits", *TINY, "--out", tmp_path / "out", "--save", tmp_path / "m.safetensors") == 0
+    shown, errors = capsys.readouterr()
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert "MLP(64, [4, 10])" in shown
+    assert f"accuracy on the test images: {summary['test']['accuracy']:.2%}" in shown
+    for name in ("tracing", "compiling", "training"):
+        assert re.search(rf"^{name} +\d+\.\d{{3}} s$", shown, re.MULTILINE)
+    assert all(str(tmp_path / "out" / name) in shown for name in digits.FILES)
+    assert str(tmp_path / "m.safetensors") in shown
+    assert errors == ""  # no progress bar where there is no terminal
+    assert places_below(tmp_path) == sorted(["m.safetensors", "out", *(f"out/{name}" for name in digits.FILES)])
+
+
+def test_every_setting_can_be_chosen(tmp_path):
+    chosen = digits.Settings((3, 2), "momentum", 0.01, "cosine", 0.5, 50, 1, 0.25, 9)
+    options = ["--hidden", 3, 2, "--optimizer", "momentum", "--lr", 0.01, "--schedule", "cosine", "--epochs", 1]
+    options += ["--weight-decay", 0.5, "--batch-size", 50, "--validation", 0.25, "--seed", 9]
+    assert run("digits", *options, "--out", tmp_path) == 0
+    settings = json.loads((tmp_path / "summary.json").read_text())["settings"]
+    assert digits.Settings(**{**settings, "hidden": tuple(settings["hidden"])}) == chosen
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["--data", "SCALARGRAD_DATA"])
+def test_mnist_trains_on_the_four_files(named, tmp_path, monkeypatch):
+    folder = write_mnist(tmp_path / "data")
+    monkeypatch.setenv("SCALARGRAD_DATA", str(tmp_path / "elsewhere" if named else folder))
+    options = ["--data", folder] if named else []
+    options += ["--hidden", 16, "--epochs", 30, "--batch-size", 8, "--lr", 0.01]
+    assert run("mnist", *options, "--out", tmp_path / "out", "--save", tmp_path / "out" / "m.safetensors") == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*digits.FILES, "m.safetensors"}
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["images"] == {"training": 40, "test": 40}
+    assert summary["test"]["accuracy"] == 1.0
+
+
+def test_other_files_in_the_folder_stay_and_old_results_go(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "curves.png").write_text("old")
+    assert run("digits", *TINY, "--out", tmp_path) == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert places_below(tmp_path) == sorted([*digits.FILES, "notes.txt"])
+
+
+# predict.
+
+
+def shown_predictions(text):
+    """[(file, digit, [(digit, probability in %), ...])] of what predict printed."""
+    found = []
+    for line in text.splitlines():
+        if row := re.fullmatch(r"  (\d)  +([\d.]+)%(?:  #+)?", line):
+            found[-1][2].append((int(row[1]), float(row[2])))
+        else:
+            file, digit = line.rsplit(": ", 1)
+            found.append((file, int(digit), []))
+    return found
+
+
+def test_predict_says_what_the_network_says(trained, tmp_path, capsys):
+    images = digits.split_digits(seed=5).test_images[:12]
+    files = write_images(tmp_path, images)
+    assert run("predict", trained / "m.safetensors", *files) == 0
+    found = shown_predictions(capsys.readouterr().out)
+    expected = load(trained / "m.safetensors").predict_proba((255 * images).round() / 255)
+    assert [file for file, _, _ in found] == list(map(str, files))
+    for probabilities, (_, digit, rows) in zip(expected, found, strict=True):
+        assert digit == rows[0][0] == probabilities.argmax()
+        assert len(rows) == digit_commands.LIKELIEST
+        assert [chance for _, chance in rows] == sorted((chance for _, chance in rows), reverse=True)
+        for shown, chance in rows:
+            assert chance == pytest.approx(100 * probabilities[shown], abs=0.051)
+
+
+def test_predict_knows_mnists_size_from_the_network(tmp_path, capsys):
+    folder = write_mnist(tmp_path / "data")
+    options = ["--data", folder, "--hidden", 16, "--epochs", 30, "--batch-size", 8, "--lr", 0.01]
+    assert run("mnist", *options, "--out", tmp_path / "out", "--save", tmp_path / "m.safetensors") == 0
+    files = write_images(tmp_path, load_mnist(folder).test_images[:10])
+    capsys.readouterr()
+    assert run("predict", tmp_path / "m.safetensors", *files) == 0
+    assert [digit for _, digit, _ in shown_predictions(capsys.readouterr().out)] == list(range(10))
+
+
+def test_a_bar_is_as_long_as_the_probability(trained, tmp_path, capsys, monkeypatch):
+    chances = numpy.array([[0.5, 0.3, 0.1, 0.06, 0.04, 0, 0, 0, 0, 0]])
+    monkeypatch.setattr(MLP, "predict_proba", lambda model, images: chances)
+    (file,) = write_images(tmp_path, digits.split_digits(seed=5).test_images[:1])
+    monkeypatch.chdir(tmp_path)
+    assert run("predict", trained / "m.safetensors", file.name) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "0.png: 0",
+        "  0   50.0%  ###############",
+        "  1   30.0%  #########",
+        "  2   10.0%  ###",
+        "  3    6.0%  ##",
+    ]
+
+
+def test_a_name_that_cannot_be_printed_is_escaped(trained, tmp_path, capsys):
+    (file,) = write_images(tmp_path, digits.split_digits(seed=5).test_images[:1])
+    odd = file.rename(tmp_path / "two\nlines.png")
+    assert run("predict", trained / "m.safetensors", odd) == 0
+    assert r"two\nlines.png: " in capsys.readouterr().out
+
+
+# Mistakes.
+
+
+def is_one_line(errors, words):
+    assert errors.startswith("scalargrad")
+    assert ": error: " in errors
+    assert errors[-1] == "\n"
+    assert errors[:-1].isprintable()
+    assert len(errors) < 600
+    assert words in errors
+
+
+NUMBERS = ["-1", "0", "nan", "inf", "two", "", "1e999"]
+MISTAKES = [  # the options, and what the error names
+    *(
+        ([option, number], option)
+        for option in ("--hidden", "--epochs", "--lr", "--batch-size", "--weight-decay", "--validation", "--seed")
+        for number in NUMBERS
+        if number != "0" or option not in ("--weight-decay", "--validation", "--seed")
+    ),
+    (["--validation", "1"], "--validation"),
+    (["--validation", "0.0001"], "--validation"),
+    (["--hidden"], "--hidden"),
+    (["--hidden", "100000", "100000"], "--hidden"),
+    (["--optimizer", "lbfgs"], "--optimizer"),
+    (["--optimizer", "sgd", "--lr", "1e300"], "smaller learning rate"),
+    (["--schedule", "weekly"], "--schedule"),
+    (["--schedule", "line\nbreak"], "--schedule"),
+    (["--seed", str(2**32)], "--seed"),
+    (["--save"], "--save"),
+    (["--save", ""], "--save"),
+    (["--save", "m.txt"], "m.txt"),
+    (["--save", "no/such/m.safetensors"], "no/such/m.safetensors"),
+    (["--out", ""], "--out"),
+    (["surplus"], "surplus"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), MISTAKES, ids=[repr(" ".join(options))[:30] for options, _ in MISTAKES])
+def test_a_mistake_is_one_line_and_nothing_is_written(options, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("digits", *TINY, *options) == 2
+    shown, errors = capsys.readouterr()
+    assert shown == ""
+    is_one_line(errors.replace("_", "-"), words.removeprefix("--"))
+    assert list(tmp_path.iterdir()) == []
+
+
+SAVES = [
+    "folder.safetensors",
+    "out/folder.safetensors",
+    "no/m.safetensors",
+    "notes.txt/m.safetensors",
+    "/proc/m.safetensors",
+]
+
+
+@pytest.mark.parametrize("save", SAVES)
+def test_a_place_that_cannot_hold_the_network_is_refused_before_training(save, tmp_path, capsys, monkeypatch):
+    for folder in ("folder.safetensors", "out/folder.safetensors"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "notes.txt").write_text("mine")
+    before = places_below(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(digits, "run", lambda *arguments: pytest.fail("it trained"))
+    assert run("digits", *TINY, "--out", "out", "--save", save) == 2
+    is_one_line(capsys.readouterr().err, save.removesuffix("/m.safetensors"))
+    assert places_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "dangling", "/proc/digits", "taken"])
+def test_a_place_that_cannot_hold_the_pictures_is_refused_before_training(out, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "taken" / "curves.png").mkdir(parents=True)
+    before = places_below(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(digits, "run", lambda *arguments: pytest.fail("it trained"))
+    assert run("digits", *TINY, "--out", out) == 2
+    is_one_line(capsys.readouterr().err, "where a file is to be" if out == "taken" else "cannot be written to")
+    assert places_below(tmp_path) == before
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+DAMAGE = {
+    "no folder": (lambda folder: folder.rename(folder.with_name("away")), "there is no folder"),
+    "a file": (
+        lambda folder: (folder.rename(folder.with_name("away")), folder.write_text("")),
+        "cannot be read as a folder",
+    ),
+    "a file less": (lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(), "t10k-labels-idx1-ubyte"),
+    "a file cut short": (
+        lambda folder: os.truncate(folder / "train-images-idx3-ubyte", 999),
+        "train-images-idx3-ubyte",
+    ),
+    "a label too high": (
+        lambda folder: (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(numpy.full(40, 10))),
+        "holds the label 10",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "words"), DAMAGE.values(), ids=DAMAGE)
+def test_data_that_are_not_mnist_are_named_and_nothing_is_written(damage, words, tmp_path, capsys):
+    folder = write_mnist(tmp_path / "data")
+    damage(folder)
+    before = places_below(tmp_path)
+    assert run("mnist", "--data", folder, "--out", tmp_path / "out", "--save", tmp_path / "m.safetensors") == 2
+    is_one_line(capsys.readouterr().err, words)
+    assert places_below(tmp_path) == before
+
+
+def untrained(folder, *sizes):
+    model = MLP(sizes[0], list(sizes[1:]), rng=0)
+    model.save(folder / "m.safetensors")
+
+
+def trained_with(loss, folder, *sizes):
+    model = MLP(sizes[0], list(sizes[1:]), rng=0)
+    inputs = numpy.zeros((2, sizes[0]))
+    targets = [0, 1] if loss == "cross_entropy" else numpy.zeros((2, sizes[-1]))
+    model.fit(inputs, targets, loss=loss, epochs=1, progress=False)
+    model.save(folder / "m.safetensors")
+
+
+def damage_a_number(folder):
+    contents = bytearray((folder / "m.safetensors").read_bytes())
+    contents[-1] ^= 1
+    (folder / "m.safetensors").write_bytes(contents)
+
+
+PREDICTIONS = {
+    "no network": (lambda folder: (folder / "m.safetensors").unlink(), "m.safetensors"),
+    "a folder": (
+        lambda folder: ((folder / "m.safetensors").unlink(), (folder / "m.safetensors").mkdir()),
+        "m.safetensors",
+    ),
+    "an empty file": (lambda folder: (folder / "m.safetensors").write_bytes(b""), "m.safetensors"),
+    "a network cut short": (lambda folder: os.truncate(folder / "m.safetensors", 999), "m.safetensors"),
+    "a flipped bit": (damage_a_number, "m.safetensors"),
+    "2 inputs": (lambda folder: trained_with("cross_entropy", folder, 2, 10), "takes 2 numbers and gives 10"),
+    "65 inputs": (lambda folder: trained_with("cross_entropy", folder, 65, 4, 10), "takes 65 numbers and gives 10"),
+    "9 outputs": (lambda folder: trained_with("cross_entropy", folder, 64, 9), "takes 64 numbers and gives 9"),
+    "another loss": (lambda folder: trained_with("mse", folder, 64, 10), "was trained with mse"),
+    "an untrained network": (lambda folder: untrained(folder, 64, 10), "was not trained by fit"),
+    "no picture": (lambda folder: (folder / "0.png").unlink(), "0.png"),
+    "a text": (lambda folder: (folder / "0.png").write_text("hello"), "0.png is not a picture"),
+    "an empty picture": (lambda folder: (folder / "0.png").write_bytes(b""), "0.png is empty"),
+    "a picture cut short": (lambda folder: os.truncate(folder / "0.png", 60), "0.png"),
+    "a blank picture": (lambda folder: write_images(folder, numpy.zeros((1, 64))), "0.png: the picture is blank"),
+}
+
+
+@pytest.mark.parametrize(("damage", "words"), PREDICTIONS.values(), ids=PREDICTIONS)
+def test_what_predict_cannot_use_is_named_in_one_line(damage, words, trained, tmp_path, capsys):
+    (tmp_path / "m.safetensors").write_bytes((trained / "m.safetensors").read_bytes())
+    write_images(tmp_path, digits.split_digits(seed=5).test_images[:2])
+    damage(tmp_path)
+    assert run("predict", tmp_path / "m.safetensors", tmp_path / "1.png", tmp_path / "0.png") == 2
+    shown, errors = capsys.readouterr()
+    assert shown == ""  # not even of the picture that was right
+    is_one_line(errors, words)
+
+
+# Ctrl-C.
+
+STAGES = ["split_digits", "learn", "plot_curves", "plot_confusion", "plot_images", "summarised", "write_summary"]
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "fit", "save"])
+def test_ctrl_c_at_any_stage_leaves_everything_as_it_was(stage, tmp_path, capsys, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "curves.png").write_text("old")
+    (tmp_path / "m.safetensors").write_text("old")
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MLP if stage in ("fit", "save") else digits, stage, interrupted)
+    assert run("digits", *TINY, "--out", tmp_path / "out", "--save", tmp_path / "m.safetensors") == 130
+    assert capsys.readouterr() == ("", "scalargrad digits: interrupted\n")
+    assert places_below(tmp_path) == ["m.safetensors", "out", "out/curves.png"]
+    assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {"old"}
+
+
+def test_what_fit_has_learned_before_a_ctrl_c_is_not_taken_for_the_result(tmp_path, capsys, monkeypatch):
+    def interrupted(history, measures):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(History, "add", interrupted)  # at the end of the first epoch: fit then returns
+    assert run("digits", *TINY, "--out", tmp_path / "out") == 130
+    assert capsys.readouterr() == ("", "scalargrad digits: interrupted\n")
+    assert list(tmp_path.iterdir()) == []

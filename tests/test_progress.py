@@ -1,0 +1,22 @@
+"""The bar for long work: where it shows, and what."""
+
+import io
+
+import pytest
+
+from scalargrad.progress import progress_bar
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("stream", "shown"), [(Terminal(), True), (io.StringIO(), False)])
+def test_the_bar_shows_every_measure_on_a_terminal_only(monkeypatch, stream, shown):
+    monkeypatch.setattr("sys.stderr", stream)
+    with progress_bar(total=2, unit="epoch") as show:
+        show(1, {"loss": 0.5, "accuracy": 0.75})
+        show(2, {"loss": 0.25, "accuracy": 1.0})
+    assert ("2/2" in stream.getvalue() and "loss=0.2500, accuracy=1.0000" in stream.getvalue()) == shown
+    assert shown or stream.getvalue() == ""
