@@ -90,17 +90,21 @@ def run_predict(options: argparse.Namespace) -> None:
 
 
 def side_of(model: Module, path: Path) -> int:
-    """Pixels of a side of the images that the model of this file reads. ValueError, if it is none that reads digits."""
+    """Pixels of a side of the images that the model of this file reads. ValueError, if it is none that reads digits.
+
+    >>> from scalargrad.nn import MLP
+    >>> side_of(MLP(64, [10], rng=0), Path("m.safetensors"))
+    8
+    """
     arguments = describe(model)["arguments"] or {}
     taken, given = arguments.get("fan_in"), arguments.get("fan_outs", [arguments.get("fan_out", 1)])[-1]
     sides = {side * side: side for side in SIDES}
-    if taken in sides and given == len(digits.CLASSES) and model.fitted_loss == "cross_entropy":
-        return sides[taken]
-    trained = f"was trained with {model.fitted_loss}" if model.fitted_loss else "was not trained by fit"
-    raise ValueError(
-        f"{path} is no network that reads digits: those take 64 or 784 numbers and give 10, and were trained with "
-        f"cross_entropy; this one takes {taken} numbers and gives {given}, and {trained}"
-    )
+    if taken not in sides or given != len(digits.CLASSES):
+        raise ValueError(
+            f"{path} is no network that reads digits: those take {' or '.join(map(str, sides))} numbers and give "
+            f"{len(digits.CLASSES)}; this one takes {taken} and gives {given}"
+        )
+    return sides[taken]
 
 
 def _add_training_options(

@@ -193,7 +193,7 @@ def _measures_of_validation(model: Module, objective: Objective, data: Data, eng
     if data.held_out is None:
         return {}
     inputs, targets = data.held_out
-    loss, outputs = measured(model, objective, inputs, targets, data.shape, engine)
+    loss, outputs = measured(model, objective, inputs, targets, engine)
     if not objective.measure:
         return {"val_loss": loss}
     return {"val_loss": loss, f"val_{objective.measure}": measure_of(objective, outputs, targets)}

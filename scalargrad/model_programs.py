@@ -56,23 +56,16 @@ def outputs_program(model: Module, dtype: str) -> "Compiled":
     return _kept(model, ("outputs", dtype), make)
 
 
-def measuring_program(model: Module, objective: Objective, dtype: str) -> "Compiled":
-    """See `loss_and_outputs`."""
+def loss_program(model: Module, objective: Objective, dtype: str) -> "Compiled":
+    """The loss of what a model returned for a sample, and the sample's target, (outputs, y)."""
 
     def make() -> "Compiled":
-        return compile(loss_and_outputs(model, objective), dtype=dtype)
+        def losses(outputs: Any, y: Any) -> list:
+            return [objective.loss(outputs, y)]
 
-    return _kept(model, ("measuring", objective, dtype), make)
+        return compile(losses, dtype=dtype)
 
-
-def loss_and_outputs(model: Module, objective: Objective) -> Callable[[Any, Any], list]:
-    """A function of a sample (x, y): its loss, and what the model returns for it, in one list."""
-
-    def measured(x: Any, y: Any) -> list:
-        outputs = model(x)
-        return [objective.loss(outputs, y), *flat(outputs)]
-
-    return measured
+    return _kept(model, ("loss", objective, dtype), make)
 
 
 def seconds_of_preparation(model: Module) -> dict[str, float]:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scalargrad.contexts import no_grad
 from scalargrad.model_programs import (
     flat,
-    loss_and_outputs,
-    measuring_program,
+    loss_program,
     outputs_program,
     rows_as_tuples,
     shape_of_outputs,
@@ -76,7 +75,7 @@ def evaluate(model: Module, X: Any, y: Any, loss: str | Callable | None = None, 
     inputs = checked_inputs(X)
     shape = shape_of_outputs(model, inputs)
     targets = objective.targets(y, shape, len(inputs))
-    mean_loss, outputs = measured(model, objective, inputs, targets, shape, engine)
+    mean_loss, outputs = measured(model, objective, inputs, targets, engine)
     if not objective.measure:
         return Evaluation(mean_loss)
     measure = measure_of(objective, outputs, targets)
@@ -90,24 +89,24 @@ def evaluate(model: Module, X: Any, y: Any, loss: str | Callable | None = None, 
 def outputs_of(model: Module, inputs: Any, engine: str = "compiled") -> Any:
     """What the model returns for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
     shape = shape_of_outputs(model, inputs)
-    if check_engine(engine) == "eager":
-        found = _one_by_one(model, lambda x: flat(model(x)), inputs)
-    else:
-        with in_mode(model, training=False):
+    with in_mode(model, training=False):
+        if check_engine(engine) == "eager":
+            found = _one_by_one(lambda x: flat(model(x)), inputs)
+        else:
             found = _in_parts(outputs_program(model, str(inputs.dtype)), inputs)
     return found.reshape(len(inputs), *shape)
 
 
 def measured(
-    model: Module, objective: Objective, inputs: Any, targets: Any, shape: tuple, engine: str = "compiled"
+    model: Module, objective: Objective, inputs: Any, targets: Any, engine: str = "compiled"
 ) -> tuple[float, Any]:
-    """The mean loss in evaluation, and the outputs: [rows, *shape]."""
-    if check_engine(engine) == "eager":
-        found = _one_by_one(model, loss_and_outputs(model, objective), inputs, targets)
+    """The mean loss in evaluation, and the outputs."""
+    outputs = outputs_of(model, inputs, engine)
+    if engine == "eager":
+        losses = _one_by_one(lambda outputs, y: [objective.loss(outputs, y)], outputs, targets)
     else:
-        with in_mode(model, training=False):
-            found = _in_parts(measuring_program(model, objective, str(inputs.dtype)), inputs, targets)
-    return float(found[:, 0].mean(dtype="float64")), found[:, 1:].reshape(len(inputs), *shape)
+        losses = _in_parts(loss_program(model, objective, str(inputs.dtype)), outputs, targets)
+    return float(losses.mean(dtype="float64")), outputs
 
 
 def check_engine(engine: str) -> str:
@@ -116,11 +115,11 @@ def check_engine(engine: str) -> str:
     return engine
 
 
-def _one_by_one(model: Module, function: Callable[..., list], *arrays: Any) -> Any:
+def _one_by_one(function: Callable[..., list], *arrays: Any) -> Any:
     import numpy
 
     rows = zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)
-    with in_mode(model, training=False), no_grad():
+    with no_grad():
         return numpy.array([[float(number) for number in function(*row)] for row in rows])
 
 

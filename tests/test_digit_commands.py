@@ -152,6 +152,22 @@ def test_one_seed_gives_one_network_and_another_seed_another():
     assert (first != other).any()
 
 
+def test_the_seed_gives_the_first_weights_and_the_order_of_the_images(monkeypatch):
+    weights, seeds = [], []
+
+    def watched(model, *arguments, rng, **options):
+        weights.append(model.layers[0].neurons[0].weights[0].data)
+        seeds.append(rng)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MLP, "fit", watched)
+    for seed in (1, 1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            digits.learn(digits.Settings(seed=seed), digits.split_digits(seed=0))
+    assert weights[0] == weights[1] != weights[2]
+    assert seeds == [1, 1, 2]
+
+
 def test_the_worst_images_are_those_with_the_highest_loss(monkeypatch):
     monkeypatch.setattr(digits, "WORST", 24)
     draws = numpy.random.default_rng(0)
@@ -455,9 +471,9 @@ PREDICTIONS = {
     "an empty file": (lambda folder: (folder / "m.safetensors").write_bytes(b""), "m.safetensors"),
     "a network cut short": (lambda folder: os.truncate(folder / "m.safetensors", 999), "m.safetensors"),
     "a flipped bit": (damage_a_number, "m.safetensors"),
-    "2 inputs": (lambda folder: trained_with("cross_entropy", folder, 2, 10), "takes 2 numbers and gives 10"),
-    "65 inputs": (lambda folder: trained_with("cross_entropy", folder, 65, 4, 10), "takes 65 numbers and gives 10"),
-    "9 outputs": (lambda folder: trained_with("cross_entropy", folder, 64, 9), "takes 64 numbers and gives 9"),
+    "2 inputs": (lambda folder: trained_with("cross_entropy", folder, 2, 10), "takes 2 and gives 10"),
+    "65 inputs": (lambda folder: trained_with("cross_entropy", folder, 65, 4, 10), "takes 65 and gives 10"),
+    "9 outputs": (lambda folder: trained_with("cross_entropy", folder, 64, 9), "takes 64 and gives 9"),
     "another loss": (lambda folder: trained_with("mse", folder, 64, 10), "was trained with mse"),
     "an untrained network": (lambda folder: untrained(folder, 64, 10), "was not trained by fit"),
     "no picture": (lambda folder: (folder / "0.png").unlink(), "0.png"),

@@ -250,13 +250,15 @@ def test_in_one_batch_a_weight_is_a_repetition(estimator):
 
 
 @ESTIMATORS
-def test_a_batch_of_zero_weights_is_skipped(estimator):
+@pytest.mark.parametrize("batch_size", [2, "auto"])
+def test_rows_of_weight_zero_take_no_part(estimator, batch_size):
     X, y = data_for(estimator)
-    weights = np.zeros(len(X))
-    weights[[0, 1, 2, 3, 4, 5]] = 1.0
-    model = estimator(**{**SMALL, "batch_size": 2}).fit(X, y, sample_weight=weights)
-    assert np.isfinite(weights_of(model)).all()
-    assert np.isfinite(model.loss_curve_).all()
+    settings = {**SMALL, "batch_size": batch_size, "alpha": 1.0}
+    many, targets = np.tile(X, (5, 1)), np.tile(y, 5)  # more than a batch of "auto"
+    weights = np.where(np.arange(len(many)) < len(X), 2.0, 0.0)
+    weighted = estimator(**settings).fit(many, targets, sample_weight=weights)
+    alone = estimator(**settings).fit(X, y, sample_weight=weights[: len(X)])
+    assert weights_of(weighted) == weights_of(alone)
 
 
 @ESTIMATORS
@@ -302,7 +304,9 @@ def test_training_that_was_cut_short_warns(estimator):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = estimator(**{**SMALL, "max_iter": 200, "tol": 1.0}).fit(X, y)
-        estimator(**SMALL).partial_fit(X, y, **({"classes": [0, 1]} if estimator is MLPClassifier else {}))
+        estimator(**{**SMALL, "max_iter": 1}).partial_fit(
+            X, y, **({"classes": [0, 1]} if estimator is MLPClassifier else {})
+        )
     assert model.n_iter_ == 12  # one better than none, and more than n_iter_no_change without progress
 
 
