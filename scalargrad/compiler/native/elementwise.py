@@ -73,25 +73,30 @@ def _take(code: KernelCode, index: str, *operands: str) -> str:
     return result
 
 
-def _random(code: KernelCode, *counters: str) -> str:
-    """Counters are vectors of 64-bit integers; see `scalargrad.randomness` for the formula."""
+def mixed(code: KernelCode, state: str, counter: str) -> str:
+    """The state of random() after one more counter: vectors of 64-bit integers. See `scalargrad.randomness`."""
     kind = f"<{code.width} x i64>"
+    state = code(f"add {kind} {code(f'add {kind} {state}, {counter}')}, {whole(code, GAMMA)}")
+    for shift, factor in ((30, FIRST), (27, SECOND), (31, None)):
+        state = code(f"xor {kind} {state}, {code(f'lshr {kind} {state}, {whole(code, shift)}')}")
+        if factor is not None:
+            state = code(f"mul {kind} {state}, {whole(code, factor)}")
+    return state
 
-    def whole(n: int) -> str:
-        n = n - 2**64 if n >= 2**63 else n
-        return f"<{', '.join([f'i64 {n}'] * code.width)}>"
 
-    state = whole(0)
-    for counter in counters:
-        state = code(f"add {kind} {code(f'add {kind} {state}, {counter}')}, {whole(GAMMA)}")
-        for shift, factor in ((30, FIRST), (27, SECOND), (31, None)):
-            state = code(f"xor {kind} {state}, {code(f'lshr {kind} {state}, {whole(shift)}')}")
-            if factor is not None:
-                state = code(f"mul {kind} {state}, {whole(factor)}")
-    bits = code(f"uitofp {kind} {code(f'lshr {kind} {state}, {whole(11)}')} to <{code.width} x double>")
+def random_number(code: KernelCode, state: str) -> str:
+    """The number in [0, 1) that the state after all counters stands for."""
+    kind = f"<{code.width} x i64>"
+    bits = code(f"uitofp {kind} {code(f'lshr {kind} {state}, {whole(code, 11)}')} to <{code.width} x double>")
     scale = f"<{', '.join(['double 0x3CA0000000000000'] * code.width)}>"  # 2**-53
     number = code(f"fmul <{code.width} x double> {bits}, {scale}")
     return number if code.number == "double" else code(f"fptrunc <{code.width} x double> {number} to {code.vector}")
+
+
+def whole(code: KernelCode, n: int) -> str:
+    """A 64-bit integer in every lane."""
+    n = n - 2**64 if n >= 2**63 else n
+    return f"<{', '.join([f'i64 {n}'] * code.width)}>"
 
 
 def counter(code: KernelCode, x: str) -> str:
@@ -141,6 +146,5 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "dot":        _dot,
     "batch_mean": lambda code, x: x,
     "copy":       lambda code, x: x,
-    "random":     _random,
 }
 # fmt: on

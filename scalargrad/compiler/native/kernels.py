@@ -8,13 +8,14 @@ product (`contraction_kernel`), and a fold of many operands into one (`fold_kern
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scalargrad.compiler.native.elementwise import ELEMENTWISE, counter
+from scalargrad.compiler.native.elementwise import ELEMENTWISE, counter, mixed, random_number, whole
 from scalargrad.compiler.native.kernel_code import KernelCode
 from scalargrad.compiler.native.vector_math import FUNCTIONS
 
 # Where an operand is. An affine one starts somewhere and advances evenly; a table names the place of each.
 ROW, ROW_TABLE = "row", "row table"  # of lanes
 NUMBER, NUMBER_TABLE = "number", "number table"  # uniform, the same for all lanes
+ROW_ONCE, NUMBER_ONCE = "row once", "number once"  # one place, for all rows of the instruction
 NUMBERS = "numbers"  # uniform rows one after another, where they are what the vector runs over
 WHOLE = "whole"  # a constant of 64-bit integers
 HEAD_RESULT = -1  # the number of the step that stands for what the head computed
@@ -42,6 +43,7 @@ class BodyCode:
 
     def __init__(self, code: KernelCode, body: Body) -> None:
         self.code, self.body = code, body
+        self.states: dict[int, tuple[list[str], int]] = {}  # of random steps: what `before` has mixed
         self.places = [self._fields(kind, f"operand {n}") for n, kind in enumerate(body.operands)]
         self.targets = [code.field(f"result {n} start") for n in range(len(body.stores))]
 
@@ -49,6 +51,16 @@ class BodyCode:
         if kind in (ROW, NUMBER):
             return self.code.field(f"{name} start"), self.code.field(f"{name} step")
         return (self.code.field(f"{name} start"),)
+
+    def before(self, lanes: str) -> None:
+        """What is the same for all rows of a panel: the first counters of random()."""
+        for number, step in enumerate(self.body.steps):
+            if step.op == "random":
+                once = [
+                    kind == "in" and self.body.operands[n] in (WHOLE, ROW_ONCE, NUMBER_ONCE) for kind, n in step.args
+                ]
+                count = [*once, False].index(False)
+                self.states[number] = self._mixed(number, lanes, "0", {}, count), count
 
     def row(self, lanes: str, index: str, head: list[str] | None = None) -> None:
         """As `run`, for those who have no use for what comes out of it."""
@@ -62,6 +74,9 @@ class BodyCode:
         code, results = self.code, {HEAD_RESULT: head or []}
         loaded: dict[int, list[str]] = {}
         for number, step in enumerate(self.body.steps):
+            if step.op == "random":
+                results[number] = [random_number(code, state) for state in self._mixed(number, lanes, index, results)]
+                continue
             args = []
             for kind, n in step.args:
                 if kind == "step":
@@ -70,11 +85,6 @@ class BodyCode:
                     if n not in loaded:
                         loaded[n] = self._load(n, lanes, index)
                     args.append(loaded[n])
-            if step.op == "random":
-                args = [
-                    operand if self._is_whole(where) else [counter(code, x) for x in operand]
-                    for where, operand in zip(step.args, args, strict=True)
-                ]
             results[number] = _computed(code, step.op, args)
         for target, number in zip(self.targets, self.body.stores, strict=True):
             offset = code.integer_mul(index, code.row_bytes if lanes else code.size)
@@ -83,25 +93,54 @@ class BodyCode:
                 code.store(x, address, v)
         return results
 
-    def _is_whole(self, where: tuple[str, int]) -> bool:
-        return where[0] == "in" and self.body.operands[where[1]] == WHOLE
+    def _mixed(
+        self, number: int, lanes: str, index: str, results: dict[int, list[str]], stop: int | None = None
+    ) -> list[str]:
+        """The states of a random step after its counters up to `stop`, from where `before` left off."""
+        code = self.code
+        states, first = self.states.get(number, ([whole(code, 0)] * code.vectors, 0))
+        for kind, n in self.body.steps[number].args[first:stop]:
+            counters = self._counters(n, lanes, index) if kind == "in" else [counter(code, x) for x in results[n]]
+            states = [mixed(code, state, x) for state, x in zip(states, counters, strict=True)]
+        return states
+
+    def _counters(self, number: int, lanes: str, index: str) -> list[str]:
+        """An operand as 64-bit integers. A number is converted once, not in every lane."""
+        code, kind = self.code, self.body.operands[number]
+        if kind == WHOLE:
+            return [self._in_all_lanes(self.places[number][0])] * code.vectors
+        if kind not in (NUMBER, NUMBER_TABLE, NUMBER_ONCE):
+            return [counter(code, x) for x in self._load(number, lanes, index)]
+        address = code.at(code.context("uniform", "ptr"), self._offset(number, index))
+        width, code.width = code.width, 1
+        one = code(f"extractelement <1 x i64> {counter(code, code.load(address))}, i32 0")
+        code.width = width
+        return [self._in_all_lanes(one)] * code.vectors
+
+    def _in_all_lanes(self, integer: str) -> str:
+        vector = f"<{self.code.width} x i64>"
+        one = self.code(f"insertelement {vector} poison, i64 {integer}, i32 0")
+        zeros = f"<{self.code.width} x i32> zeroinitializer"
+        return self.code(f"shufflevector {vector} {one}, {vector} poison, {zeros}")
 
     def _load(self, number: int, lanes: str, index: str) -> list[str]:
-        code, kind, place = self.code, self.body.operands[number], self.places[number]
-        if kind == WHOLE:
-            vector = f"<{code.width} x i64>"
-            one = code(f"insertelement {vector} poison, i64 {place[0]}, i32 0")
-            zeros = f"<{code.width} x i32> zeroinitializer"
-            return [code(f"shufflevector {vector} {one}, {vector} poison, {zeros}")] * code.vectors
+        code, kind = self.code, self.body.operands[number]
+        offset = self._offset(number, index)
         if kind == NUMBERS:
-            offset = code.integer_add(place[0], code.integer_mul(index, code.size))
             return [code.load(code.at(code.context("uniform", "ptr"), offset))]
-        if kind in (ROW, NUMBER):
-            offset = code.integer_add(place[0], code.integer_mul(index, place[1]))
-        else:
-            entry = code.table_entry(place[0], index)
-            offset = code.integer_mul(entry, code.row_bytes if kind == ROW_TABLE else code.size)
         return load_operand(code, kind, lanes, offset)
+
+    def _offset(self, number: int, index: str) -> str:
+        """Bytes from the start of the operand's bank."""
+        code, kind, place = self.code, self.body.operands[number], self.places[number]
+        if kind in (ROW_ONCE, NUMBER_ONCE):
+            return place[0]
+        if kind == NUMBERS:
+            return code.integer_add(place[0], code.integer_mul(index, code.size))
+        if kind in (ROW, NUMBER):
+            return code.integer_add(place[0], code.integer_mul(index, place[1]))
+        entry = code.table_entry(place[0], index)
+        return code.integer_mul(entry, code.row_bytes if kind == ROW_TABLE else code.size)
 
 
 def _computed(code: KernelCode, op: str, args: list[list[str]]) -> list[str]:
@@ -121,7 +160,7 @@ def _computed(code: KernelCode, op: str, args: list[list[str]]) -> list[str]:
 
 def load_operand(code: KernelCode, kind: str, lanes: str, offset: str) -> list[str]:
     """The vectors of a row of lanes, or those of a number in all lanes, so many bytes into its bank."""
-    if kind in (ROW, ROW_TABLE):
+    if kind in (ROW, ROW_TABLE, ROW_ONCE):
         address = code.at(lanes, offset)
         return [code.load(address, v) for v in range(code.vectors)]
     number = code.load_number(code.at(code.context("uniform", "ptr"), offset))
@@ -134,8 +173,13 @@ def load_operand(code: KernelCode, kind: str, lanes: str, offset: str) -> list[s
 def map_kernel(code: KernelCode, body: Body) -> None:
     """Each row of an instruction, each panel."""
     count = code.field("count")
-    row = BodyCode(code, body).row
-    code.over_panels(lambda lanes: code.loop(count, lambda index: row(lanes, index)))
+    inside = BodyCode(code, body)
+
+    def panel(lanes: str) -> None:
+        inside.before(lanes)
+        code.loop(count, lambda index: inside.row(lanes, index))
+
+    code.over_panels(panel)
 
 
 def uniform_kernel(code: KernelCode, body: Body) -> None:

@@ -10,7 +10,17 @@ from typing import Any
 from scalargrad.compiler.native import kernels, sums, transfers
 from scalargrad.compiler.native.groups import Group, Grouping
 from scalargrad.compiler.native.kernel_code import VECTORS, KernelCode
-from scalargrad.compiler.native.kernels import HEAD_RESULT, NUMBER, NUMBER_TABLE, NUMBERS, ROW, ROW_TABLE, WHOLE
+from scalargrad.compiler.native.kernels import (
+    HEAD_RESULT,
+    NUMBER,
+    NUMBER_ONCE,
+    NUMBER_TABLE,
+    NUMBERS,
+    ROW,
+    ROW_ONCE,
+    ROW_TABLE,
+    WHOLE,
+)
 from scalargrad.compiler.native.layout import Layout, layout, line, plane
 from scalargrad.compiler.native.machine import Machine
 from scalargrad.compiler.native.tasks import Task, tasks_of
@@ -186,8 +196,12 @@ class _Lowering:
         stores = tuple(number_of[id(task)] for task in group.stored)
         return kernels.Body((), tuple(steps), stores), operands
 
-    def _operand(self, column: Table, whole: int | None, vector: bool) -> tuple[str, list[int]]:
-        """The kind of an operand and its fields. `vector`: uniform rows are what the vector runs over."""
+    def _operand(self, column: Table, whole: int | None, vector: bool, counter: bool) -> tuple[str, list[int]]:
+        """The kind of an operand and its fields.
+
+        vector    uniform rows are what the vector runs over
+        counter   it is one of random(): worth telling apart if it is the same for all rows
+        """
         if whole is not None:
             return WHOLE, [whole]
         places, unit = self._places(column), self._bytes(column.bank)
@@ -197,12 +211,15 @@ class _Lowering:
             return (ROW_TABLE if column.bank == LANE else NUMBER_TABLE), [self._table(places)]
         if vector and step == 1:
             return NUMBERS, [start * unit]
+        if counter and step == 0:
+            return (ROW_ONCE if column.bank == LANE else NUMBER_ONCE), [start * unit]
         return (ROW if column.bank == LANE else NUMBER), [start * unit, step * unit]
 
     def _filled(self, body: kernels.Body, operands: list, group: Group, vector: bool) -> tuple[kernels.Body, list[int]]:
         kinds, fields = [], []
-        for column, whole in operands:
-            kind, more = self._operand(column, whole, vector)
+        counters = {n for step in body.steps if step.op == "random" for kind, n in step.args if kind == "in"}
+        for number, (column, whole) in enumerate(operands):
+            kind, more = self._operand(column, whole, vector, number in counters)
             kinds.append(kind)
             fields += more
         for task in group.stored:
