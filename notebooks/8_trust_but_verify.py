@@ -154,4 +154,6 @@ print("relu'(0) here:      ", zero.grad)
 # - Why does the complex step fail for `abs`? (What is the absolute value of $x + ih$?)
 # - Plant a mistake that `gradcheck` does **not** find. How large may a wrong term be, at which inputs?
 #
-# This was the last lesson. The whole engine is two short files, `ops.py` and `engine.py`: you can read them now.
+# The whole engine is two short files, `ops.py` and `engine.py`: you can read them now.
+#
+# Next: [MNIST from scalars](9_mnist_from_scalars.ipynb).

@@ -1,9 +1,10 @@
 """Build the lessons: run each script in percent format as a notebook, and keep its outputs.
 
     python notebooks/build.py             all of them
-    python notebooks/build.py 3 5         only the lessons 3 and 5
+    python notebooks/build.py 3 10        only the lessons 3 and 10
 
-The script is the source: edit it, then build. It takes nbclient, ipykernel and rsvg-convert (librsvg). A cell that
+The script is the source: edit it, then build. Lesson 9 shows MNIST if SCALARGRAD_DATA names its folder, as it should
+where the notebook is committed. It takes nbclient, ipykernel and rsvg-convert (librsvg). A cell that
 begins with `# %% figure="neuron.svg"` shows the drawing that is saved as figures/neuron.svg, for the README.
 """
 
@@ -37,7 +38,12 @@ class Cell(NamedTuple):
 
 def lessons() -> list[Path]:
     """The scripts, in the order of their numbers."""
-    return sorted(FOLDER.glob("[0-9]_*.py"))
+    return sorted(FOLDER.glob("[0-9]*_*.py"), key=number_of)
+
+
+def number_of(lesson: Path) -> int:
+    """10 of 10_a_scikit_learn_estimator.py."""
+    return int(lesson.name.split("_")[0])
 
 
 def cells_of_script(path: Path) -> list[Cell]:
@@ -131,7 +137,7 @@ def build(path: Path) -> None:
 
 if __name__ == "__main__":
     for lesson in lessons():
-        if not sys.argv[1:] or lesson.name[0] in sys.argv[1:]:
+        if not sys.argv[1:] or str(number_of(lesson)) in sys.argv[1:]:
             build(lesson)
             print(f"{lesson.stem}.ipynb")
     for drawing in ("training_loop", "network"):  # drawn by hand

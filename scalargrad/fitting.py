@@ -11,7 +11,7 @@ from typing import Any
 
 from scalargrad.compiler import TraceError
 from scalargrad.learners import LEARNERS, Counters, Task
-from scalargrad.model_programs import flat, seconds_of_preparation, shape_of_outputs
+from scalargrad.model_programs import seconds_of_preparation, shape_of_outputs
 from scalargrad.nn.module import Module, in_mode
 from scalargrad.objectives import Objective, measure_of, objective_of, refuse_one_class
 from scalargrad.optim import Optimizer
@@ -127,12 +127,11 @@ def fit(
     """See `Module.fit`."""
     objective, schedule = objective_of(settings.loss), schedule_of(settings.schedule)
     data = Data(model, objective, X, y, validation, sample_weight, settings.rng)
-    optimizer, parameters = settings.optimizer, model.parameters()
-    # All numbers that training changes: parameters and buffers.
-    values = list(dict.fromkeys([*parameters, *flat([array for _, array in model.named_arrays()])]))
+    optimizer = settings.optimizer
     run = Run(model, optimizer, settings.epochs)
-    stopping = EarlyStopping(settings.early_stopping, values) if settings.early_stopping else None
-    run.details = Details(stopping, parameters, values, _description(model, objective, settings, schedule, data))
+    details = run.details = Details(model, lambda: _description(model, objective, settings, schedule, data))
+    stopping = EarlyStopping(settings.early_stopping, details.values) if settings.early_stopping else None
+    details.stopping = stopping
     task = Task(
         model,
         objective,
@@ -151,7 +150,7 @@ def fit(
 
     with in_mode(model, training=True):
         with _fitted_with(model, objective):
-            learner = run.details.learner = _learner(task, settings, run.history, validate)
+            learner = details.learner = _learner(task, settings, run.history, validate)
             if resume is not None:
                 learner.go_on_from(read_run(resume, run))
         rows = task.rows

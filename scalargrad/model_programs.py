@@ -45,11 +45,11 @@ def training_program(
 
 
 def outputs_program(model: Module, dtype: str) -> "Compiled":
-    """What the model returns for a sample."""
+    """What the model returns for a sample, as the only item of a list: a number alone would be its mean."""
 
     def make() -> "Compiled":
         def outputs(x: Any) -> list:
-            return flat(model(x))
+            return [model(x)]
 
         return compile(outputs, dtype=dtype)
 
@@ -95,7 +95,7 @@ def shape_of_outputs(model: Module, inputs: Any) -> tuple[int, ...]:
     """
     try:
         with in_mode(model, training=False), no_grad():
-            return _shape(model(rows_as_tuples(inputs[0])))
+            return shape_of(model(rows_as_tuples(inputs[0])))
     except (TypeError, ValueError) as error:
         raise type(error)(f"the model does not take rows of the shape {inputs.shape[1:]}: {error}") from error
 
@@ -114,5 +114,6 @@ def flat(outputs: Any) -> list:
     return [value for part in outputs for value in flat(part)] if isinstance(outputs, tuple | list) else [outputs]
 
 
-def _shape(outputs: Any) -> tuple[int, ...]:
-    return (len(outputs), *_shape(outputs[0])) if isinstance(outputs, tuple | list) else ()
+def shape_of(outputs: Any) -> tuple[int, ...]:
+    """() for a Value, (k,) for a tuple of k, and so on."""
+    return (len(outputs), *shape_of(outputs[0])) if isinstance(outputs, tuple | list) else ()

@@ -9,6 +9,7 @@ from scalargrad.model_programs import (
     loss_program,
     outputs_program,
     rows_as_tuples,
+    shape_of,
     shape_of_outputs,
 )
 from scalargrad.nn.module import Module, in_mode
@@ -88,13 +89,10 @@ def evaluate(model: Module, X: Any, y: Any, loss: str | Callable | None = None, 
 
 def outputs_of(model: Module, inputs: Any, engine: str = "compiled") -> Any:
     """What the model returns for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
-    shape = shape_of_outputs(model, inputs)
     with in_mode(model, training=False):
         if check_engine(engine) == "eager":
-            found = _one_by_one(lambda x: flat(model(x)), inputs)
-        else:
-            found = _in_parts(outputs_program(model, str(inputs.dtype)), inputs)
-    return found.reshape(len(inputs), *shape)
+            return _one_by_one(model, inputs)
+        return _in_parts(outputs_program(model, str(inputs.dtype)), inputs)[:, 0]
 
 
 def measured(
@@ -103,7 +101,7 @@ def measured(
     """The mean loss in evaluation, and the outputs."""
     outputs = outputs_of(model, inputs, engine)
     if engine == "eager":
-        losses = _one_by_one(lambda outputs, y: [objective.loss(outputs, y)], outputs, targets)
+        losses = _one_by_one(objective.loss, outputs, targets)
     else:
         losses = _in_parts(loss_program(model, objective, str(inputs.dtype)), outputs, targets)
     return float(losses.mean(dtype="float64")), outputs
@@ -115,12 +113,14 @@ def check_engine(engine: str) -> str:
     return engine
 
 
-def _one_by_one(function: Callable[..., list], *arrays: Any) -> Any:
+def _one_by_one(function: Callable, *arrays: Any) -> Any:
+    """What the function returns for each row, as an array."""
     import numpy
 
-    rows = zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)
     with no_grad():
-        return numpy.array([[float(number) for number in function(*row)] for row in rows])
+        found = [function(*row) for row in zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)]
+    numbers = numpy.array([[float(number) for number in flat(outputs)] for outputs in found])
+    return numbers.reshape(len(found), *shape_of(found[0]))
 
 
 def _in_parts(program: Any, *arrays: Any) -> Any:

@@ -6,13 +6,15 @@ best epoch so far, and the history. The file says what the run depends on, too, 
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
 from scalargrad.engine import Value
 from scalargrad.learners import Counters
+from scalargrad.model_programs import flat
+from scalargrad.nn.module import Module
 from scalargrad.optim import Optimizer
 from scalargrad.safetensors_file import read_arrays, write_arrays
 from scalargrad.training import EarlyStopping, Run
@@ -20,21 +22,30 @@ from scalargrad.training import EarlyStopping, Run
 CURVE = "history."  # before the name of a measure
 
 
-@dataclass
 class Details:
-    """What belongs to a run besides what its callbacks see.
+    """What belongs to a run besides what its callbacks see. Most of it is asked for by checkpoints only.
 
-    parameters    of the model
-    values        that training changes: these, and buffers
-    description   all that it depends on, by name
-    learner       what does the epochs, once they begin
+    describe   says all that the run depends on, by name
+    learner    what does the epochs, once they begin
     """
 
-    stopping: EarlyStopping | None
-    parameters: Sequence[Value]
-    values: Sequence[Value]
-    description: dict[str, Any]
-    learner: Any = None
+    def __init__(self, model: Module, describe: Callable[[], dict[str, Any]]) -> None:
+        self.model, self.describe = model, describe
+        self.stopping: EarlyStopping | None = None
+        self.learner: Any = None
+
+    @cached_property
+    def parameters(self) -> list[Value]:
+        return list(self.model.parameters())
+
+    @cached_property
+    def values(self) -> list[Value]:
+        """All numbers that training changes: parameters and buffers."""
+        return list(dict.fromkeys([*self.parameters, *flat([array for _, array in self.model.named_arrays()])]))
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        return self.describe()
 
 
 class Checkpoint:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import subprocess
 import sys
 
 import numpy as np
@@ -20,6 +21,7 @@ from scalargrad.plots import (
 )
 from scalargrad.plots.mistakes import MISTAKEN
 from scalargrad.plots.places import CLASSES
+from tests.test_package import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -329,3 +331,12 @@ def test_no_picture_touches_pyplot(tmp_path):
         assert "matplotlib.pyplot" not in sys.modules
     finally:
         sys.modules.update(modules)
+
+
+def test_a_notebook_shows_a_figure_without_pyplot():
+    code = (
+        "import sys; from scalargrad.plots import plot_points; "
+        "picture = plot_points([[0.0, 1.0], [1.0, 0.0]], [0, 1], 't')._repr_png_(); "
+        "assert picture.startswith(b'\\x89PNG') and 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,6 +1,8 @@
 """What all the pictures share: a figure, the frame around a panel, the legend."""
 
 from collections.abc import Sequence
+from functools import cache
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from scalargrad.drawing.palette import LIGHT
@@ -15,9 +17,22 @@ TITLE_LETTER = 0.1  # inches that a letter of a title takes, generously
 
 def new_figure(width: float, height: float) -> "Figure":
     """A figure of its own, in inches: pyplot, which keeps every figure that it makes, is not asked."""
+    return _figure_class()(figsize=(width, height), dpi=150, layout="constrained", facecolor=LIGHT["ground"])
+
+
+@cache
+def _figure_class() -> type["Figure"]:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor=LIGHT["ground"])
+    class NotebookFigure(Figure):
+        """Notebooks show figures once pyplot has made one; these are shown without it."""
+
+        def _repr_png_(self) -> bytes:
+            picture = BytesIO()
+            self.savefig(picture, format="png")
+            return picture.getvalue()
+
+    return NotebookFigure
 
 
 def frame(axes: "Axes") -> None:
