@@ -438,11 +438,12 @@ class _Lowering:
                     self._dense_outer(group, vectors, first, tiles, target[:2])
                     first += tiles * vectors * width
         (left, left_fields), (right, right_fields) = self._matrix(upstream), self._matrix(inputs)
-        many = 3 if self.machine.registers == 16 else 6
+        # Their sums, the upstream rows and an input must fit into the registers: one spilled sum costs half the speed.
+        many, wide = (3, 3) if self.machine.registers == 16 else (6, 4)
         first_row = 0
         for height, row_tiles in heights(rows, many):
             first_term = first
-            for width, term_tiles in heights(terms - first, 4) if terms > first else ():
+            for width, term_tiles in heights(terms - first, wide) if terms > first else ():
                 name = self._kernel(
                     ("outer", height, width, left, right, stride == 1, single),
                     partial(
@@ -455,6 +456,8 @@ class _Lowering:
                         single=single,
                     ),
                 )
+                if not single:  # their sums wait there
+                    self.aside = max(self.aside, -(-term_tiles * height * width // VECTORS))
                 record = [row_tiles, term_tiles, inputs.rows.shape[0], first_row, first_term]
                 self._add(head.stage, 1, name, [*record, *left_fields, *right_fields, *target], group)
                 first_term += width * term_tiles

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from scalargrad.compiler.native.kernel_code import KernelCode
 from scalargrad.compiler.native.kernels import Body, BodyCode, MatrixCode, chunk, in_vectors
 
+COLUMNS_OF_PART = 48  # of an outer product: so many places of a few rows fill a third of the first cache
+
 
 def _over_lanes(code: KernelCode, start: list[tuple[str, str]], turn: Callable[..., list[str]]) -> list[str]:
     """turn(lanes, masks, *sums) for each panel; masks are None where all lanes are samples."""
@@ -70,6 +72,9 @@ def outer_kernel(
 ) -> None:
     """out[r, k] = sum over columns and lanes of upstream[r, c] * inputs[c, k], `height` x `width` at a time.
 
+    The columns come in parts, so that the upstream rows of a part stay in the first cache while all terms pass by; the
+    sums of a tile wait in memory of the thread meanwhile.
+
     adjacent   results of one row follow each other in memory
     single     there is one column
     """
@@ -77,38 +82,77 @@ def outer_kernel(
     first_row, first_term = code.field("first row"), code.field("first term")
     above, below = MatrixCode(code, upstream, "upstream"), MatrixCode(code, inputs, "inputs")
     target, row_step, term_step = code.field("result start"), code.field("result step"), code.field("result stride")
-    zeros = [(code.vector, code.constant(-0.0))] * (height * width)
+    vector_bytes = code.width * code.size
+    zero = code.constant(-0.0)
 
-    def tile(i: str, j: str) -> None:
+    def row_tile(i: str) -> None:
         my_rows = [code.integer_add(code.integer_add(first_row, code.integer_mul(i, height)), h) for h in range(height)]
-        my_terms = [code.integer_add(code.integer_add(first_term, code.integer_mul(j, width)), w) for w in range(width)]
         begins = [above.row(row) for row in my_rows]
 
-        def turn(lanes: str, masks: list[str] | None, *sums: str) -> list[str]:
-            def column(c: str, *sums: str) -> list[str]:
-                ups = [above.load(lanes, begin, c) for begin in begins]
-                xs = [below.load(lanes, below.row(c), k) for k in my_terms]
-                if masks:  # what padded lanes hold must not count, not even as 0 times inf
-                    ups, xs = (
-                        [[code.select(m, x, code.constant(0.0)) for m, x in zip(masks, row, strict=True)] for row in of]
-                        for of in (ups, xs)
-                    )
-                results = list(sums)
-                for v in range(code.vectors):
-                    for h in range(height):
-                        for w in range(width):
-                            place = h * width + w
-                            results[place] = code.multiply_add(ups[h][v], xs[w][v], results[place])
-                return results
+        def my_terms(j: str) -> list[str]:
+            first = code.integer_add(first_term, code.integer_mul(j, width))
+            return [code.integer_add(first, w) for w in range(width)]
 
-            return column("0", *sums) if single else code.loop(columns, column, [(code.vector, s) for s in sums])
+        def waiting(j: str) -> str:
+            """Where the sums of a tile wait."""
+            return code.at(code.context("scratch", "ptr"), code.integer_mul(j, height * width * vector_bytes))
 
-        sums = _over_lanes(code, zeros, turn)
-        for h, row in enumerate(my_rows):
-            start = code.integer_add(target, code.integer_mul(row, row_step))
-            _store_totals(code, sums[h * width : (h + 1) * width], start, my_terms, term_step, adjacent)
+        def added(lanes: str, masks: list[str] | None, j: str, c: str, sums: tuple[str, ...]) -> list[str]:
+            ups = [above.load(lanes, begin, c) for begin in begins]
+            xs = [below.load(lanes, below.row(c), k) for k in my_terms(j)]
+            if masks:  # what padded lanes hold must not count, not even as 0 times inf
+                ups, xs = (
+                    [[code.select(m, x, code.constant(0.0)) for m, x in zip(masks, row, strict=True)] for row in of]
+                    for of in (ups, xs)
+                )
+            results = list(sums)
+            for v in range(code.vectors):
+                for h in range(height):
+                    for w in range(width):
+                        place = h * width + w
+                        results[place] = code.multiply_add(ups[h][v], xs[w][v], results[place])
+            return results
 
-    code.loop(rows, lambda i: code.loop(terms, lambda j: tile(i, j)) and None)
+        def finish(j: str, sums: list[str]) -> None:
+            for h, row in enumerate(my_rows):
+                start = code.integer_add(target, code.integer_mul(row, row_step))
+                of_row = sums[h * width : (h + 1) * width]
+                _store_totals(code, of_row, start, my_terms(j), term_step, adjacent)
+
+        if single:
+            start = [(code.vector, zero)] * (height * width)
+
+            def tile(j: str) -> None:
+                finish(j, _over_lanes(code, start, lambda lanes, masks, *sums: added(lanes, masks, j, "0", sums)))
+
+            code.loop(terms, tile)
+            return
+
+        def panel(lanes: str, masks: list[str] | None) -> list[str]:
+            def part(first: str) -> None:
+                last = code.integer_min(code.integer_add(first, COLUMNS_OF_PART), columns)
+
+                def tile(j: str) -> None:
+                    place = waiting(j)
+                    sums = [(code.vector, code.load(place, n)) for n in range(height * width)]
+                    found = code.loop(last, lambda c, *sums: added(lanes, masks, j, c, sums), sums, first=first)
+                    for n, x in enumerate(found):
+                        code.store(x, place, n)
+
+                code.loop(terms, tile)
+
+            code.loop(columns, part, step=COLUMNS_OF_PART)
+            return []
+
+        def clear(j: str) -> None:
+            for n in range(height * width):
+                code.store(zero, waiting(j), n)
+
+        code.loop(terms, clear)
+        _over_lanes(code, [], panel)
+        code.loop(terms, lambda j: finish(j, [code.load(waiting(j), n) for n in range(height * width)]))
+
+    code.loop(rows, row_tile)
 
 
 def _store_totals(code: KernelCode, sums: list[str], start: str, terms: list[str], stride: str, adjacent: bool) -> None:

@@ -49,10 +49,14 @@ class Task:
 
 @dataclass
 class Stages:
-    """When rows are there."""
+    """When rows are there.
+
+    copied   for each lane row the uniform row that it is a copy of, or -1
+    """
 
     lanes: Any
     uniform: Any
+    copied: Any
     last: int = 0
     constants: dict[int, float] = field(default_factory=dict)
 
@@ -61,7 +65,9 @@ def tasks_of(program: Program) -> list[Task]:
     """The tasks of a planned program, in its order, with the copies of its `moves` at the end."""
     import numpy
 
-    stages = Stages(numpy.zeros(program.lane_rows, int), numpy.zeros(program.uniform_rows, int))
+    stages = Stages(
+        numpy.zeros(program.lane_rows, int), numpy.zeros(program.uniform_rows, int), numpy.full(program.lane_rows, -1)
+    )
     stages.constants = program.numbers
     tasks = []
     for instruction in program.instructions:
@@ -69,7 +75,9 @@ def tasks_of(program: Program) -> list[Task]:
             continue
         stage = max((int(_stages_of(table, stages).max(initial=0)) for table in instruction.args), default=0)
         rows = instruction.rows
-        task = _task(instruction, stage, rows, stages.constants)
+        task = _task(instruction, stage, rows, stages)
+        if instruction.name == "broadcast":
+            stages.copied[rows] = instruction.args[0].rows
         stages.last = max(stages.last, stage + (instruction.bank == LANE or task.sums_lanes))
         (stages.lanes if instruction.bank == LANE else stages.uniform)[rows] = stage + task.sums_lanes
         tasks.append(task)
@@ -77,8 +85,20 @@ def tasks_of(program: Program) -> list[Task]:
         stages.last += 1  # what may fail is over before the step is made
     for source, target in program.moves:
         tasks.append(Task("map", "copy", UNIFORM, stages.last, target.rows, (source,), (None,), "update"))
+    tasks = _without_unread_copies(program, tasks, stages.copied)
     _delay(program, tasks)
     return tasks
+
+
+def _without_unread_copies(program: Program, tasks: list[Task], copied: Any) -> list[Task]:
+    """Kernels that read an operand from one place for all lanes have made many copies in lanes needless."""
+    import numpy
+
+    read = numpy.zeros(program.lane_rows, bool)
+    for table in [*(column for task in tasks for column in task.columns), *program.outputs()]:
+        if table is not None and table.bank == LANE:
+            read[table.rows.ravel()] = True
+    return [task for task in tasks if task.bank != LANE or read[task.rows].any() or (copied[task.rows] < 0).any()]
 
 
 def _delay(program: Program, tasks: list[Task]) -> None:
@@ -101,7 +121,7 @@ def _stages_of(table: Table, stages: Stages) -> Any:
     return (stages.lanes if table.bank == LANE else stages.uniform)[table.rows]
 
 
-def _task(instruction: Instruction, stage: int, rows: Any, constants: dict[int, float]) -> Task:
+def _task(instruction: Instruction, stage: int, rows: Any, stages: Stages) -> Task:
     name = instruction.op.name if instruction.op and instruction.name == "map" else instruction.name
     described = (str(instruction), instruction.module, instruction.work)
     if instruction.name in ("outer", "lane_sum"):
@@ -118,7 +138,8 @@ def _task(instruction: Instruction, stage: int, rows: Any, constants: dict[int, 
     widths = [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
     if widths and max(widths) > WIDEST:
         return Task("fold", name, instruction.bank, stage, rows, instruction.args, (), *described)
-    columns = tuple(column for table in instruction.args for column in _columns(table))
+    constants = stages.constants
+    columns = tuple(_original(column, stages.copied) for table in instruction.args for column in _columns(table))
     if name == "pow" and (exponent := _constant(columns[1], constants)) in POWERS:
         name, columns = POWERS[exponent], columns[:1]
     whole = tuple(_whole(_constant(c, constants)) if name == "random" else None for c in columns)
@@ -138,6 +159,13 @@ def _product_columns(weights: Table, inputs: Table) -> tuple[Table, Table]:
 
 def _columns(table: Table) -> list[Table]:
     return [table] if table.rows.ndim == 1 else [Table(table.bank, column) for column in table.rows.T]
+
+
+def _original(column: Table, copied: Any) -> Table:
+    """The uniform rows that all of these are copies of, if they are."""
+    if column.bank == LANE and (originals := copied[column.rows]).min(initial=0) >= 0:
+        return Table(UNIFORM, originals)
+    return column
 
 
 def _constant(table: Table, constants: dict[int, float]) -> float | None:
