@@ -1,7 +1,7 @@
 """`model.fit`: from a user's arrays to a trained model. What can be wrong is found before anything changes."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from os import PathLike
 from typing import Any
 
+from scalargrad.checkpoint import describe as describe_model
 from scalargrad.compiler import TraceError
 from scalargrad.learners import LEARNERS, Counters, Task
 from scalargrad.model_programs import seconds_of_preparation, shape_of_outputs
@@ -18,7 +19,7 @@ from scalargrad.optim import Optimizer
 from scalargrad.prediction import measured
 from scalargrad.progress import progress_bar
 from scalargrad.randomness import shuffled
-from scalargrad.resuming import Details, describe_optimizer, read_run
+from scalargrad.resuming import Checkpoint, Details, describe, read_run
 from scalargrad.samples import checked_inputs, checked_weights
 from scalargrad.schedules import Constant, Schedule, schedule_of
 from scalargrad.training import EarlyStopping, History, Measures, Run
@@ -36,11 +37,12 @@ class Settings:
     batch_size: int | None
     l2: float
     early_stopping: int | None
-    callbacks: tuple[Callable, ...]
+    callbacks: Sequence[Callable]
     rng: int
     engine: str
     progress: bool
     schedule: str | Schedule | None
+    augment: Callable | None
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
@@ -55,9 +57,15 @@ class Settings:
             raise ValueError(f"rng is a seed below 2**52, got {self.rng}")
         if not (isinstance(self.l2, Real) and isfinite(self.l2) and self.l2 >= 0.0):
             raise ValueError(f"l2 is a number from 0 on, got {self.l2!r}")
+        if not isinstance(self.callbacks, Iterable):
+            raise TypeError(f"callbacks is a list of functions of the run, got {self.callbacks!r}")
         for callback in self.callbacks:
             if not callable(callback):
                 raise TypeError(f"a callback is a function of the run, got {callback!r}")
+        if self.augment is not None and not callable(self.augment):
+            raise TypeError(
+                f"augment is a function (images, seed, epoch) -> images such as Shift(1), got {self.augment!r}"
+            )
         if self.engine not in LEARNERS:
             raise ValueError(f"engine {self.engine!r} is not known; there are {', '.join(LEARNERS)}")
 
@@ -83,7 +91,7 @@ class Data:
         inputs = checked_inputs(X)
         self.shape = shape_of_outputs(model, inputs)
         targets = objective.targets(y, self.shape, len(inputs))
-        weights = None if sample_weight is None else checked_weights(sample_weight, len(inputs))
+        weights = None if sample_weight is None else _shares(checked_weights(sample_weight, len(inputs)), inputs.dtype)
         self.held_out: tuple[Any, Any] | None = None
         if isinstance(validation, Real) and not isinstance(validation, bool):
             kept, put_aside = _split(len(inputs), float(validation), seed)
@@ -98,7 +106,15 @@ class Data:
             if not len(weights):
                 raise ValueError("sample_weight is 0 for every row that is left to train on")
         refuse_one_class(objective, targets)
+        self._refuse_targets_beyond(inputs.dtype, targets)
         self.inputs, self.targets, self.weights = inputs, targets, weights
+
+    def _refuse_targets_beyond(self, dtype: Any, targets: Any) -> None:
+        import numpy
+
+        largest = abs(targets).max()
+        if largest > numpy.finfo(dtype).max:
+            raise ValueError(f"y holds {largest:g}, which is beyond {dtype}, the type of X: scale the targets")
 
     def _other_samples(self, model: Module, objective: Objective, inputs: Any, validation: Any) -> tuple[Any, Any]:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
@@ -129,7 +145,8 @@ def fit(
     data = Data(model, objective, X, y, validation, sample_weight, settings.rng)
     optimizer = settings.optimizer
     run = Run(model, optimizer, settings.epochs)
-    details = run.details = Details(model, lambda: _description(model, objective, settings, schedule, data))
+    rule = describe(optimizer, but=("state", "steps"))  # now: callbacks may change the rate
+    details = run.details = Details(model, lambda: _description(model, objective, rule, settings, schedule, data))
     stopping = EarlyStopping(settings.early_stopping, details.values) if settings.early_stopping else None
     details.stopping = stopping
     task = Task(
@@ -143,6 +160,7 @@ def fit(
         settings.batch_size,
         float(settings.l2),
         int(settings.rng),
+        settings.augment,
     )
 
     def validate() -> Measures:
@@ -155,11 +173,18 @@ def fit(
                 learner.go_on_from(read_run(resume, run))
         rows = task.rows
         with progress_bar(rows * run.epochs, " samples", settings.progress, done=run.epoch * rows) as show:
-            callbacks: list[Callable] = [*([stopping] if stopping else []), *settings.callbacks]
+            # Checkpoints come last: what other callbacks change belongs to the run.
+            callbacks = sorted(settings.callbacks, key=lambda callback: isinstance(callback, Checkpoint))
+            callbacks = [stopping, *callbacks] if stopping else callbacks
             run.go(learner.epoch, validate, callbacks, lambda done, found: show(run.epoch * rows + done, found))
     if stopping and run.history.stopped != "interrupted":
         stopping.restore()
     return run.history
+
+
+def _shares(weights: Any, dtype: Any) -> Any:
+    """Only ratios of weights count: as shares of the largest one they fit into every type."""
+    return (weights / weights.max()).astype(dtype)
 
 
 @contextmanager
@@ -212,25 +237,27 @@ def _split(rows: int, fraction: float, seed: int) -> tuple[Any, Any]:
 
 
 def _description(
-    model: Module, objective: Objective, settings: Settings, schedule: Schedule | None, data: Data
+    model: Module, objective: Objective, optimizer: str, settings: Settings, schedule: Schedule, data: Data
 ) -> dict[str, Any]:
     """All that a run depends on and that a resumed one must share."""
     description = {
-        "model": f"{type(model).__name__} {[(name, array.shape) for name, array in model.state_dict().items()]}",
+        "model": str(describe_model(model)),
+        "arrays": str([(name, array.shape) for name, array in model.state_dict().items()]),
         "loss": objective.name,
-        "optimizer": describe_optimizer(settings.optimizer),
-        "batch_size": settings.batch_size,
-        "l2": settings.l2,
-        "early_stopping": settings.early_stopping,
-        "rng": settings.rng,
+        "optimizer": optimizer,
+        "batch_size": None if settings.batch_size is None else int(settings.batch_size),
+        "l2": float(settings.l2),
+        "early_stopping": None if settings.early_stopping is None else int(settings.early_stopping),
+        "rng": int(settings.rng),
         "engine": settings.engine,
-        "schedule": repr(schedule),
+        "schedule": describe(schedule),
+        "augment": describe(settings.augment),
         "dtype": str(data.inputs.dtype),
         "rows": len(data.inputs),
         "data": data.fingerprint(),
     }
     if schedule != Constant():
-        description["epochs"] = settings.epochs
+        description["epochs"] = int(settings.epochs)
     return description
 
 

@@ -1,15 +1,15 @@
 """What does an epoch of training: compiled code, or Values one sample after another. Both take the same steps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from scalargrad import randomness
-from scalargrad.engine import Value
+from scalargrad.engine import Value, topological_order
 from scalargrad.losses import l2 as sum_of_squares
-from scalargrad.model_programs import flat, rows_as_tuples, training_program
+from scalargrad.model_programs import one_value, rows_as_tuples, training_program
 from scalargrad.nn.module import Module
 from scalargrad.objectives import Objective
-from scalargrad.ops import dot, mean
+from scalargrad.ops import batch_mean, dot, mean
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule
 from scalargrad.training import Measures, Watch
@@ -21,6 +21,7 @@ class Task(NamedTuple):
     inputs      [rows, ...], and what belongs to each row: targets [rows, ...], and weights [rows] or None
     batch_size  rows of a step; None: all
     seed        of the order of rows in each epoch
+    augment     (inputs, seed, epoch) -> the inputs of an epoch, or None
     """
 
     model: Module
@@ -33,6 +34,18 @@ class Task(NamedTuple):
     batch_size: int | None
     l2: float
     seed: int
+    augment: Callable[[Any, int, int], Any] | None = None
+
+    def inputs_of(self, epoch: int) -> Any:
+        """What the model sees in that epoch, counted over all fits."""
+        if self.augment is None:
+            return self.inputs
+        import numpy
+
+        changed = numpy.ascontiguousarray(self.augment(self.inputs, self.seed, epoch), self.inputs.dtype)
+        if changed.shape != self.inputs.shape:
+            raise ValueError(f"augment returned the shape {changed.shape} for inputs of {self.inputs.shape}")
+        return changed
 
     @property
     def rows(self) -> int:
@@ -69,12 +82,12 @@ class CompiledLearner:
         self.task = task
         weighted = task.weights is not None
         self.program, score = training_program(task.model, task.objective, task.l2, weighted, str(task.inputs.dtype))
-        self.arrays = [task.inputs, task.targets, *([task.weights] if weighted else [])]
+        self.others = [task.targets, *([task.weights] if weighted else [])]
         self.trainer = self.program.trainer(
             task.optimizer, task.batch_size, task.seed, task.schedule, {"score": score} if task.objective.score else {}
         )
         self.steps = epochs * task.steps_of_an_epoch  # of the schedule
-        self.trainer.prepare(*self.arrays)
+        self.trainer.prepare(task.inputs, *self.others)
         _refuse_strangers(self.program.parameters, task.model)
         self.go_on_from(counters)
 
@@ -89,7 +102,7 @@ class CompiledLearner:
         def watched(rows: int, found: Measures) -> None:
             watch(rows, measures(found["loss"], found.get("score", 0.0)))
 
-        found = self.trainer.epoch(*self.arrays, watch=watched)
+        found = self.trainer.epoch(self.task.inputs_of(self.trainer.epochs), *self.others, watch=watched)
         return measures(found["loss"], found.get("score", 0.0))
 
     @property
@@ -103,7 +116,6 @@ class EagerLearner:
     def __init__(self, task: Task, counters: Counters, epochs: int) -> None:
         self.task, self.counters = task, counters
         self.steps = epochs * task.steps_of_an_epoch  # of the schedule
-        self.parameters = task.model.parameters()
 
     def go_on_from(self, counters: Counters) -> None:
         self.counters = counters
@@ -112,52 +124,60 @@ class EagerLearner:
         task, rows = self.task, self.task.rows
         batch = min(task.batch_size or rows, rows)
         order = range(rows) if batch == rows else randomness.shuffled(rows, task.seed, self.counters.epochs).tolist()
+        inputs = task.inputs_of(self.counters.epochs)
         losses = scores = 0.0
         for begin in range(0, rows, batch):
             chosen = order[begin : begin + batch]
-            loss, score = self._step(chosen)
+            loss, score = self._step(inputs, chosen)
             losses, scores, done = losses + loss * len(chosen), scores + score, begin + len(chosen)
             watch(done, task.measures(losses / done, scores / done))
         self.counters = self.counters._replace(epochs=self.counters.epochs + 1)
         return task.measures(losses / rows, scores / rows)
 
-    def _step(self, rows: Sequence[int]) -> tuple[float, float]:
+    def _step(self, inputs: Any, rows: Sequence[int]) -> tuple[float, float]:
         """One step on these rows. Returns the loss, and the sum of their scores."""
-        task = self.task
-        found = [self._sample(row) for row in rows]
+        task, parameters = self.task, self.task.model.parameters()
+        found = [self._sample(inputs, row) for row in rows]
         if task.weights is None:
             loss = mean([loss for loss, _ in found])
         else:
             weights = task.weights[rows].tolist()
             loss = dot(weights, [loss for loss, _ in found]) / sum(weights)
         if task.l2:
-            loss = loss + task.l2 * sum_of_squares(self.parameters)
+            loss = loss + task.l2 * sum_of_squares(parameters)
         task.model.zero_grad()
         loss.backward()
         optimizer, rate = task.optimizer, task.optimizer.lr
         if task.schedule is not None:
             rate *= task.schedule.factor(float(optimizer.steps - self.counters.start), float(self.steps))
-        optimizer.step(self.parameters, rate)
+        reached = set(topological_order(loss))
+        if any(value.op is batch_mean for value in reached):
+            raise ValueError('statistics of a batch take engine="compiled": Values see one sample at a time')
+        # Others have no gradient, and stay as they are.
+        optimizer.step([parameter for parameter in parameters if parameter in reached], rate)
         self.counters = self.counters._replace(steps=self.counters.steps + 1)
         return loss.data, sum(score for _, score in found)
 
-    def _sample(self, row: int) -> tuple[Value, float]:
+    def _sample(self, inputs: Any, row: int) -> tuple[Value, float]:
         """The loss of a row, and its score."""
         task, target = self.task, rows_as_tuples(self.task.targets[row])
         outer = randomness.row.set(float(row)), randomness.step.set(float(self.counters.steps))
         try:
-            outputs = task.model(rows_as_tuples(task.inputs[row]))
+            outputs = task.model(rows_as_tuples(inputs[row]))
         finally:
             randomness.row.reset(outer[0])
             randomness.step.reset(outer[1])
-        loss = task.objective.loss(outputs, target)
-        if task.objective.score is None:
-            return loss, 0.0
-        numbers = tuple(float(output) for output in flat(outputs))
-        return loss, task.objective.score(numbers if isinstance(outputs, tuple | list) else numbers[0], target)
+        loss = one_value(task.objective.loss(outputs, target))
+        score = 0.0 if task.objective.score is None else task.objective.score(_numbers(outputs), target)
+        return loss, score
 
 
 LEARNERS: dict[str, Any] = {"compiled": CompiledLearner, "eager": EagerLearner}
+
+
+def _numbers(outputs: Any) -> Any:
+    """The same without Values."""
+    return tuple(map(_numbers, outputs)) if isinstance(outputs, tuple | list) else float(outputs)
 
 
 def _refuse_strangers(found: Sequence[Value], model: Module) -> None:
@@ -167,5 +187,5 @@ def _refuse_strangers(found: Sequence[Value], model: Module) -> None:
         if value not in own:
             raise ValueError(
                 f"the loss reads {value.label or repr(value)}, which is no parameter of the model, and training would "
-                "move it: use a float for a constant, or make it an attribute of the model"
+                "move it: use a float for a constant, or give the model a Parameter, which moves, or a Buffer"
             )

@@ -8,6 +8,7 @@ from scalargrad.contexts import no_grad
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.nn.module import Buffer, Module, in_mode
 from scalargrad.objectives import Objective
+from scalargrad.operands import is_recorded
 from scalargrad.ops import batch_mean
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def training_program(
             outputs = model(x)
             if objective.score is not None:
                 score.update(score + batch_mean(objective.score(outputs, y)))
-            return objective.loss(outputs, y)
+            return one_value(objective.loss(outputs, y))
 
         def penalty() -> Any:
             return l2 * sum_of_squares(model.parameters()) if l2 else 0.0
@@ -71,7 +72,7 @@ def loss_program(model: Module, objective: Objective, dtype: str) -> "Compiled":
 def seconds_of_preparation(model: Module) -> dict[str, float]:
     """Spent so far on "tracing" its functions and on "compiling" the traces."""
     found = {"tracing": 0.0, "compiling": 0.0}
-    for made, _ in model.programs.values():
+    for made, _ in _programs_of(model).values():
         program = made[0] if isinstance(made, tuple) else made
         found = {name: total + program.seconds[name] for name, total in found.items()}
     return found
@@ -80,12 +81,25 @@ def seconds_of_preparation(model: Module) -> dict[str, float]:
 def _kept(model: Module, key: tuple, make: Callable[[], Any]) -> Any:
     """What was made under this key. Objectives are told apart by their loss, whatever it says of being equal."""
     names = tuple((id(part.loss), part.name) if isinstance(part, Objective) else part for part in key)
-    programs = model.programs
+    programs = _programs_of(model)
     kept = programs.pop(names) if names in programs else (make(), key)  # the key keeps the id its own
     programs[names] = kept  # the last ones used come last
     while len(programs) > MOST_PROGRAMS:
         programs.pop(next(iter(programs)))
     return kept[0]
+
+
+def _programs_of(model: Module) -> dict[tuple, Any]:
+    if not hasattr(model, "_programs"):
+        object.__setattr__(model, "_programs", {})
+    return model._programs
+
+
+def one_value(loss: Any) -> Any:
+    """What a loss function returned, if it is what it should be."""
+    if not is_recorded(loss) and not isinstance(loss, float):
+        raise TypeError(f"a loss is one Value for one sample, and this one returned {loss!r:.100}")
+    return loss
 
 
 def shape_of_outputs(model: Module, inputs: Any) -> tuple[int, ...]:

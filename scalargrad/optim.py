@@ -24,6 +24,8 @@ class Optimizer:
     weight_decay = 0.0
 
     def __init__(self, lr: float) -> None:
+        if not hasattr(lr, "__float__"):
+            raise TypeError(f"lr is a number from 0 on, got {lr!r}")
         _check("lr", lr, lr >= 0.0)
         self.lr = lr
         self.steps = 0

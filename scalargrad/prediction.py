@@ -91,7 +91,7 @@ def outputs_of(model: Module, inputs: Any, engine: str = "compiled") -> Any:
     """What the model returns for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
     with in_mode(model, training=False):
         if check_engine(engine) == "eager":
-            return _one_by_one(model, inputs)
+            return _as_array(_one_by_one(model, inputs))
         return _in_parts(outputs_program(model, str(inputs.dtype)), inputs)[:, 0]
 
 
@@ -99,11 +99,17 @@ def measured(
     model: Module, objective: Objective, inputs: Any, targets: Any, engine: str = "compiled"
 ) -> tuple[float, Any]:
     """The mean loss in evaluation, and the outputs."""
-    outputs = outputs_of(model, inputs, engine)
-    if engine == "eager":
-        losses = _one_by_one(objective.loss, outputs, targets)
-    else:
-        losses = _in_parts(loss_program(model, objective, str(inputs.dtype)), outputs, targets)
+    if check_engine(engine) == "eager":
+
+        def outputs_and_loss(x: Any, y: Any) -> tuple[Any, Any]:
+            outputs = model(x)
+            return outputs, objective.loss(outputs, y)
+
+        with in_mode(model, training=False):
+            found, losses = map(_as_array, zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True))
+        return float(losses.mean()), found
+    outputs = outputs_of(model, inputs)
+    losses = _in_parts(loss_program(model, objective, str(inputs.dtype)), outputs, targets)
     return float(losses.mean(dtype="float64")), outputs
 
 
@@ -113,14 +119,18 @@ def check_engine(engine: str) -> str:
     return engine
 
 
-def _one_by_one(function: Callable, *arrays: Any) -> Any:
-    """What the function returns for each row, as an array."""
+def _one_by_one(function: Callable, *arrays: Any) -> list:
+    """What the function returns for each row."""
+    with no_grad():
+        return [function(*row) for row in zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)]
+
+
+def _as_array(outputs: Sequence[Any]) -> Any:
+    """[rows, ...] from what a model returned for each row."""
     import numpy
 
-    with no_grad():
-        found = [function(*row) for row in zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)]
-    numbers = numpy.array([[float(number) for number in flat(outputs)] for outputs in found])
-    return numbers.reshape(len(found), *shape_of(found[0]))
+    numbers = numpy.array([[float(number) for number in flat(one)] for one in outputs])
+    return numbers.reshape(len(outputs), *shape_of(outputs[0]))
 
 
 def _in_parts(program: Any, *arrays: Any) -> Any:

@@ -6,16 +6,15 @@ best epoch so far, and the history. The file says what the run depends on, too, 
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from scalargrad.engine import Value
 from scalargrad.learners import Counters
 from scalargrad.model_programs import flat
 from scalargrad.nn.module import Module
-from scalargrad.optim import Optimizer
 from scalargrad.safetensors_file import read_arrays, write_arrays
 from scalargrad.training import EarlyStopping, Run
 
@@ -57,8 +56,9 @@ class Checkpoint:
     path    replaced in one step each time: whenever the program dies, the file holds a whole run
     every   so many epochs, and after the last one
 
-    To resume, pass the same data and settings, and a model and an optimizer made the same way; only `epochs` may be
-    another number, unless there is a schedule. The models of `scalargrad.load` are other files: `model.save`.
+    It runs after all other callbacks of an epoch. To resume, pass the same data and settings, and a model and an
+    optimizer made the same way; only `epochs` may be another number, unless there is a schedule. The files that
+    `scalargrad.load` opens are others: `model.save` writes them.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
@@ -79,19 +79,20 @@ def write_run(path: str | os.PathLike[str], run: Run) -> None:
     details: Details = run.details
     optimizer, remembered = run.optimizer, run.optimizer.state.copy()
     fresh = (0.0,) * optimizer.state_size
+    curves = {name: curve for name, curve in run.history.items() if all(isinstance(x, Real) for x in curve)}
     arrays = {
         "values": numpy.array([value.data for value in details.values]),
         "optimizer": numpy.array([remembered.get(parameter, fresh) for parameter in details.parameters]),
-        **{f"{CURVE}{name}": numpy.array(curve) for name, curve in run.history.items()},
+        **{f"{CURVE}{name}": numpy.array(curve, "float64") for name, curve in curves.items()},
     }
     state = {
         "description": details.description,
         "epoch": run.epoch,
-        "measures": list(run.history),
+        "measures": [name for name, curve in curves.items() if curve],
         "seconds": run.history.seconds,
         "counters": details.learner.counters._asdict(),
         "steps": optimizer.steps,
-        "lr": optimizer.lr,
+        "lr": float(optimizer.lr),
     }
     if stopping := details.stopping:
         arrays["best"] = numpy.array(stopping.numbers)
@@ -121,7 +122,7 @@ def read_run(path: str | os.PathLike[str], run: Run) -> Counters:
         if details.stopping:
             best = state["best_loss"], state["best_epoch"], arrays["best"].tolist()
         remembered = _remembered(run, arrays)
-        if len(values) != len(details.values) or {len(curve) for curve in curves.values()} - {epoch}:
+        if len(values) != len(details.values) or len(curves.get("loss", ())) != epoch:
             raise KeyError("values")
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} holds a run that is not complete") from error
@@ -136,15 +137,19 @@ def read_run(path: str | os.PathLike[str], run: Run) -> Counters:
     return counters
 
 
-def describe_optimizer(optimizer: Optimizer) -> str:
-    """Its class and its settings but for the rate, which may move, and what it remembers.
+def describe(formula: Any, but: Sequence[str] = ()) -> str:
+    """A class and its settings `but` some, a function by its name: the same in another process.
 
     >>> from scalargrad.optim import SGD
-    >>> describe_optimizer(SGD(lr=0.1, momentum=0.9))
+    >>> describe(SGD(lr=0.1, momentum=0.9), but=("lr", "state", "steps"))
     'SGD(momentum=0.9, nesterov=False, weight_decay=0.0)'
     """
-    settings = {name: x for name, x in vars(optimizer).items() if name not in ("lr", "state", "steps")}
-    return f"{type(optimizer).__name__}({', '.join(f'{name}={x!r}' for name, x in settings.items())})"
+    if hasattr(formula, "__qualname__"):
+        return formula.__qualname__
+    if not hasattr(formula, "__dict__"):
+        return repr(formula)
+    settings = ", ".join(f"{name}={describe(x)}" for name, x in vars(formula).items() if name not in but)
+    return f"{type(formula).__name__}({settings})"
 
 
 def _refuse_other_runs(path: Any, found: dict[str, Any], own: dict[str, Any]) -> None:

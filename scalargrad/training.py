@@ -88,7 +88,7 @@ class History(dict[str, list[float]]):
     seconds      of the epochs, validation included
     preparation  seconds spent before them on "tracing" the model and on "compiling" the traces
     stopped      why it ended before its last epoch; "" if it did not
-    best_epoch   1, 2, ...: the epoch whose parameters early stopping has put back; 0 without it
+    best_epoch   1, 2, ...: of early stopping, the epoch with the best loss; 0 without it
 
     >>> History(loss=[0.5, 0.25], accuracy=[0.75, 1.0])
     History(2 epochs: loss 0.25, accuracy 1)
@@ -151,7 +151,7 @@ class Run:
 
     def stop(self, why: str = "a callback stopped it") -> None:
         """Let this epoch be the last one."""
-        self.history.stopped = why
+        self.history.stopped = why or "a callback stopped it"
 
     def go(
         self,
@@ -188,7 +188,8 @@ class Run:
 class EarlyStopping:
     """A callback: stops after so many epochs without a better loss, of validation if there is one.
 
-    `restore()` puts the values back to the best epoch.
+    A loss of validation is that of the numbers after the epoch: `restore()` can put the values back to the best ones.
+    The loss of training was measured on the way there, and says nothing about any one state: it only stops.
     """
 
     def __init__(self, patience: int, values: Sequence[Value]) -> None:
@@ -199,13 +200,15 @@ class EarlyStopping:
     def __call__(self, run: Run) -> None:
         name = "val_loss" if "val_loss" in run.history else "loss"
         loss = run.measures[name]
-        if loss < self.best or not self.numbers:
+        if loss < self.best:
             self.best, self.epoch = loss, run.epoch
-            self.numbers = [value.data for value in self.values]
+            if name == "val_loss":
+                self.numbers = [value.data for value in self.values]
         run.history.best_epoch = self.epoch
         if run.epoch - self.epoch >= self.patience:
             run.stop(f"no better {name} since epoch {self.epoch}")
 
     def restore(self) -> None:
-        for value, number in zip(self.values, self.numbers, strict=False):
-            value.data = number
+        if self.numbers:
+            for value, number in zip(self.values, self.numbers, strict=True):
+                value.data = number

@@ -26,8 +26,8 @@ from scalargrad import (
 from scalargrad.datasets import load_digits, load_moons
 from scalargrad.model_programs import training_program
 from scalargrad.objectives import OBJECTIVES, objective_of
-from scalargrad.schedules import SCHEDULES, Cosine
-from scalargrad.training import History, Run
+from scalargrad.schedules import SCHEDULES, Cosine, Schedule
+from scalargrad.training import EarlyStopping, History, Run
 from tests.oracle import oracle
 
 POINTS, LABELS = load_moons(50, noise=0.2, seed=1)
@@ -98,6 +98,38 @@ def test_a_schedule_spans_the_epochs_of_this_fit():
     assert rates == [0.1 * Cosine().factor(t, steps) for t in (*range(steps), *range(steps))]
 
 
+def test_a_schedule_that_changes_its_settings_is_another_one():
+    class Scaled(Schedule):
+        def __init__(self, factor):
+            self.scale = factor
+
+        def factor(self, t, steps):
+            return self.scale
+
+    found = {}
+    for engine in ("compiled", "eager"):
+        schedule, model = Scaled(1.0), model_for("mse")
+        for schedule.scale in (1.0, 0.0, 0.5):
+            model.fit(POINTS, LOSSES["mse"][1], optimizer=SGD(0.1), epochs=2, engine=engine, schedule=schedule)
+            found.setdefault(engine, []).append(numbers(model))
+    np.testing.assert_allclose(found["compiled"], found["eager"], rtol=1e-10)
+    assert (found["eager"][0] == found["eager"][1]).all()
+
+
+@pytest.mark.parametrize("engine", ["compiled", "eager"])
+def test_parameters_that_no_output_reads_stay_as_they_are(engine):
+    class Half(Module):
+        def __init__(self):
+            self.used, self.unused = Parameter(1.0), Parameter(1.0)
+
+        def __call__(self, x):
+            return self.used * x[0]
+
+    model = Half()
+    model.fit(POINTS, LABELS, optimizer=AdamW(0.1, weight_decay=0.5), epochs=3, engine=engine)
+    assert model.unused.data == 1.0 != model.used.data
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_weights_are_repetitions_for_full_batches(optimizer):
     weights = np.arange(50) % 4
@@ -108,6 +140,18 @@ def test_weights_are_repetitions_for_full_batches(optimizer):
     weighted.fit(POINTS, labels, optimizer=OPTIMIZERS[optimizer](), sample_weight=weights, **settings)
     plain.fit(POINTS[repeated], labels[repeated], optimizer=OPTIMIZERS[optimizer](), **settings)
     np.testing.assert_allclose(numbers(weighted), numbers(plain), rtol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_only_ratios_of_weights_count(scale, dtype):
+    found = []
+    for factor in (1.0, scale):
+        model = model_for("mse")
+        weights = factor * (1.0 + np.arange(50) % 3)
+        model.fit(POINTS.astype(dtype), LOSSES["mse"][1], epochs=3, batch_size=7, sample_weight=weights)
+        found.append(numbers(model))
+    np.testing.assert_allclose(*found, rtol=1e-6 if dtype == "float32" else 1e-12)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "eager"])
@@ -274,10 +318,31 @@ def test_early_stopping_puts_the_best_parameters_back():
     assert (numbers(model) == states[best]).all()
 
 
+def test_early_stopping_takes_nan_for_no_better():
+    value = Value(0.0)
+    stopping, run = EarlyStopping(2, [value]), Run(None, SGD(), 9)
+    for loss in (np.nan, 2.0, 1.0, np.inf, np.nan):
+        run.epoch += 1
+        value.data = float(run.epoch)
+        run.history.add({"loss": 0.0, "val_loss": loss})
+        stopping(run)
+    assert run.history.stopped == "no better val_loss since epoch 3"
+    stopping.restore()
+    assert value.data == 3.0
+
+
 def test_early_stopping_without_validation_watches_the_loss():
     _, history = fitted(optimizer=SGD(0.0), epochs=50, batch_size=None, early_stopping=3)
     assert history.epochs == 4
     assert history.stopped == "no better loss since epoch 1"
+    states = []
+    model, history = fitted(
+        optimizer=SGD(1.0),
+        batch_size=None,
+        early_stopping=50,
+        callbacks=[lambda run: states.append(numbers(run.model))],
+    )
+    assert (numbers(model) == states[-1]).all()  # no loss is known of any one of them
 
 
 @pytest.mark.parametrize("engine", ["compiled", "eager"])
@@ -334,6 +399,20 @@ def test_a_second_fit_goes_on_with_the_optimizer_and_shuffles_otherwise():
     for _ in range(3):
         fresh.fit(POINTS, labels, optimizer=Adam(0.02), **settings)
     assert (numbers(model) != numbers(fresh)).any()
+
+
+def test_what_an_optimizer_remembers_can_be_cleared():
+    optimizer = Adam(0.02)
+    model, _ = fitted(optimizer=optimizer)
+    assert any(state != (0.0, 0.0) for state in optimizer.state.values())
+    optimizer.state.clear()
+    assert set(optimizer.state.values()) == {(0.0, 0.0)}
+    optimizer.steps = 0
+    fresh = model_for("cross_entropy")
+    fresh.load_state_dict(model.state_dict())
+    for one, own in ((model, optimizer), (fresh, Adam(0.02))):
+        one.fit(POINTS, LOSSES["cross_entropy"][1], "cross_entropy", own, 2)
+    assert (numbers(model) == numbers(fresh)).all()
 
 
 def test_a_second_fit_compiles_nothing_again():
@@ -449,6 +528,43 @@ def test_a_function_is_a_loss():
         model.evaluate(POINTS, LABELS)
 
 
+def test_a_function_may_use_what_values_can_in_both_engines():
+    def smooth(output, target):
+        return (output - target).tanh() ** 2
+
+    found = []
+    for engine in ("compiled", "eager"):
+        model = model_for("mse")
+        history = model.fit(POINTS, LABELS, smooth, SGD(0.1), 3, validation=0.2, engine=engine)
+        found.append([history["val_loss"], [model.evaluate(POINTS, LABELS, smooth, engine=engine).loss] * 3])
+    np.testing.assert_allclose(*found, rtol=1e-10)
+
+
+def test_copies_and_pickles_have_all_attributes_and_no_programs():
+    import copy
+    import pickle
+
+    model, _ = fitted()
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert not hasattr(other, "_programs")
+        assert (other.predict(POINTS) == model.predict(POINTS)).all()
+    slotted = Slotted()
+    slotted.fit(POINTS, LABELS, epochs=1)
+    other = copy.deepcopy(slotted)
+    assert (other.extra, other.programs, other.weight.data) == (3, [1], slotted.weight.data)
+
+
+class Slotted(Module):
+    __slots__ = ("extra",)
+
+    def __init__(self):
+        object.__setattr__(self, "extra", 3)
+        self.weight, self.programs = Parameter(1.0), [1]
+
+    def __call__(self, x):
+        return self.weight * x[0]
+
+
 class Branching(Module):
     def __init__(self):
         self.weight = Parameter(1.0)
@@ -533,6 +649,10 @@ BAD = {
     "rng": ({"rng": -1}, "rng is a whole number from 0 on; got -1"),
     "weights": ({"sample_weight": [-1.0] * 50}, r"sample_weight\[0\] is -1.0"),
     "weights, all 0": ({"sample_weight": [0.0] * 50}, "sample_weight holds zeros only"),
+    "targets beyond float32": (
+        {"X": POINTS.astype("float32"), "y": LABELS * 1e39, "loss": lambda outputs, y: outputs[0] - y},
+        "y holds 1e[+]39, which is beyond float32, the type of X",
+    ),
     "weights, too few": ({"sample_weight": [1.0]}, "sample_weight has 1 row"),
 }
 
@@ -555,7 +675,10 @@ def test_bad_input_is_one_error_and_changes_nothing(name):
     [
         ({"optimizer": "adam"}, "optimizer is one such as Adam"),
         ({"callbacks": [3]}, "a callback is a function of the run, got 3"),
+        ({"callbacks": print}, "callbacks is a list of functions of the run"),
         ({"loss": 3}, "loss is a name or a function"),
+        ({"loss": lambda output, target: None}, "a loss is one Value for one sample, and this one returned None"),
+        ({"loss": lambda output, target: [output]}, "a loss is one Value for one sample"),
     ],
 )
 def test_arguments_of_another_type_are_type_errors(changes, message):

@@ -15,12 +15,12 @@ ROOT = PACKAGE.parent
 # A module imports, at its top, only modules of lines above its own. The README shows this picture.
 LEVELS = [
     ["ieee", "contexts", "randomness", "progress", "idx", "atomic_file", "samples", "digit_images"],
-    ["operands", "safetensors_file"],
+    ["operands", "safetensors_file", "augmentation"],
     ["ops"],
     ["methods"],
     ["engine"],
     ["anomaly", "functional", "nn", "losses", "optim", "schedules", "drawing", "expressions", "datasets"],
-    ["compiler", "explanation", "diagnosis", "objectives", "summaries", "training", "plots"],
+    ["compiler", "explanation", "diagnosis", "objectives", "summaries", "training", "plots", "digits_network", "names"],
     ["stepping", "checkpoint", "model_programs"],
     ["learners", "prediction"],
     ["resuming"],
@@ -110,3 +110,13 @@ def test_a_star_import_hides_no_builtin():
     import builtins
 
     assert not {name for name in scalargrad.__all__ if hasattr(builtins, name)}
+
+
+def test_layers_are_loaded_when_they_are_first_used():
+    import scalargrad.nn
+
+    assert {*scalargrad.nn.FILES} < {*scalargrad.nn.__all__}
+    for name, file in scalargrad.nn.FILES.items():
+        assert getattr(scalargrad.nn, name).__module__ == f"scalargrad.nn.{file}"
+    code = "import sys, scalargrad; sys.exit('scalargrad.nn.convolution' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -15,6 +15,7 @@ from scalargrad.datasets import load_moons
 from scalargrad.optim import Optimizer
 from scalargrad.resuming import Checkpoint
 from scalargrad.safetensors_file import read_arrays, write_arrays
+from scalargrad.schedules import Schedule
 
 POINTS, LABELS = load_moons(41, noise=0.2, seed=1)
 
@@ -185,6 +186,7 @@ CHANGES = {
     "loss": {"loss": "mse"},
     "optimizer": {"optimizer": SGD(0.02)},
     "optimizer ": {"optimizer": Adam(0.02, betas=(0.8, 0.999))},
+    "optimizer  ": {"optimizer": Adam(0.03)},
     "batch_size": {"batch_size": 8},
     "l2": {"l2": 0.0},
     "early_stopping": {"early_stopping": None},
@@ -215,6 +217,57 @@ def test_a_run_that_depends_on_something_else_is_refused(name, tmp_path):
     assert "\n" not in str(caught.value)
     assert (numbers(model), optimizer.steps, dict(optimizer.state)) == (before, 0, {})
     assert model.fitted_loss == ""
+
+
+def test_what_callbacks_after_a_checkpoint_change_is_in_it(tmp_path):
+    path = tmp_path / "run.safetensors"
+
+    def change(run):
+        run.optimizer.lr *= 0.5
+        run.history.setdefault("rate", []).append(run.optimizer.lr)
+        run.history.setdefault("note", []).append("text")
+        if run.epoch % 2:
+            run.history.setdefault("odd", []).append(1.0)
+
+    def fit(epochs, resume=None):
+        model, optimizer = Dropping(0), Adam(0.1)
+        settings = {**SETTINGS, "epochs": epochs, "schedule": None}
+        history = model.fit(
+            POINTS, LABELS, optimizer=optimizer, callbacks=[Checkpoint(path), change], resume=resume, **settings
+        )
+        return numbers(model), history["rate"], history["odd"], optimizer.lr
+
+    expected = fit(6)
+    fit(3)
+    assert fit(6, resume=path) == expected
+
+
+class Falling(Schedule):
+    """Without a repr."""
+
+    def __init__(self):
+        self.speed = np.float64(0.5)
+
+    def factor(self, t, steps):
+        return 1.0 / (1.0 + self.speed * t)
+
+
+def test_numpys_numbers_and_schedules_of_ones_own_are_settings_like_others(tmp_path):
+    path = tmp_path / "run.safetensors"
+    settings = {
+        "batch_size": np.int64(16),
+        "rng": np.int64(3),
+        "early_stopping": np.int32(9),
+        "epochs": np.int16(6),
+        "l2": np.float32(0.125),
+    }
+
+    def make():
+        return Adam(lr=np.float32(0.03125))
+
+    expected = ended(make(), schedule=Falling(), **settings)
+    stopped(path, make(), after=2, schedule=Falling(), **settings)
+    assert ended(make(), path, schedule=Falling(), **{name: x.item() for name, x in settings.items()}) == expected
 
 
 def test_files_of_other_kinds_are_refused(tmp_path):

@@ -70,6 +70,9 @@ def _same(x: Any, y: Any, first: Trace, second: Trace, known: dict[tuple[int, in
     if type(x) is float and type(y) is float:
         _same_number(x, y)
         return
+    if isinstance(x, Value) and isinstance(y, Value) and x.op is None and y.op is None:
+        _same_leaves(x, y, first, second)
+        return
     pair = (id(x), id(y))
     if pair in known:
         return
@@ -93,15 +96,20 @@ def _same_values(x: Value, y: Value, first: Trace, second: Trace, known: dict) -
         if one.op is not other.op or len(one.operands) != len(other.operands):
             raise TraceError(DIFFERENT_STRUCTURE)
         if one.op is None and one is not other:
-            if one not in first.constants or other not in second.constants:
-                raise TraceError(DIFFERENT_STRUCTURE)
-            _same_number(one.data, other.data)
+            _same_leaves(one, other, first, second)
         for a, b in zip(flatten(one.args), flatten(other.args), strict=True):
             if type(a) is float and type(b) is float:
                 _same_number(a, b)
             elif type(a) is float or type(b) is float or places[0][a] != places[1][b]:
                 raise TraceError(DIFFERENT_STRUCTURE)
     known.update(((id(one), id(other)), True) for one, other in zip(*orders, strict=True))
+
+
+def _same_leaves(x: Value, y: Value, first: Trace, second: Trace) -> None:
+    """Two leaves that are not the same: constants that the function made."""
+    if x not in first.constants or y not in second.constants:
+        raise TraceError(DIFFERENT_STRUCTURE)
+    _same_number(x.data, y.data)
 
 
 def _same_number(x: float, y: float) -> None:

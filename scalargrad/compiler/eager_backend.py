@@ -3,7 +3,7 @@
 from typing import Any
 
 from scalargrad.compiler.simplify import flatten_results
-from scalargrad.compiler.trace import Trace, Tracer
+from scalargrad.compiler.trace import SHARE, Trace, Tracer
 from scalargrad.engine import Value, topological_order
 from scalargrad.ops import mean
 
@@ -13,7 +13,7 @@ def replay(trace: Trace, columns: list[list[float]], lanes: int) -> tuple[list[l
 
     columns   the numbers of each input, in the order of the trace, [inputs][lanes]
     """
-    place: dict[Any, list[Any]] = {}
+    place: dict[Any, list[Any]] = {SHARE: [Value(1.0 / lanes)] * lanes}
     for tracer, column in zip((x for flat in trace.inputs for x in flat), columns, strict=True):
         place[tracer] = [Value(x) for x in column]
 

@@ -14,7 +14,6 @@ from scalargrad.compiler.rows import Rows, Writer
 
 def plan(program: Program) -> Program:
     program = with_depths_merged(without_dead(without_repeats(with_composites_expanded(program))))
-    name_modules(program)
     program.verify()
     return program
 
@@ -109,27 +108,6 @@ def with_parameters_in_order(program: Program) -> Program:
         result.gradient = Table(UNIFORM, result.gradient.rows[order - first])
     result.instructions = [replace(i, args=tuple(_moved(t, moves) for t in i.args)) for i in program.instructions]
     return result
-
-
-def name_modules(program: Program) -> None:
-    """Give each instruction the module whose parameters it reads, or that of what it reads."""
-    first = len(program.constants)
-    names = [_module_of(parameter.label) for parameter in program.parameters]
-    owner: dict[tuple[str, int], str] = {(UNIFORM, first + i): name for i, name in enumerate(names)}
-    for instruction in program.instructions:
-        tables = sorted(instruction.args, key=lambda table: table.bank == LANE)  # parameters say more than data
-        found = [owner.get((t.bank, int(t.rows.ravel()[0])), "") for t in tables if t.rows.size]
-        instruction.module = next((name for name in found if name), "")
-        owner[instruction.bank, instruction.first] = instruction.module
-        if instruction.count > 1:
-            owner.update(((instruction.bank, int(row)), instruction.module) for row in instruction.rows)
-
-
-def _module_of(label: str) -> str:
-    """`layers.0` for `layers.0.neurons.3.weights.1`: up to the first number."""
-    parts = label.split(".")
-    numbers = [i for i, part in enumerate(parts) if part.isdigit()]
-    return ".".join(parts[: numbers[0] + 1]) if numbers and len(parts) > numbers[0] + 1 else ".".join(parts[:1])
 
 
 def _renumbered(program: Program, groups: list[list[Instruction]]) -> Program:

@@ -196,8 +196,22 @@ class Program:
             assert (instruction.bank, banks) == (LANE, [UNIFORM]), instruction
             assert shapes == [(instruction.count,)], f"{instruction}: {shapes}"
 
+    def name_modules(self) -> None:
+        """Give each instruction the module whose parameters it reads, or that of what it reads."""
+        first = len(self.constants)
+        names = [_module_of(parameter.label) for parameter in self.parameters]
+        owner: dict[tuple[str, int], str] = {(UNIFORM, first + i): name for i, name in enumerate(names)}
+        for instruction in self.instructions:
+            tables = sorted(instruction.args, key=lambda table: table.bank == LANE)  # parameters say more than data
+            found = [owner.get((t.bank, int(t.rows.ravel()[0])), "") for t in tables if t.rows.size]
+            instruction.module = next((name for name in found if name), "")
+            owner[instruction.bank, instruction.first] = instruction.module
+            if instruction.count > 1:
+                owner.update(((instruction.bank, int(row)), instruction.module) for row in instruction.rows)
+
     def __str__(self) -> str:
         """The program by module: how many instructions stand for how many scalars, and their share of the work."""
+        self.name_modules()
         total = sum(instruction.work for instruction in self.instructions) or 1
         lines = [f"{self.scalars:,} scalars in {len(self.instructions)} instructions, {total:,} operations a sample"]
         module = None
@@ -216,6 +230,13 @@ class Program:
     def full(self) -> str:
         """Every instruction with its rows, one a line."""
         return "\n".join(map(str, self.instructions))
+
+
+def _module_of(label: str) -> str:
+    """`layers.0` for `layers.0.neurons.3.weights.1`: up to the first number."""
+    parts = label.split(".")
+    numbers = [i for i, part in enumerate(parts) if part.isdigit()]
+    return ".".join(parts[: numbers[0] + 1]) if numbers and len(parts) > numbers[0] + 1 else ".".join(parts[:1])
 
 
 def _described(instruction: Instruction) -> str:

@@ -33,7 +33,7 @@ class _Roller:
         self.row = numpy.full(len(scalars.ops), -1, dtype=numpy.int64)
         self.program = self._leaves(inputs)
         self.group_tables: dict[int, tuple[Any, bool]] = {}
-        self.lifted: dict[int, int] = {}  # uniform terms -> lane rows, for tuples that mix both
+        self.lifted = numpy.full(len(scalars.ops), -1)  # uniform terms -> lane rows, for tuples that mix both
         for bucket in self._buckets():
             self._instruction(*bucket)
         rows, lane = self._group_rows(scalars.results)
@@ -59,6 +59,7 @@ class _Roller:
                 self.row[term] = starts[leaf[1]] + leaf[2]
         program = Program(inputs, [leaves[t][1] for t in constants], [leaves[t][1] for t in parameters])
         program.buffers = [leaves[t][1] for t in buffers]
+        self.row[[term for term, leaf in leaves.items() if leaf[0] == "share"]] = program.batch_row
         program.lane_rows, program.uniform_rows = sum(inputs), program.batch_row + 1
         return program
 
@@ -127,7 +128,8 @@ class _Roller:
         arguments = [self.scalars.args[term][position] for term in terms]
         if arguments[0] >= 0:
             return Table(BANKS[lane], self.row[arguments])
-        return Table(BANKS[lane], self.numpy.stack([self._group(argument)[0] for argument in arguments]))
+        groups = self.numpy.array([self.scalars.groups[-1 - argument] for argument in arguments], self.numpy.int64)
+        return Table(BANKS[lane], self._rows(groups, lane))
 
     def _group(self, argument: int) -> tuple[Any, bool]:
         if argument not in self.group_tables:
@@ -137,18 +139,20 @@ class _Roller:
     def _group_rows(self, group: Any) -> tuple[Any, bool]:
         """The rows of a tuple, all in one bank: uniform ones among lanes are broadcast first."""
         terms = self.numpy.array(group, dtype=self.numpy.int64)
-        lanes = self.kinds[terms] == LANE_KIND
-        rows = self.row[terms]
-        if lanes.any() and not lanes.all():
-            wanted = [int(term) for term in terms[~lanes]]
-            missing = [term for term in dict.fromkeys(wanted) if term not in self.lifted]
-            if missing:
+        lane = bool((self.kinds[terms] == LANE_KIND).any())
+        return self._rows(terms, lane), lane
+
+    def _rows(self, terms: Any, lane: bool) -> Any:
+        """The rows of terms that are read together: as lanes, uniform ones among them are broadcast first."""
+        rows, uniform = self.row[terms], self.kinds[terms] != LANE_KIND
+        if lane and uniform.any():
+            wanted = terms[uniform]
+            missing = self.numpy.unique(wanted[self.lifted[wanted] < 0])
+            if len(missing):
                 table = Table(UNIFORM, self.row[missing])
-                fresh = self._append("broadcast", LANE, None, (table,), None).rows
-                self.lifted.update(zip(missing, fresh.tolist(), strict=True))
-            rows = rows.copy()
-            rows[~lanes] = [self.lifted[term] for term in wanted]
-        return rows, bool(lanes.any())
+                self.lifted[missing] = self._append("broadcast", LANE, None, (table,), None).rows
+            rows[uniform] = self.lifted[wanted]
+        return rows
 
     def _dots(self, terms: list[int], pattern: tuple) -> None:
         """One contraction for each full product of weight rows and input rows; the rest row by row."""

@@ -20,7 +20,8 @@ class ScalarProgram:
     ops      for each term the operation, or None
     args     for each term the numbers of its arguments; a tuple of operands is one number, -1 - its place in `groups`
     groups   tuples of terms, shared by all the operations that were given the same operands
-    leaves   term -> ("input", argument, position), ("parameter", Value), ("buffer", Value), ("constant", float)
+    leaves   term -> ("input", argument, position), ("parameter", Value), ("buffer", Value), ("constant", float),
+             or ("share",): 1 / the number of samples
     results  the terms that the function returned
     updates  for each buffer the term that becomes its number
     """

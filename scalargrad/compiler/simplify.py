@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from scalargrad.compiler.scalars import LANE, ScalarProgram
-from scalargrad.compiler.trace import Trace, Tracer
+from scalargrad.compiler.trace import SHARE, Trace, Tracer
 from scalargrad.engine import Value, topological_order
 from scalargrad.nn.module import Buffer
 from scalargrad.operands import number
@@ -46,6 +46,8 @@ def scalar_program(trace: Trace) -> ScalarProgram:
             place[value] = builder.emit(value.op, tuple(map(number_of, value.args)))
         elif value in trace.constants:
             place[value] = builder.constant(value.data)
+        elif value is SHARE:
+            place[value] = builder.leaf("share")
         else:
             place[value] = builder.leaf("buffer" if isinstance(value, Buffer) else "parameter", value)
 
@@ -77,6 +79,7 @@ class Builder:
         self.program = ScalarProgram()
         self.known: dict[tuple, int] = {}
         self.known_groups: dict[tuple[int, ...], int] = {}
+        self.numbers: dict[int, float] = {}  # of the constant terms
 
     def leaf(self, kind: str, *what: Any) -> int:
         term = self._append(None, ())
@@ -86,7 +89,8 @@ class Builder:
     def constant(self, number: float) -> int:
         key = ("constant", number.hex() if number == number else "nan")  # the bits: 0.0 is not -0.0
         if key not in self.known:
-            self.known[key] = self.leaf("constant", number)
+            self.known[key] = term = self.leaf("constant", number)
+            self.numbers[term] = number
         return self.known[key]
 
     def group(self, terms: tuple[int, ...]) -> int:
@@ -100,8 +104,8 @@ class Builder:
         term = self.known.get(key)
         if term is None:
             term = self._constant_result(op, args)
-            if term is None and op.scalars:
-                same = same_as_operand(op, [self.number(x) for x in args])
+            if term is None and op.name in NEUTRAL:
+                same = same_as_operand(op, [self.numbers.get(x) for x in args])
                 term = None if same is None else args[same]
             if term is None:
                 term = self._append(op, args)
@@ -113,21 +117,16 @@ class Builder:
         self.program.args.append(args)
         return len(self.program.ops) - 1
 
-    def number(self, term: int) -> float | None:
-        """The number of a constant term."""
-        leaf = self.program.leaves.get(term)
-        return leaf[1] if leaf and leaf[0] == "constant" else None
-
     def _constant_result(self, op: Op, args: tuple[int, ...]) -> int | None:
         if op.name == "batch_mean":
             return None
-        numbers: list[Any] = []
+        known, numbers = self.numbers, []
         for argument in args:
             terms = self.program.groups[-1 - argument] if argument < 0 else (argument,)
             for x in terms:  # most often the first one says no
-                if self.number(x) is None:
+                if x not in known:
                     return None
-            numbers.append(tuple(map(self.number, terms)) if argument < 0 else self.number(argument))
+            numbers.append(tuple(known[x] for x in terms) if argument < 0 else known[argument])
         return self.constant(float(op.compute(*numbers)))
 
 
@@ -185,6 +184,8 @@ def chains_as_dots(program: ScalarProgram) -> ScalarProgram:
     for op, args in zip(program.ops, program.args, strict=True):
         if op is add and program.ops[args[0]] is add and uses[args[0]] == 1:
             inner.add(args[0])
+    if not inner:
+        return program
     builder, kinds = Builder(), program.kinds()
     place: list[int] = []
     groups: dict[int, int] = {}

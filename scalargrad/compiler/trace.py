@@ -18,6 +18,8 @@ from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten, is_recorded
 from scalargrad.ops import OPERATIONS, Op
 
+SHARE = Buffer(1.0, "share")  # stands for 1 / the number of samples, which a program is told when it runs
+
 
 class TraceError(TypeError):
     """The function does something that a program for every sample cannot repeat."""
@@ -51,13 +53,13 @@ class Tracer:
     @staticmethod
     def apply_operation(op: Op, args: tuple) -> "Tracer":
         trace = _active_trace()
-        if not all(trace.recordable(argument) for argument in args) or len(args) != len(op.arguments):
+        if not all(map(trace.recordable, args)) or len(args) != len(op.arguments):
             args = op.checked(args)
         return Tracer(op, *args)
 
     @staticmethod
-    def lift(number: float) -> Value:
-        return Value(number)
+    def lift(number: float) -> float:
+        return number
 
     def _refuse(self, *_: Any) -> Any:
         raise TraceError.at_line(
@@ -155,14 +157,17 @@ class Trace:
         return self.row
 
     def recordable(self, argument: Any) -> bool:
-        """Is it a float, a Value, a Tracer, or a tuple of Values and Tracers?"""
-        if type(argument) is tuple:
+        """Is it a float, a Value, a Tracer, or a tuple of them?"""
+        kind = type(argument)
+        if kind is Tracer:
+            return self.is_own(argument)
+        if kind is tuple:
             if id(argument) not in self.checked_tuples:
-                if not all(isinstance(x, Value) or self.is_own(x) for x in argument):
+                if not all(self.is_own(x) or type(x) is float or isinstance(x, Value) for x in argument):
                     return False
                 self.checked_tuples[id(argument)] = argument  # keeps it alive, so that its id stays its own
             return True
-        return type(argument) is float or isinstance(argument, Value) or self.is_own(argument)
+        return kind is float or isinstance(argument, Value)
 
     def is_own(self, x: Any) -> bool:
         """Is it a Tracer? An error if another trace made it."""
@@ -226,12 +231,17 @@ def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None
             else:
                 result.inputs.append([])
                 passed.append(_stand_ins(shape, result.inputs[-1]))
-        outer = randomness.row.set(result.row_number), randomness.step.set(0.0 if step is None else step)
+        outer = (
+            randomness.row.set(result.row_number),
+            randomness.step.set(0.0 if step is None else step),
+            randomness.share.set(SHARE),
+        )
         try:
             result.result = result.nested_lists(function(*passed))
         finally:
             randomness.row.reset(outer[0])
             randomness.step.reset(outer[1])
+            randomness.share.reset(outer[2])
     if result.row is not None:
         result.inputs.append([result.row])
     return result

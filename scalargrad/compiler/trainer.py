@@ -210,8 +210,8 @@ class _Loop:
 
     def __init__(self, compiled: "Compiled", program: Program, optimizer: Optimizer, schedule: Schedule | None) -> None:
         self.compiled, self.program = compiled, program
-        self.settings, self.schedule = _settings(optimizer), schedule
-        self.surroundings = Surroundings(optimizer.update)
+        self.settings = _settings(optimizer), _settings(schedule)
+        self.surroundings = Surroundings(optimizer.update, [] if schedule is None else [schedule.factor])
         self.state_of_surroundings = self.surroundings.state()
         self.parameters, self.counts_steps = program.parameters, compiled.steps in program.buffers
         self.training, self.clock, self.state = with_optimizer(program, optimizer, schedule, compiled.steps)
@@ -223,11 +223,8 @@ class _Loop:
 
     def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None) -> bool:
         """Are the settings, and what else the formula reads, as they were?"""
-        return (
-            self.schedule == schedule
-            and self.settings == _settings(optimizer)
-            and self.surroundings.same(self.state_of_surroundings)
-        )
+        settings = _settings(optimizer), _settings(schedule)
+        return self.settings == settings and self.surroundings.same(self.state_of_surroundings)
 
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work with what Values and the optimizer say now, and tell them what came of it, whatever happens."""
@@ -282,10 +279,11 @@ class _Loop:
         return history[: self.backend.done - before].tolist()
 
 
-def _settings(optimizer: Optimizer) -> dict[str, Any]:
-    """Tokens of the settings: equal as long as a formula cannot tell the difference."""
-    settings = {name: setting for name, setting in vars(optimizer).items() if name not in ("lr", "state", "steps")}
-    return {name: (token(x), contents(x)) for name, x in settings.items()}
+def _settings(formula: Optimizer | Schedule | None) -> tuple[type, dict[str, Any]]:
+    """The class and tokens of the settings: equal as long as nobody can tell the difference."""
+    settings = {} if formula is None else vars(formula)
+    changing = ("lr", "state", "steps") if isinstance(formula, Optimizer) else ()
+    return type(formula), {name: (token(x), contents(x)) for name, x in settings.items() if name not in changing}
 
 
 class _State(MutableMapping):
@@ -332,6 +330,12 @@ class _State(MutableMapping):
             self[parameter] = (0.0,) * len(self.loop.state)
         else:
             del self.others[parameter]
+
+    def clear(self) -> None:
+        """Nothing is remembered: a parameter of the loop has zeros, as at first."""
+        for rows in self.loop.state:
+            self.loop.backend.write(rows, [0.0] * len(rows))
+        self.others.clear()
 
     def __iter__(self) -> Iterator[Value]:
         yield from self.place

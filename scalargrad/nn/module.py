@@ -1,6 +1,6 @@
 """Module: something with parameters, which finds, names, saves and loads them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,9 @@ class Buffer(Value):
         self.data = float(expression)
 
 
+LEAVES = {Parameter, Buffer, Value, float, int, str}
+
+
 class Module:
     """The base of Neuron, Layer and MLP, and of networks of your own.
 
@@ -56,7 +59,7 @@ class Module:
     """
 
     __slots__ = ("__dict__", "__weakref__", "_programs")  # programs are no part of what a model is: not in vars()
-    _programs: dict[tuple, Any]
+    _programs: dict[tuple, Any]  # kept by scalargrad.model_programs
     training = True
     fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
     version = 0  # counts the attributes that were set on any module: a compiled function notices a change
@@ -170,6 +173,7 @@ class Module:
         engine: str = "compiled",
         progress: bool = True,
         schedule: "str | Schedule | None" = None,
+        augment: Callable | None = None,
         sample_weight: Any = None,
         resume: "str | PathLike[str] | None" = None,
     ) -> "History":
@@ -182,14 +186,16 @@ class Module:
         batch_size      rows of a step, shuffled anew in each epoch; None: all of them
         l2              adds l2 times the sum of the squares of all parameters to the loss
         validation      (X, y) to measure on after each epoch, or the fraction of the rows to put aside for that
-        early_stopping  stop after so many epochs without a better loss (of validation, if there is one), and put the
-                        best parameters back
+        early_stopping  stop after so many epochs without a better loss; with validation, its loss counts, and the best
+                        parameters are put back
         callbacks       each is called after every epoch with a Run: see `scalargrad.training`
         rng             a seed, for the order of the rows and the choice of those for validation
         engine          "compiled", or "eager": Values, one sample after another, for models that cannot be compiled
         progress        show a bar on standard error, if that is a terminal
         schedule        "constant", "step", "cosine", "one_cycle", "warm_up", or a Schedule with settings of its own
-        sample_weight   a number from 0 on for each row: the loss of a batch is sum(w * loss) / sum(w)
+        augment         changes the samples of an epoch, (X, seed, epoch) -> X: see `scalargrad.augmentation`
+        sample_weight   a number from 0 on for each row: the loss of a batch is sum(w * loss) / sum(w); accuracy, R
+                        squared and validation count rows alike
         resume          a file that the callback Checkpoint wrote: go on from there, with the same numbers to the bit as
                         if the run had never stopped
 
@@ -208,7 +214,18 @@ class Module:
 
         optimizer = Adam() if optimizer is None else optimizer
         settings = Settings(
-            loss, optimizer, epochs, batch_size, l2, early_stopping, tuple(callbacks), rng, engine, progress, schedule
+            loss,
+            optimizer,
+            epochs,
+            batch_size,
+            l2,
+            early_stopping,
+            callbacks,
+            rng,
+            engine,
+            progress,
+            schedule,
+            augment,
         )
         return fit(self, X, y, settings, validation, sample_weight, resume)
 
@@ -241,17 +258,13 @@ class Module:
 
         return summary(self, sample)
 
-    @property
-    def programs(self) -> dict:
-        """Compiled functions of this model, by what they compute: kept by `scalargrad.model_programs`."""
-        try:
-            return self._programs
-        except AttributeError:
-            object.__setattr__(self, "_programs", {})
-            return self._programs
-
-    def __getstate__(self) -> dict[str, Any]:
-        return dict(vars(self))
+    def __getstate__(self) -> Any:
+        """All attributes, for copies and pickles, which get no compiled programs."""
+        state = super().__getstate__()
+        if not isinstance(state, tuple):
+            return state
+        slots = {name: attribute for name, attribute in state[1].items() if name != "_programs"}
+        return (state[0], slots) if slots else state[0]
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Write the arrays of `state_dict` and the architecture to a safetensors file: `scalargrad.load` reads it."""
@@ -267,37 +280,43 @@ class Module:
 @contextmanager
 def in_mode(model: Module, training: bool) -> Iterator[None]:
     """A block in which the model and the modules inside it are in training, or in evaluation; then as before."""
-    before = [(module, module.training) for module in model.modules()]
-    changed = [(module, mode) for module, mode in before if mode != training]
-    for module, _ in changed:
-        module.training = training
+    changed = [(module, module.training) for module in model.modules() if module.training != training]
     try:
+        for module, _ in changed:
+            module.training = training
         yield
     finally:
         for module, mode in changed:
             module.training = mode
 
 
-def _walk(path: str, attribute: Any, found: list[tuple[str, Parameter]] | None = None) -> list[tuple[str, Parameter]]:
-    """The parameters in an attribute, with their names; `found` is the list to add them to."""
-    found = [] if found is None else found
+def _walk(path: str, attribute: Any) -> Iterator[tuple[str, Parameter]]:
+    """The parameters in an attribute, with their names."""
     if isinstance(attribute, Parameter):
-        found.append((path, attribute))
-    elif isinstance(attribute, Module):
-        for name, inner in vars(attribute).items():
-            _walk(f"{path}.{name}", inner, found)
-    elif isinstance(attribute, list | tuple):
-        for index, item in enumerate(attribute):
-            _walk(f"{path}.{index}", item, found)
-    elif isinstance(attribute, dict):
-        for key, item in attribute.items():
-            _walk(f"{path}.{key}", item, found)
-    return found
+        yield path, attribute
+        return
+    for key, item in _items(attribute):
+        if isinstance(item, Parameter):  # most of them: without a walk of their own
+            yield f"{path}.{key}", item
+        else:
+            yield from _walk(f"{path}.{key}", item)
+
+
+def _items(attribute: Any) -> Iterable[tuple[Any, Any]]:
+    """What a module, list, tuple or dict holds, by name, position or key."""
+    if isinstance(attribute, list | tuple):
+        return enumerate(attribute)
+    if isinstance(attribute, Module):
+        return vars(attribute).items()
+    return attribute.items() if isinstance(attribute, dict) else ()
 
 
 def _children(attribute: Any) -> Iterator[Module]:
     """The modules in a list, tuple or dict, and in those inside it."""
-    for item in attribute.values() if isinstance(attribute, dict) else attribute:
+    items = attribute.values() if isinstance(attribute, dict) else attribute
+    if set(map(type, items)) <= LEAVES:  # most lists hold weights
+        return
+    for item in items:
         if isinstance(item, Module):
             yield item
         elif isinstance(item, list | tuple | dict):

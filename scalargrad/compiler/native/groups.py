@@ -54,7 +54,7 @@ class Grouping:
         self._find_stored()
 
     def _place(self, task: Task, started: int, fuse: bool) -> None:
-        update = task.name == "update"
+        update = task.is_update
         needed = max((int(self.writer[c.bank][c.rows].max(initial=-1)) for c in task.columns), default=-1)
         if update:
             needed = max(needed, int(self.read_last[task.bank][task.rows].max(initial=-1)))
@@ -83,7 +83,7 @@ class Grouping:
 
     def _is_result(self, column: Table, group: Group) -> bool:
         return any(
-            t.bank == column.bank and t.name != "update" and self.numpy.array_equal(t.rows, column.rows)
+            t.bank == column.bank and not t.is_update and self.numpy.array_equal(t.rows, column.rows)
             for t in group.tasks
         )
 
@@ -99,7 +99,7 @@ class Grouping:
 
     def _join(self, task: Task, group: Group) -> None:
         (group.sums if task.kind == "lane_sum" and group.tasks else group.tasks).append(task)
-        if task.name != "update":
+        if not task.is_update:
             self.writer[task.bank][task.rows] = group.place
         for column in task.columns:
             read = self.read_last[column.bank]
@@ -123,5 +123,5 @@ class Grouping:
             group.stored = [
                 task
                 for task in group.tasks
-                if not task.sums_lanes and (task.name == "update" or wanted[task.bank][task.rows].any())
+                if not task.sums_lanes and (task.is_update or wanted[task.bank][task.rows].any())
             ]

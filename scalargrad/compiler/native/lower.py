@@ -180,7 +180,7 @@ class _Lowering:
         for task in tasks:
             args = []
             for column, whole in zip(task.columns, task.whole or (None,) * len(task.columns), strict=True):
-                inside = [t for t in made if t.bank == column.bank and t.name != "update"]
+                inside = [t for t in made if t.bank == column.bank and not t.is_update]
                 writer = next((t for t in inside if numpy.array_equal(t.rows, column.rows)), None)
                 if writer is not None:
                     args.append(("step", number_of[id(writer)]))
@@ -239,7 +239,7 @@ class _Lowering:
             name = self._kernel(("map", body), lambda code: kernels.map_kernel(code, body))
             self._add(head.stage, 1, name, [head.count, *fields], group)
             return
-        if len(group.tasks) == 1 and head.op == "copy" and head.name == "update" and self._in_place(head):
+        if len(group.tasks) == 1 and head.op == "copy" and head.is_update and self._in_place(head):
             return
         for piece in self._pieces(group, operands):
             self._uniform(piece, head.stage, group)

@@ -33,6 +33,7 @@ class Line:
 
 def measured(backend: "NativeBackend", arrays: list, rows: int) -> list[Line]:
     """Each record of the table timed by itself, in one thread, on one block; a run has as many blocks as it has."""
+    backend.program.name_modules()
     machine, batch = backend.machine, backend.batch(rows)
     kept = backend.uniform.copy()
     result = backend.program.result
@@ -66,7 +67,8 @@ def _line(backend: "NativeBackend", record: Record, rows: int) -> tuple[Any, Lin
     lanes = rows if tasks[0].bank == "lane" or tasks[0].sums_lanes else 1
     operations = " + ".join(task.op if task.kind == "map" else task.kind for task in tasks[:6])
     more = f" + {len(tasks) - 6} more" if len(tasks) > 6 else ""
-    where = f"{tasks[0].module}: " if tasks[0].module else ""
+    first = tasks[0].instruction
+    where = f"{first.module}: " if first and first.module else ""
     return id(record.group), Line(
         f"{where}{operations}{more} [{tasks[0].count}]", float(sum(task.work for task in tasks) * lanes), 0.0
     )

@@ -29,13 +29,20 @@ class Task:
     rows: Any
     columns: tuple[Table, ...]
     whole: tuple[int | None, ...] = ()
-    name: str = ""  # how the program prints it
-    module: str = ""
-    work: int = 0  # multiply-adds or operations for one sample
+    instruction: Instruction | None = None  # that it does; None for an update of a row that stays
 
     @property
     def count(self) -> int:
         return len(self.rows)
+
+    @property
+    def is_update(self) -> bool:
+        return self.instruction is None
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds or operations for one sample."""
+        return 0 if self.instruction is None else self.instruction.work
 
     @property
     def sums_lanes(self) -> bool:
@@ -84,7 +91,7 @@ def tasks_of(program: Program) -> list[Task]:
     if any(task.bank == UNIFORM and task.op in FALLIBLE for task in tasks):
         stages.last += 1  # what may fail is over before the step is made
     for source, target in program.moves:
-        tasks.append(Task("map", "copy", UNIFORM, stages.last, target.rows, (source,), (None,), "update"))
+        tasks.append(Task("map", "copy", UNIFORM, stages.last, target.rows, (source,), (None,)))
     tasks = _without_unread_copies(program, tasks, stages.copied)
     _delay(program, tasks)
     return tasks
@@ -108,7 +115,7 @@ def _delay(program: Program, tasks: list[Task]) -> None:
     never = 1 + max((task.stage for task in tasks), default=0)
     wanted = numpy.full(program.uniform_rows, never)
     for task in reversed(tasks):
-        if task.bank == UNIFORM and not task.sums_lanes and task.name != "update" and task.op not in FALLIBLE:
+        if task.bank == UNIFORM and not task.sums_lanes and not task.is_update and task.op not in FALLIBLE:
             stage = int(wanted[task.rows].min())
             task.stage = max(task.stage, stage) if stage < never else task.stage
         for column in task.columns:
@@ -123,27 +130,26 @@ def _stages_of(table: Table, stages: Stages) -> Any:
 
 def _task(instruction: Instruction, stage: int, rows: Any, stages: Stages) -> Task:
     name = instruction.op.name if instruction.op and instruction.name == "map" else instruction.name
-    described = (str(instruction), instruction.module, instruction.work)
     if instruction.name in ("outer", "lane_sum"):
-        return Task(name, name, UNIFORM, stage, rows, instruction.args, (), *described)
+        return Task(name, name, UNIFORM, stage, rows, instruction.args, (), instruction)
     columns: tuple[Table, ...]
     if instruction.name == "contract":
         weights, inputs = instruction.args
         if weights.rows.shape[1] > 1:
-            return Task(name, "dot", instruction.bank, stage, rows, instruction.args, (), *described)
+            return Task(name, "dot", instruction.bank, stage, rows, instruction.args, (), instruction)
         columns = _product_columns(weights, inputs)
-        return Task("map", "mul", instruction.bank, stage, rows, columns, (None, None), *described)
+        return Task("map", "mul", instruction.bank, stage, rows, columns, (None, None), instruction)
     if instruction.name == "broadcast":
-        return Task("map", "copy", LANE, stage, rows, instruction.args, (None,), *described)
+        return Task("map", "copy", LANE, stage, rows, instruction.args, (None,), instruction)
     widths = [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
     if widths and max(widths) > WIDEST:
-        return Task("fold", name, instruction.bank, stage, rows, instruction.args, (), *described)
+        return Task("fold", name, instruction.bank, stage, rows, instruction.args, (), instruction)
     constants = stages.constants
     columns = tuple(_original(column, stages.copied) for table in instruction.args for column in _columns(table))
     if name == "pow" and (exponent := _constant(columns[1], constants)) in POWERS:
         name, columns = POWERS[exponent], columns[:1]
     whole = tuple(_whole(_constant(c, constants)) if name == "random" else None for c in columns)
-    return Task("map", name, instruction.bank, stage, rows, columns, whole, *described)
+    return Task("map", name, instruction.bank, stage, rows, columns, whole, instruction)
 
 
 def _product_columns(weights: Table, inputs: Table) -> tuple[Table, Table]:

@@ -1,0 +1,76 @@
+"""Sequential: layers one after another. Flatten: the numbers of a sample in a row."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from scalargrad.nn.module import Module
+from scalargrad.nn.nested import numbers_in, on_each_number
+from scalargrad.ops import Op
+
+
+class Sequential(Module):
+    """Layers one after another: each takes what the one before it returns.
+
+    A layer is a Module; an operation on numbers such as `relu` or `tanh`, which is applied to each of them; or any
+    function, which is called with all of them, such as `log_softmax`. Arrays are named as in PyTorch: `0.weight`.
+
+    >>> from scalargrad import tanh
+    >>> from scalargrad.nn import Layer
+    >>> model = Sequential(Layer(2, 8, activation="linear", rng=0), tanh, Layer(8, 1, activation="linear", rng=1))
+    >>> model
+    Sequential, 33 parameters
+      0  Layer(2, 8, linear)  24 parameters
+      1  tanh
+      2  Layer(8, 1, linear)   9 parameters
+    >>> score = model([0.5, -0.25])
+    """
+
+    def __init__(self, *layers: Callable[..., Any]) -> None:
+        for place, layer in enumerate(layers):
+            if not callable(layer) or isinstance(layer, type):
+                called = f", a class: write {layer.__name__}(...)" if isinstance(layer, type) else ""
+                raise TypeError(f"layer {place} of a Sequential is a module or a function, got {layer!r}{called}")
+        self.layers = list(layers)
+
+    def __call__(self, inputs: Any) -> Any:
+        for layer in self.layers:
+            of_numbers = isinstance(layer, Op) and layer.scalars
+            inputs = on_each_number(layer, inputs) if of_numbers else layer(inputs)
+        return inputs
+
+    def named_arrays(self) -> Iterator[tuple[str, Any]]:
+        for name, array in super().named_arrays():
+            yield name.removeprefix("layers."), array
+
+    def __repr__(self) -> str:
+        shown = [
+            repr(layer).splitlines()[0] if isinstance(layer, Module | Op) else name_of(layer) for layer in self.layers
+        ]
+        counts = [len(layer.parameters()) if isinstance(layer, Module) else 0 for layer in self.layers]
+        number, most = len(str(len(shown) - 1)), len(str(max(counts, default=0)))
+        wide = max((len(text) for text, count in zip(shown, counts, strict=True) if count), default=0)
+        rows = [
+            f"  {place:>{number}}  {text:<{wide}}  {count:>{most}} parameters"
+            if count
+            else f"  {place:>{number}}  {text}"
+            for place, (text, count) in enumerate(zip(shown, counts, strict=True))
+        ]
+        return "\n".join([super().__repr__(), *rows])
+
+
+class Flatten(Module):
+    """The numbers of a sample in a row, from the last axis to the first, as PyTorch has them.
+
+    >>> Flatten()([[[1.0, 2.0]], [[3.0, 4.0]]])
+    (1.0, 2.0, 3.0, 4.0)
+    """
+
+    def __call__(self, inputs: Any) -> tuple:
+        return tuple(numbers_in(inputs))
+
+    def __repr__(self) -> str:
+        return "Flatten()"
+
+
+def name_of(function: Any) -> str:
+    return getattr(function, "__name__", repr(function))

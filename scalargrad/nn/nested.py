@@ -1,0 +1,98 @@
+"""Samples as nested tuples: an image is [channels][rows][columns]. Their shapes, and what is done to each number."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from scalargrad.operands import is_recorded
+
+
+def shape_of(nested: Any) -> tuple[int, ...]:
+    """(2, 3) for two lists of three numbers, () for a number. ValueError where lists differ in length.
+
+    >>> shape_of([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    (2, 3)
+    """
+    if not is_nested(nested):
+        return ()
+    if not len(nested) or not is_nested(nested[0]):
+        return (len(nested),)
+    shapes = {shape_of(item) for item in nested}
+    if len(shapes) > 1:
+        raise ValueError(f"the lists of a sample differ in length: {' and '.join(map(shown, sorted(shapes)))}")
+    return (len(nested), *shapes.pop())
+
+
+def is_nested(x: Any) -> bool:
+    return hasattr(x, "__len__") and not is_recorded(x) and not isinstance(x, str | bytes)
+
+
+def numbers_in(nested: Any) -> Iterator[Any]:
+    """The numbers of nested lists, in a row.
+
+    >>> tuple(numbers_in([[1.0, 2.0], [3.0, 4.0]]))
+    (1.0, 2.0, 3.0, 4.0)
+    """
+    if not is_nested(nested):
+        yield nested
+    elif len(nested) and not is_nested(nested[0]):
+        yield from nested
+    else:
+        for item in nested:
+            yield from numbers_in(item)
+
+
+def on_each_number(function: Callable[[Any], Any], nested: Any) -> Any:
+    """The same nesting, in tuples, of what a function makes of each number.
+
+    >>> on_each_number(abs, [[1.0, -2.0], [-3.0, 4.0]])
+    ((1.0, 2.0), (3.0, 4.0))
+    """
+    if not is_nested(nested):
+        return function(nested)
+    return tuple([on_each_number(function, item) for item in nested])
+
+
+def like(nested: Any, numbers: Iterable[Any]) -> Any:
+    """Numbers that stand in a row, nested as another sample is: the inverse of `numbers_in`.
+
+    >>> like([[0.0, 0.0], [0.0, 0.0]], [1.0, 2.0, 3.0, 4.0])
+    ((1.0, 2.0), (3.0, 4.0))
+    """
+    rest = iter(numbers)
+    return on_each_number(lambda _: next(rest), nested)
+
+
+def check_image(image: Any, layer: Any, channels: int | None = None) -> tuple[int, int, int]:
+    """The shape of an image: channels, rows, columns. ValueError, if it is none, or has other channels.
+
+    >>> check_image([[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]], "Conv2d(16, 32, 3)", channels=16)
+    Traceback (most recent call last):
+    ValueError: this Conv2d(16, 32, 3) takes an image of 16 channels, got [1, 2, 3]
+    """
+    wanted = "[channels, rows, columns]" if channels is None else f"[{channels}, rows, columns]"
+    shape = checked_shape(image, layer, wanted)
+    if len(shape) != 3:
+        raise ValueError(
+            f"this {layer} takes an image {wanted}, got {shown(shape)}: shape an array of images [n, channels, rows, "
+            "columns]"
+        )
+    if channels is not None and shape[0] != channels:
+        counted = "1 channel" if channels == 1 else f"{channels} channels"
+        raise ValueError(f"this {layer} takes an image of {counted}, got {shown(shape)}")
+    return shape  # type: ignore[return-value]
+
+
+def checked_shape(sample: Any, layer: Any, wanted: str) -> tuple[int, ...]:
+    """The shape of a sample, or a ValueError that says which layer wanted what."""
+    try:
+        shape = shape_of(sample)
+    except ValueError as error:
+        raise ValueError(f"this {layer} takes {wanted}, but {error}") from None
+    if 0 in shape:
+        raise ValueError(f"this {layer} takes {wanted}, got {shown(shape)}, which holds no numbers")
+    return shape
+
+
+def shown(shape: tuple[int, ...]) -> str:
+    """A shape for an error: [2, 3], or "a number"."""
+    return str(list(shape)) if shape else "a number"

@@ -1,0 +1,291 @@
+"""Recurrent networks: cells that take one step, and RNN, GRU and LSTM that take them along a sequence.
+
+Formulas, names and shapes of the arrays, and the order of the gates in them are PyTorch's. Backpropagation through time
+needs no code: the steps of a sequence are one graph, in which every step reads the same weights.
+"""
+
+import random
+import reprlib
+from collections.abc import Iterator
+from math import sqrt
+from typing import Any
+
+from scalargrad.engine import Value
+from scalargrad.nn.dense import as_operands, check_name, check_size, generator
+from scalargrad.nn.module import Module, Parameter
+from scalargrad.nn.nested import checked_shape, is_nested, shown
+from scalargrad.nn.sequences import as_sequence, linear, matrix
+from scalargrad.ops import sigmoid, tanh
+
+NONLINEARITIES = ("tanh", "relu")
+
+
+class Cell(Module):
+    """What the cells share: two matrices, of which one reads the inputs and one the hidden state of the step before.
+
+    weight_ih   [gates * hidden_size, input_size]; the rows of the first gate come first
+    weight_hh   [gates * hidden_size, hidden_size]
+    bias_ih, bias_hh   [gates * hidden_size]; () without biases
+    """
+
+    gates = 1
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, rng: int | random.Random | None = None
+    ) -> None:
+        check_size("input_size", input_size)
+        check_size("hidden_size", hidden_size)
+        self.input_size, self.hidden_size = input_size, hidden_size
+        rows, source, scale = self.gates * hidden_size, generator(rng), 1.0 / sqrt(hidden_size)
+
+        def draw() -> float:
+            return source.uniform(-scale, scale)
+
+        self.weight_ih, self.weight_hh = matrix(rows, input_size, draw), matrix(rows, hidden_size, draw)
+        self.bias_ih = tuple(Parameter(draw()) for _ in range(rows)) if bias else ()
+        self.bias_hh = tuple(Parameter(draw()) for _ in range(rows)) if bias else ()
+
+    def totals(self, inputs: Any, hidden: tuple) -> Iterator[tuple[tuple, tuple]]:
+        """For each unit what arrives at its gates: from the inputs, and from the hidden state."""
+        operands = as_operands(inputs, self.input_size, repr(self))
+        from_inputs = linear(self.weight_ih, self.bias_ih, operands)
+        from_hidden = linear(self.weight_hh, self.bias_hh, hidden)
+        return zip(self._by_unit(from_inputs), self._by_unit(from_hidden), strict=True)
+
+    def _by_unit(self, totals: list) -> Iterator[tuple]:
+        size = self.hidden_size
+        return zip(*(totals[gate * size : (gate + 1) * size] for gate in range(self.gates)), strict=True)
+
+    def remembered(self, numbers: Any, which: str = "hidden") -> tuple:
+        """A state of hidden_size Values to start from: zeros for None."""
+        if numbers is None:
+            return (Value(0.0),) * self.hidden_size
+        wanted = f"a {which} state [{self.hidden_size}]"
+        shape = checked_shape(numbers, self, wanted)
+        if shape != (self.hidden_size,):
+            raise ValueError(f"this {self} takes {wanted}, got {shown(shape)}")
+        return as_operands(numbers, self.hidden_size, "state")
+
+    def _options(self) -> str:
+        return "" if self.bias_ih else ", bias=False"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.input_size}, {self.hidden_size}{self._options()})"
+
+
+class RNNCell(Cell):
+    """hidden = tanh(W_ih inputs + b_ih + W_hh hidden + b_hh), Elman's network (1990).
+
+    nonlinearity   "tanh" or "relu"
+
+    >>> cell = RNNCell(2, 3, rng=0)
+    >>> hidden = cell([1.0, 2.0])
+    >>> hidden = cell([3.0, 4.0], hidden)
+    >>> cell, len(hidden)
+    (RNNCell(2, 3, tanh), 3)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        rng: int | random.Random | None = None,
+    ) -> None:
+        check_name("nonlinearity", nonlinearity, list(NONLINEARITIES))
+        super().__init__(input_size, hidden_size, bias, rng)
+        self.nonlinearity = nonlinearity
+
+    def __call__(self, inputs: Any, hidden: Any = None) -> tuple:
+        totals = self.totals(inputs, self.remembered(hidden))
+        return tuple([getattr(a + b, self.nonlinearity)() for (a,), (b,) in totals])
+
+    def _options(self) -> str:
+        return f", {self.nonlinearity}{super()._options()}"
+
+
+class GRUCell(Cell):
+    """A gated recurrent unit (Cho et al. 2014), with the reset gate where PyTorch and cuDNN have it:
+
+    r, z = sigmoid(...), sigmoid(...)       reset and update gate
+    n = tanh(W_in x + b_in + r (W_hn h + b_hn))
+    h = (1 - z) n + z h
+
+    Of the 3 * hidden_size rows of each matrix the first are those of r, then come z and n.
+
+    >>> cell = GRUCell(2, 3, rng=0)
+    >>> hidden = cell([1.0, 2.0])
+    >>> cell, len(cell.weight_ih)
+    (GRUCell(2, 3), 9)
+    """
+
+    gates = 3
+
+    def __call__(self, inputs: Any, hidden: Any = None) -> tuple:
+        before, after = self.remembered(hidden), []
+        for (from_inputs, from_hidden), h in zip(self.totals(inputs, before), before, strict=True):
+            (input_r, input_z, input_n), (hidden_r, hidden_z, hidden_n) = from_inputs, from_hidden
+            r, z = sigmoid(input_r + hidden_r), sigmoid(input_z + hidden_z)
+            n = tanh(input_n + r * hidden_n)
+            after.append((1.0 - z) * n + z * h)
+        return tuple(after)
+
+
+class LSTMCell(Cell):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 1999):
+
+    i, f, o = sigmoid(...), sigmoid(...), sigmoid(...)       input, forget and output gate
+    g = tanh(...)
+    c = f c + i g
+    h = o tanh(c)
+
+    Its state is (hidden, cell), each of hidden_size numbers. Of the 4 * hidden_size rows of each matrix the first are
+    those of i, then come f, g and o.
+
+    >>> lstm = LSTMCell(2, 3, rng=0)
+    >>> hidden, cell = lstm([1.0, 2.0])
+    >>> hidden, cell = lstm([3.0, 4.0], (hidden, cell))
+    >>> lstm, len(hidden), len(cell)
+    (LSTMCell(2, 3), 3, 3)
+    """
+
+    gates = 4
+
+    def __call__(self, inputs: Any, state: Any = None) -> tuple[tuple, tuple]:
+        hidden, cell = (None, None) if state is None else pair(state, self)
+        hidden, cell = self.remembered(hidden), self.remembered(cell, "cell")
+        hidden_after, cell_after = [], []
+        for (from_inputs, from_hidden), before in zip(self.totals(inputs, hidden), cell, strict=True):
+            i, f, g, o = (a + b for a, b in zip(from_inputs, from_hidden, strict=True))
+            c = sigmoid(f) * before + sigmoid(i) * tanh(g)
+            hidden_after.append(sigmoid(o) * tanh(c))
+            cell_after.append(c)
+        return tuple(hidden_after), tuple(cell_after)
+
+
+class Recurrent(Module):
+    """Cells along a sequence: the first reads its steps, each other one the outputs of the one below.
+
+    input_size    how many numbers each step has
+    hidden_size   how many a step puts out
+    num_layers    how many cells stand on each other
+    rng           a seed or a random.Random; None uses Python's global one
+
+    It takes a sequence [steps][input_size] and, if it does not begin with zeros, a state; it returns the outputs of the
+    last layer, [steps][hidden_size], and the state after the last step. Its arrays are called as in PyTorch:
+    `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, `weight_ih_l1` ...
+    """
+
+    cell: type[Cell]
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        rng: int | random.Random | None = None,
+        **options: Any,
+    ) -> None:
+        check_size("num_layers", num_layers)
+        source = generator(rng)
+        self.cells = [
+            self.cell(hidden_size if layer else input_size, hidden_size, bias, rng=source, **options)
+            for layer in range(num_layers)
+        ]
+
+    def __call__(self, sequence: Any, state: Any = None) -> tuple[tuple, Any]:
+        steps = as_sequence(sequence, self.cells[0].input_size, self)
+        last = []
+        for cell, memory in zip(self.cells, self.memories(state), strict=True):
+            outputs = []
+            for step in steps:
+                memory = cell(step, memory)
+                outputs.append(self.output_of(memory))
+            steps = tuple(outputs)
+            last.append(memory)
+        return steps, self.state_of(last)
+
+    def memories(self, state: Any) -> list:
+        """What each cell starts from, of a state [num_layers][hidden_size]; Nones for None."""
+        if state is None:
+            return [None] * len(self.cells)
+        wanted = len(self.cells), self.cells[0].hidden_size
+        shape = checked_shape(state, self, f"a state {shown(wanted)}")
+        if shape != wanted:
+            raise ValueError(f"this {self} takes a state {shown(wanted)}, a row for each layer, got {shown(shape)}")
+        return list(state)
+
+    def output_of(self, memory: Any) -> tuple:
+        """What a layer shows the next one of what it remembers."""
+        return memory
+
+    def state_of(self, memories: list) -> tuple:
+        """The state, of what each cell remembers."""
+        return tuple(memories)
+
+    def named_arrays(self) -> Iterator[tuple[str, Any]]:
+        """PyTorch's names: those of the cells, with the number of the layer."""
+        for layer, cell in enumerate(self.cells):
+            for name, array in cell.named_arrays():
+                yield f"{name}_l{layer}", array
+
+    def __repr__(self) -> str:
+        first = self.cells[0]
+        layers = f", num_layers={len(self.cells)}" if len(self.cells) > 1 else ""
+        return f"{type(self).__name__}({first.input_size}, {first.hidden_size}{layers}{first._options()})"
+
+
+class RNN(Recurrent):
+    """RNNCells along a sequence; `nonlinearity` is "tanh" or "relu". Its state is [num_layers][hidden_size].
+
+    >>> outputs, state = RNN(2, 3, rng=0)([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> len(outputs), outputs[-1] == state[0]
+    (3, True)
+    """
+
+    cell = RNNCell
+
+
+class GRU(Recurrent):
+    """GRUCells along a sequence. Its state is [num_layers][hidden_size].
+
+    >>> outputs, state = GRU(2, 3, num_layers=2, rng=0)([[1.0, 2.0], [3.0, 4.0]])
+    >>> len(outputs), len(state), outputs[-1] == state[1]
+    (2, 2, True)
+    """
+
+    cell = GRUCell
+
+
+class LSTM(Recurrent):
+    """LSTMCells along a sequence. Its state is (hidden, cell), each [num_layers][hidden_size].
+
+    >>> model = LSTM(2, 3, rng=0)
+    >>> outputs, (hidden, cell) = model([[1.0, 2.0], [3.0, 4.0]])
+    >>> more, state = model([[5.0, 6.0]], (hidden, cell))
+    >>> len(outputs), outputs[-1] == hidden[0]
+    (2, True)
+    """
+
+    cell = LSTMCell
+
+    def memories(self, state: Any) -> list:
+        if state is None:
+            return super().memories(None)
+        hidden, cell = pair(state, self)
+        return list(zip(super().memories(hidden), super().memories(cell), strict=True))
+
+    def output_of(self, memory: Any) -> tuple:
+        return memory[0]
+
+    def state_of(self, memories: list) -> tuple:
+        return tuple(zip(*memories, strict=True))
+
+
+def pair(state: Any, layer: Any) -> Any:
+    """A state of two parts, checked."""
+    if not is_nested(state) or len(state) != 2:
+        raise ValueError(f"this {layer} takes a state (hidden, cell), got {reprlib.repr(state)}")
+    return state
