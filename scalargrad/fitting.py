@@ -22,7 +22,7 @@ from scalargrad.randomness import shuffled
 from scalargrad.resuming import Checkpoint, Details, describe, read_run
 from scalargrad.samples import checked_inputs, checked_weights
 from scalargrad.schedules import Constant, Schedule, schedule_of
-from scalargrad.training import EarlyStopping, History, Measures, Run
+from scalargrad.training import EarlyStopping, History, Measures, Run, Watch
 
 SPLIT = 2**52  # in the place of an epoch, for the shuffle that chooses rows for validation
 
@@ -166,17 +166,21 @@ def fit(
     def validate() -> Measures:
         return _measures_of_validation(model, objective, data, settings.engine)
 
-    with in_mode(model, training=True):
-        with _fitted_with(model, objective):
-            learner = details.learner = _learner(task, settings, run.history, validate)
-            if resume is not None:
-                learner.go_on_from(read_run(resume, run))
-        rows = task.rows
-        with progress_bar(rows * run.epochs, " samples", settings.progress, done=run.epoch * rows) as show:
-            # Checkpoints come last: what other callbacks change belongs to the run.
-            callbacks = sorted(settings.callbacks, key=lambda callback: isinstance(callback, Checkpoint))
-            callbacks = [stopping, *callbacks] if stopping else callbacks
-            run.go(learner.epoch, validate, callbacks, lambda done, found: show(run.epoch * rows + done, found))
+    with _fitted_with(model, objective):
+        learner = details.learner = _learner(task, settings, run.history, validate)
+        if resume is not None:
+            learner.go_on_from(read_run(resume, run))
+
+    def learn(watch: Watch) -> Measures:
+        with in_mode(model, training=True):
+            return learner.epoch(watch)
+
+    rows = task.rows
+    with progress_bar(rows * run.epochs, " samples", settings.progress, done=run.epoch * rows) as show:
+        # Checkpoints come last: what other callbacks change belongs to the run.
+        callbacks = sorted(settings.callbacks, key=lambda callback: isinstance(callback, Checkpoint))
+        callbacks = [stopping, *callbacks] if stopping else callbacks
+        run.go(learn, validate, callbacks, lambda done, found: show(run.epoch * rows + done, found))
     if stopping and run.history.stopped != "interrupted":
         stopping.restore()
     return run.history
@@ -203,7 +207,8 @@ def _learner(task: Task, settings: Settings, history: History, validate: Callabl
     spent, steps = seconds_of_preparation(task.model), task.optimizer.steps
     try:
         # From the steps before, not from 0: a later fit with the same optimizer shuffles otherwise than this one.
-        learner = LEARNERS[settings.engine](task, Counters(steps, steps, steps), settings.epochs)
+        with in_mode(task.model, training=True):
+            learner = LEARNERS[settings.engine](task, Counters(steps, steps, steps), settings.epochs)
         validate()
     except TraceError as error:
         error.add_note('fit(engine="eager") trains models that cannot be compiled, slowly')

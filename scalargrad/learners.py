@@ -84,11 +84,15 @@ class CompiledLearner:
         self.program, score = training_program(task.model, task.objective, task.l2, weighted, str(task.inputs.dtype))
         self.others = [task.targets, *([task.weights] if weighted else [])]
         self.trainer = self.program.trainer(
-            task.optimizer, task.batch_size, task.seed, task.schedule, {"score": score} if task.objective.score else {}
+            task.optimizer,
+            task.batch_size,
+            task.seed,
+            task.schedule,
+            {"score": score} if task.objective.score else {},
+            task.model.parameters(),
         )
         self.steps = epochs * task.steps_of_an_epoch  # of the schedule
         self.trainer.prepare(task.inputs, *self.others)
-        _refuse_strangers(self.program.parameters, task.model)
         self.go_on_from(counters)
 
     def go_on_from(self, counters: Counters) -> None:
@@ -178,14 +182,3 @@ LEARNERS: dict[str, Any] = {"compiled": CompiledLearner, "eager": EagerLearner}
 def _numbers(outputs: Any) -> Any:
     """The same without Values."""
     return tuple(map(_numbers, outputs)) if isinstance(outputs, tuple | list) else float(outputs)
-
-
-def _refuse_strangers(found: Sequence[Value], model: Module) -> None:
-    """A ValueError, if a compiled step would move Values that are none of the model's parameters."""
-    own = set(model.parameters())
-    for value in found:
-        if value not in own:
-            raise ValueError(
-                f"the loss reads {value.label or repr(value)}, which is no parameter of the model, and training would "
-                "move it: use a float for a constant, or give the model a Parameter, which moves, or a Buffer"
-            )

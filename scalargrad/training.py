@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from math import inf, isfinite
 from os import PathLike
 from time import perf_counter
@@ -119,9 +120,8 @@ class History(dict[str, list[float]]):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["epoch", *self])
-        writer.writerows(
-            [epoch, *map(repr, row)] for epoch, row in enumerate(zip(*self.values(), strict=True), start=1)
-        )
+        for epoch, row in enumerate(zip_longest(*self.values(), fillvalue=""), start=1):
+            writer.writerow([epoch, *row])
         replace_file(path, text.getvalue().encode())
 
     def __repr__(self) -> str:

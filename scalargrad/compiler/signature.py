@@ -22,8 +22,8 @@ class Surroundings:
 
     `state()` is cheap and compares equal as long as nothing has changed that a trace depends on: numbers and texts,
     which objects there are, the items of lists, dicts, sets and small NumPy arrays, and the attributes of any Module.
-    Functions that are called are followed, into partials, methods and objects with a `__call__`, but not into this
-    package, Python's library and installed packages: what these define does not change.
+    Functions that are called are followed, into partials, methods and objects with a `__call__`, but not into Python's
+    library and installed packages, and into closures only of this one: what these define does not change.
     """
 
     def __init__(self, function: Callable, arguments: Iterable = ()) -> None:
@@ -107,10 +107,12 @@ class Surroundings:
 
     def _function(self, function: FunctionType) -> None:
         file = function.__code__.co_filename
-        if file.startswith((PACKAGE, STANDARD_LIBRARY)) or "site-packages" in file:
+        if file.startswith(STANDARD_LIBRARY) or "site-packages" in file:
             return
         for cell in function.__closure__ or ():
             self._variable(lambda cell=cell: _content(cell))  # type: ignore[misc]
+        if file.startswith(PACKAGE):  # its closures hold what users gave it: their model, their loss
+            return
         scope = function.__globals__
         for name in sorted(_names(function.__code__) & scope.keys()):
             self._variable(lambda name=name: scope.get(name, MISSING))  # type: ignore[misc]

@@ -19,7 +19,7 @@ from scalargrad.compiler.rows import Rows, Writer
 from scalargrad.compiler.signature import Surroundings, contents, token
 from scalargrad.engine import Value
 from scalargrad.nn.module import Buffer
-from scalargrad.ops import add, mul, sub
+from scalargrad.ops import add, mul
 from scalargrad.optim import Optimizer
 from scalargrad.progress import progress_bar
 from scalargrad.randomness import shuffled
@@ -45,6 +45,7 @@ class Trainer:
     schedule     changes the rate from step to step, over all steps of a run
     measures     Buffers by name, to each of which a step adds a mean over its rows: their means over an epoch's rows
                  are recorded beside the loss
+    parameters   that move; None: all that the program reads
 
     >>> from scalargrad import SGD, Value, compile
     >>> w = Value(0.0)
@@ -62,6 +63,7 @@ class Trainer:
         rng: int,
         schedule: Schedule | None,
         measures: Mapping[str, Buffer],
+        parameters: Sequence[Value] | None,
     ) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
@@ -74,6 +76,7 @@ class Trainer:
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
         self.schedule, self.measures = schedule, dict(measures)
+        self.moving = None if parameters is None else frozenset(parameters)
         self.epochs = 0  # so far, over all runs
         self.span = (optimizer.steps, 1)  # of the schedule: the steps before it, and how many it has
 
@@ -195,11 +198,11 @@ class Trainer:
         program, flat, rows = self.compiled.prepared(arrays)
         loops = self.compiled.loops
         for loop in loops:
-            if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule):
+            if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, self.moving):
                 loops.remove(loop)
                 break
         else:
-            loop = _Loop(self.compiled, program, self.optimizer, self.schedule)
+            loop = _Loop(self.compiled, program, self.optimizer, self.schedule, self.moving)
         loops.insert(0, loop)  # the last ones used come first
         del loops[MOST_LOOPS:]
         return loop, flat, rows
@@ -208,23 +211,35 @@ class Trainer:
 class _Loop:
     """A program with the optimizer inside, and its memory."""
 
-    def __init__(self, compiled: "Compiled", program: Program, optimizer: Optimizer, schedule: Schedule | None) -> None:
+    def __init__(
+        self,
+        compiled: "Compiled",
+        program: Program,
+        optimizer: Optimizer,
+        schedule: Schedule | None,
+        moving: frozenset[Value] | None,
+    ) -> None:
         self.compiled, self.program = compiled, program
         self.settings = _settings(optimizer), _settings(schedule)
         self.surroundings = Surroundings(optimizer.update, [] if schedule is None else [schedule.factor])
         self.state_of_surroundings = self.surroundings.state()
-        self.parameters, self.counts_steps = program.parameters, compiled.steps in program.buffers
-        self.training, self.clock, self.state = with_optimizer(program, optimizer, schedule, compiled.steps)
+        self.moving, self.counts_steps = moving, compiled.steps in program.buffers
+        self.parameters = [p for p in program.parameters if moving is None or p in moving]
+        self.training, self.clock, self.state = with_optimizer(
+            program, optimizer, schedule, compiled.steps, self.parameters
+        )
         self.backend: NativeBackend | NumpyBackend = compiled.build(self.training)
         self.values = [*program.parameters, *program.buffers]
         self.owner: Optimizer | None = None  # whose state lies here
         self.view = _State(self)
         self.history = allocated(1, compiled.dtype)  # of a single step
 
-    def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None) -> bool:
+    def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: frozenset[Value] | None) -> bool:
         """Are the settings, and what else the formula reads, as they were?"""
         settings = _settings(optimizer), _settings(schedule)
-        return self.settings == settings and self.surroundings.same(self.state_of_surroundings)
+        return (
+            self.moving == moving and self.settings == settings and self.surroundings.same(self.state_of_surroundings)
+        )
 
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work with what Values and the optimizer say now, and tell them what came of it, whatever happens."""
@@ -242,7 +257,9 @@ class _Loop:
     def _read(self, optimizer: Optimizer, span: tuple[int, int]) -> None:
         backend = self.backend
         backend.write(backend.leaves, [value.data for value in self.values])
-        backend.write(self.clock, (float(optimizer.steps), float(optimizer.lr), *map(float, span)))
+        before, steps = span
+        clock = optimizer.steps, optimizer.lr, optimizer.steps - before, steps
+        backend.write(self.clock, tuple(map(float, clock)))
         if optimizer.state is not self.view:
             if self.owner is not None and self.owner.state is self.view:
                 self.owner.state = self.view.copy()  # it was trained here before
@@ -262,7 +279,7 @@ class _Loop:
 
     def measured_steps(self, arrays: list, order: Any, rows: int, count: int, measures: list[Buffer]) -> list[float]:
         """The sum of the losses of so many steps, and of what they add to each measure."""
-        first = self.backend.leaves.start + len(self.parameters)
+        first = self.backend.leaves.start + len(self.program.parameters)
         places = [first + self.program.buffers.index(measure) for measure in measures]
         self.backend.write(places, [0.0] * len(places))
         losses = self.steps(arrays, order, rows, count, rows)
@@ -349,18 +366,21 @@ class _State(MutableMapping):
 
 
 def with_optimizer(
-    program: Program, optimizer: Optimizer, schedule: Schedule | None, steps: Value
+    program: Program, optimizer: Optimizer, schedule: Schedule | None, steps: Value, parameters: list[Value]
 ) -> tuple[Program, Any, list]:
     """The program whose `moves` make one training step; the rows of its clock; those of the state.
 
-    The clock is the number of steps so far, the rate, and the schedule's span.
+    The clock is the number of steps so far, the rate, the number of steps since the schedule began, and its length.
+    Of the parameters, those in `parameters` move.
     """
     import numpy
 
     assert program.gradient is not None
     fresh = replace(program, instructions=list(program.instructions), moves=[])
     writer = Writer(fresh, backward=True)
-    count, first = len(program.parameters), len(program.constants)
+    count, first = len(parameters), len(program.constants)
+    moving = set(parameters)
+    chosen = numpy.array([n for n, parameter in enumerate(program.parameters) if parameter in moving], int)
 
     def leaf(rows: int) -> Table:
         return writer.emit("leaf", UNIFORM, rows, ())
@@ -368,25 +388,26 @@ def with_optimizer(
     def many(table: Table) -> Rows:
         return Rows(writer, Table(UNIFORM, numpy.repeat(table.rows, count)))
 
-    clock = time, rate, start, span = leaf(1), leaf(1), leaf(1), leaf(1)
-    if schedule is not None:
-        now, begin, whole, full = (Rows(writer, table) for table in (time, start, span, rate))
-        rate = _table(writer, mul(full, schedule.factor(sub(now, begin), whole)), 1)
+    clock = time, rate, position, span = leaf(1), leaf(1), leaf(1), leaf(1)
     state = [leaf(count) for _ in range(optimizer.state_size)]
     one = writer.constant(1.0, 1)
     following = writer.map(add, time, one)
     moves = [(following, time)]
-    places = numpy.arange(first, first + count)
+    if schedule is not None:
+        full, now, whole = (Rows(writer, table) for table in (rate, position, span))
+        rate = _table(writer, mul(full, schedule.factor(now, whole)), 1)
+        moves.append((writer.map(add, position, one), position))
+    places = first + chosen
     if count:
         remembered = tuple(Rows(writer, table) for table in state)
-        gradient = Rows(writer, program.gradient)
+        gradient = Rows(writer, Table(UNIFORM, program.gradient.rows[chosen]))
         parameter = Rows(writer, Table(UNIFORM, places))
         with _arguments_only(optimizer):
             moved, kept = optimizer.update(parameter, gradient, remembered, many(rate), many(following))
         moves.append((_table(writer, moved, count), Table(UNIFORM, places)))
         moves += [(_table(writer, x, count), table) for x, table in zip(kept, state, strict=True)]
     for number, buffer in enumerate(program.buffers):
-        row = Table(UNIFORM, numpy.array([first + count + number]))
+        row = Table(UNIFORM, numpy.array([first + len(program.parameters) + number]))
         if buffer is steps:
             moves.append((writer.map(add, row, one), row))
         elif buffer in program.updates:

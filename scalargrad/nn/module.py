@@ -1,5 +1,6 @@
 """Module: something with parameters, which finds, names, saves and loads them."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ class Buffer(Value):
         self.data = float(expression)
 
 
+UNSEEN = ("_programs", "_lock")  # attributes that are no part of what a model is: not in vars(), not in copies
+_locks = threading.Lock()
 LEAVES = {Parameter, Buffer, Value, float, int, str}
 
 
@@ -58,8 +61,9 @@ class Module:
     (7.0, ['slope', 'offset'])
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_programs")  # programs are no part of what a model is: not in vars()
+    __slots__ = ("__dict__", "__weakref__", *UNSEEN)
     _programs: dict[tuple, Any]  # kept by scalargrad.model_programs
+    _lock: Any  # held by the thread that has set the modes
     training = True
     fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
     version = 0  # counts the attributes that were set on any module: a compiled function notices a change
@@ -252,6 +256,15 @@ class Module:
 
         return evaluate(self, X, y, loss, engine)
 
+    def retrace(self) -> None:
+        """Forget the compiled functions of this model.
+
+        They notice changes of the model, of lists, numbers and functions that it reads, but not of the attributes of
+        other objects: see `scalargrad.compile`.
+        """
+        if hasattr(self, "_programs"):
+            self._programs.clear()
+
     def summary(self, sample: Any = None) -> str:
         """A table of its layers: shapes, parameters, multiply-adds for one sample."""
         from scalargrad.summaries import summary
@@ -263,7 +276,7 @@ class Module:
         state = super().__getstate__()
         if not isinstance(state, tuple):
             return state
-        slots = {name: attribute for name, attribute in state[1].items() if name != "_programs"}
+        slots = {name: attribute for name, attribute in state[1].items() if name not in UNSEEN}
         return (state[0], slots) if slots else state[0]
 
     def save(self, path: "str | PathLike[str]") -> None:
@@ -279,15 +292,26 @@ class Module:
 
 @contextmanager
 def in_mode(model: Module, training: bool) -> Iterator[None]:
-    """A block in which the model and the modules inside it are in training, or in evaluation; then as before."""
-    changed = [(module, module.training) for module in model.modules() if module.training != training]
-    try:
-        for module, _ in changed:
-            module.training = training
-        yield
-    finally:
-        for module, mode in changed:
-            module.training = mode
+    """A block in which the model and the modules inside it are in training, or in evaluation; then as before.
+
+    One thread at a time: another one would see a mode that is not its own.
+    """
+    with _lock_of(model):
+        changed = [(module, module.training) for module in model.modules() if module.training != training]
+        try:
+            for module, _ in changed:
+                module.training = training
+            yield
+        finally:
+            for module, mode in changed:
+                module.training = mode
+
+
+def _lock_of(model: Module) -> Any:
+    with _locks:
+        if not hasattr(model, "_lock"):
+            object.__setattr__(model, "_lock", threading.RLock())
+        return model._lock
 
 
 def _walk(path: str, attribute: Any) -> Iterator[tuple[str, Parameter]]:
