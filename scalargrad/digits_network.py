@@ -4,11 +4,14 @@ import random
 
 from scalargrad.nn import BatchNorm2d, Conv2d, Dropout, Flatten, GlobalAvgPool, MaxPool2d, Sequential
 from scalargrad.nn.dense import generator
+from scalargrad.nn.normalisation import Normalize
 from scalargrad.ops import relu
+
+MEAN, DEVIATION = 0.1307, 0.3081  # of the pixels of MNIST's images to train on
 
 
 def convolutional_network(dropout: float = 0.1, rng: int | random.Random | None = None) -> Sequential:
-    """From images [1, 28, 28] to 10 logits, in 3,393,376 multiply-adds an image.
+    """From images [1, 28, 28] of 0.0 (paper) to 1.0 (ink) to 10 logits, in convolutions of 3,393,376 multiply-adds.
 
     dropout   the probability of each Dropout
     rng       a seed or a random.Random; None uses Python's global one
@@ -24,6 +27,7 @@ def convolutional_network(dropout: float = 0.1, rng: int | random.Random | None 
         return [convolution(inputs, outputs, 3, padding), relu, BatchNorm2d(outputs), Dropout(dropout, rng=rng)]
 
     return Sequential(
+        Normalize(MEAN, DEVIATION),
         *block(1, 16),  # 26 x 26
         *block(16, 32),  # 24 x 24
         convolution(32, 10, 1),

@@ -59,6 +59,7 @@ class Settings:
             raise ValueError(f"l2 is a number from 0 on, got {self.l2!r}")
         if not isinstance(self.callbacks, Iterable):
             raise TypeError(f"callbacks is a list of functions of the run, got {self.callbacks!r}")
+        object.__setattr__(self, "callbacks", tuple(self.callbacks))  # a generator, too, is walked once
         for callback in self.callbacks:
             if not callable(callback):
                 raise TypeError(f"a callback is a function of the run, got {callback!r}")
@@ -187,8 +188,11 @@ def fit(
 
 
 def _shares(weights: Any, dtype: Any) -> Any:
-    """Only ratios of weights count: as shares of the largest one they fit into every type."""
-    return (weights / weights.max()).astype(dtype)
+    """Only ratios of weights count: as shares of the largest one they fit into every type, or are as good as 0."""
+    import numpy
+
+    shares = (weights / weights.max()).astype(dtype)
+    return numpy.where(shares < numpy.finfo(dtype).tiny, 0, shares).astype(dtype)
 
 
 @contextmanager

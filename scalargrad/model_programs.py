@@ -62,7 +62,7 @@ def loss_program(model: Module, objective: Objective, dtype: str) -> "Compiled":
 
     def make() -> "Compiled":
         def losses(outputs: Any, y: Any) -> list:
-            return [objective.loss(outputs, y)]
+            return [one_value(objective.loss(outputs, y))]
 
         return compile(losses, dtype=dtype)
 

@@ -7,6 +7,7 @@ from scalargrad.contexts import no_grad
 from scalargrad.model_programs import (
     flat,
     loss_program,
+    one_value,
     outputs_program,
     rows_as_tuples,
     shape_of,
@@ -103,7 +104,7 @@ def measured(
 
         def outputs_and_loss(x: Any, y: Any) -> tuple[Any, Any]:
             outputs = model(x)
-            return outputs, objective.loss(outputs, y)
+            return outputs, one_value(objective.loss(outputs, y))
 
         with in_mode(model, training=False):
             found, losses = map(_as_array, zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True))

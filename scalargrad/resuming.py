@@ -96,7 +96,7 @@ def write_run(path: str | os.PathLike[str], run: Run) -> None:
     }
     if stopping := details.stopping:
         arrays["best"] = numpy.array(stopping.numbers)
-        state |= {"best_loss": stopping.best, "best_epoch": stopping.epoch}
+        state |= {"best_loss": stopping.best, "best_epoch": stopping.epoch, "best_numbers": len(stopping.numbers)}
     write_arrays(path, {name: array for name, array in arrays.items() if array.size}, {"run": json.dumps(state)})
 
 
@@ -120,7 +120,8 @@ def read_run(path: str | os.PathLike[str], run: Run) -> Counters:
         curves = {name: arrays[f"{CURVE}{name}"].tolist() for name in state["measures"]}
         best = None
         if details.stopping:
-            best = state["best_loss"], state["best_epoch"], arrays["best"].tolist()
+            numbers = arrays["best"].tolist() if state["best_numbers"] else []
+            best = state["best_loss"], state["best_epoch"], numbers
         remembered = _remembered(run, arrays)
         if len(values) != len(details.values) or len(curves.get("loss", ())) != epoch:
             raise KeyError("values")

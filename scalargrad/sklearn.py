@@ -114,7 +114,7 @@ class Network(BaseEstimator):
                          of 2 is that row twice, as long as all rows fit into one batch
 
         ValueError for data or settings that make no sense, FloatingPointError where the loss becomes inf or nan: then
-        the estimator is as it was, but for a network that `warm_start` went on training.
+        the estimator is as it was, but for a network that `warm_start` or `partial_fit` went on training.
         """
         learner = copy(self)  # what fails, fails there
         learner._fit(X, y, sample_weight)

@@ -89,7 +89,7 @@ class History(dict[str, list[float]]):
     seconds      of the epochs, validation included
     preparation  seconds spent before them on "tracing" the model and on "compiling" the traces
     stopped      why it ended before its last epoch; "" if it did not
-    best_epoch   1, 2, ...: of early stopping, the epoch with the best loss; 0 without it
+    best_epoch   1, 2, ...: of early stopping, the epoch with the best loss; 0 without one
 
     >>> History(loss=[0.5, 0.25], accuracy=[0.75, 1.0])
     History(2 epochs: loss 0.25, accuracy 1)
@@ -206,7 +206,7 @@ class EarlyStopping:
                 self.numbers = [value.data for value in self.values]
         run.history.best_epoch = self.epoch
         if run.epoch - self.epoch >= self.patience:
-            run.stop(f"no better {name} since epoch {self.epoch}")
+            run.stop(f"no better {name} since epoch {self.epoch}" if self.epoch else f"no {name} is a number")
 
     def restore(self) -> None:
         if self.numbers:

@@ -28,7 +28,7 @@ from scalargrad import (
 from scalargrad.datasets import load_digits, load_moons
 from scalargrad.model_programs import training_program
 from scalargrad.objectives import OBJECTIVES, objective_of
-from scalargrad.schedules import SCHEDULES, Cosine, Schedule
+from scalargrad.schedules import SCHEDULES, Cosine, Schedule, WarmUp
 from scalargrad.training import EarlyStopping, History, Run
 from tests.oracle import oracle
 
@@ -108,14 +108,28 @@ def test_a_schedule_that_changes_its_settings_is_another_one():
         def factor(self, t, steps):
             return self.scale
 
-    found = {}
-    for engine in ("compiled", "eager"):
-        schedule, model = Scaled(1.0), model_for("mse")
-        for schedule.scale in (1.0, 0.0, 0.5):
-            model.fit(POINTS, LOSSES["mse"][1], optimizer=SGD(0.1), epochs=2, engine=engine, schedule=schedule)
-            found.setdefault(engine, []).append(numbers(model))
-    np.testing.assert_allclose(found["compiled"], found["eager"], rtol=1e-10)
-    assert (found["eager"][0] == found["eager"][1]).all()
+    for inside in (lambda schedule: schedule, lambda schedule: WarmUp(0.5, schedule, start=0.0)):
+        found = {}
+        for engine in ("compiled", "eager"):
+            schedule, model = Scaled(1.0), model_for("mse")
+            for schedule.scale in (1.0, 0.0, 0.5):
+                settings = {"optimizer": SGD(0.1), "epochs": 2, "engine": engine, "schedule": inside(schedule)}
+                history = model.fit(POINTS, LOSSES["mse"][1], **settings)
+                found.setdefault(engine, []).append(numbers(model))
+        np.testing.assert_allclose(found["compiled"], found["eager"], rtol=1e-10)
+        assert (found["eager"][0] != found["eager"][2]).any()
+    settings["schedule"] = WarmUp(0.5, Scaled(0.5), start=0.0)  # made anew, and the same
+    history = model.fit(POINTS, LOSSES["mse"][1], **{**settings, "engine": "compiled"})
+    history = model.fit(
+        POINTS, LOSSES["mse"][1], **{**settings, "schedule": WarmUp(0.5, Scaled(0.5), start=0.0), "engine": "compiled"}
+    )
+    assert history.preparation["compiling"] == 0.0
+
+
+def test_callbacks_may_come_from_a_generator():
+    seen = []
+    fitted(epochs=3, callbacks=(callback for callback in [lambda run: seen.append(run.epoch)]))
+    assert seen == [1, 2, 3]
 
 
 @pytest.mark.parametrize("engine", ["compiled", "eager"])
@@ -154,6 +168,17 @@ def test_only_ratios_of_weights_count(scale, dtype):
         model.fit(POINTS.astype(dtype), LOSSES["mse"][1], epochs=3, batch_size=7, sample_weight=weights)
         found.append(numbers(model))
     np.testing.assert_allclose(*found, rtol=1e-6 if dtype == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_weight_that_is_as_good_as_nothing_is_nothing(dtype):
+    weights, found = np.ones(50), []
+    for tiny in (0.0, 1e-42 if dtype == "float32" else 1e-318):
+        weights[3:7] = tiny
+        model = model_for("mse")
+        model.fit(POINTS.astype(dtype), LOSSES["mse"][1], epochs=3, batch_size=1, sample_weight=weights)
+        found.append(numbers(model))
+    assert (found[0] == found[1]).all()
 
 
 @pytest.mark.parametrize("engine", ["compiled", "eager"])
@@ -474,6 +499,12 @@ def test_predictions_are_those_of_the_model_one_by_one(loss, engine):
         probabilities = model.predict_proba(POINTS, engine=engine)
         np.testing.assert_allclose(probabilities, OBJECTIVES[loss].probabilities(outputs), rtol=1e-9)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "eager"])
+def test_evaluation_refuses_what_is_no_loss(engine):
+    with pytest.raises(TypeError, match="a loss is one Value for one sample"):
+        model_for("mse").evaluate(POINTS, LABELS, lambda output, target: [output, 10.0 * output], engine=engine)
 
 
 def test_what_a_model_means_is_kept_in_its_file(tmp_path):

@@ -154,6 +154,12 @@ def test_a_finished_run_is_resumed_for_more_epochs(tmp_path):
     assert ended(make(), path, **settings) == ended(make(), **settings)
 
 
+def test_early_stopping_without_validation_is_resumed(tmp_path):
+    path, settings = tmp_path / "run.safetensors", {"validation": None, "schedule": None, "epochs": 8}
+    stopped(path, Adam(0.02), after=3, **settings)
+    assert ended(Adam(0.02), path, **settings) == ended(Adam(0.02), **settings)
+
+
 def test_a_run_that_had_ended_stays_as_it_was(tmp_path):
     path, make = tmp_path / "run.safetensors", OPTIMIZERS["adam"]
     Dropping(0).fit(POINTS, LABELS, optimizer=make(), callbacks=[Checkpoint(path)], **SETTINGS)

@@ -300,7 +300,11 @@ def _settings(formula: Optimizer | Schedule | None) -> tuple[type, dict[str, Any
     """The class and tokens of the settings: equal as long as nobody can tell the difference."""
     settings = {} if formula is None else vars(formula)
     changing = ("lr", "state", "steps") if isinstance(formula, Optimizer) else ()
-    return type(formula), {name: (token(x), contents(x)) for name, x in settings.items() if name not in changing}
+    return type(formula), {name: _setting(x) for name, x in settings.items() if name not in changing}
+
+
+def _setting(x: Any) -> Any:
+    return _settings(x) if isinstance(x, Schedule) else (token(x), contents(x))
 
 
 class _State(MutableMapping):

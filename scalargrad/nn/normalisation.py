@@ -1,11 +1,15 @@
-"""Layers that bring numbers to mean 0 and variance 1: over the batch (BatchNorm1d, BatchNorm2d), or in each sample."""
+"""Layers that bring numbers to mean 0 and variance 1: over the batch (BatchNorm1d, BatchNorm2d), or in each sample.
 
+Normalize learns nothing: its mean and deviation are known from the data.
+"""
+
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from scalargrad.nn.dense import check_size
 from scalargrad.nn.module import Buffer, Module, Parameter
-from scalargrad.nn.nested import check_image, checked_shape, like, numbers_in, shown
+from scalargrad.nn.nested import check_image, checked_shape, like, numbers_in, on_each_number, shown
 from scalargrad.ops import batch_mean, dot, less, mean, sqrt, where
 from scalargrad.randomness import current_share
 
@@ -150,6 +154,30 @@ class LayerNorm(Module):
     def __repr__(self) -> str:
         shape = self.normalized_shape
         return f"LayerNorm({shape[0] if len(shape) == 1 else shape})"
+
+
+class Normalize(Module):
+    """(x - mean) / deviation of each number of a sample, in training and evaluation alike, with nothing to learn.
+
+    A network that begins with it takes the numbers of the data as they are, in training and ever after.
+
+    >>> Normalize(0.5, 0.25)([0.0, 0.5, 1.0])
+    (-2.0, 0.0, 2.0)
+    """
+
+    def __init__(self, mean: float, deviation: float) -> None:
+        for name, number in (("mean", mean), ("deviation", deviation)):
+            if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) <= sys.float_info.max:
+                raise ValueError(f"{name} is a number, got {number!r}")
+        if deviation <= 0.0:
+            raise ValueError(f"deviation is a number above 0, got {deviation!r}")
+        self.mean, self.deviation = float(mean), float(deviation)
+
+    def __call__(self, sample: Any) -> Any:
+        return on_each_number(lambda x: (x - self.mean) / self.deviation, sample)
+
+    def __repr__(self) -> str:
+        return f"Normalize({self.mean:g}, {self.deviation:g})"
 
 
 def _filled(shape: tuple[int, ...], number: float) -> Any:
