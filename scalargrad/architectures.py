@@ -123,7 +123,7 @@ def array_shapes(arrays: Any) -> Shapes:
 
 
 def check_depth(description: Any) -> bool:
-    """True, or a ValueError if its lists and dicts lie too deep inside each other for functions that call themselves."""
+    """True, or a ValueError if lists and dicts lie too deep inside each other for functions that call themselves."""
     level = [description]
     for _ in range(DEEPEST):
         level = [item for part in level for item in _items(part)]

@@ -42,7 +42,9 @@ class Task(NamedTuple):
             return self.inputs
         import numpy
 
-        changed = numpy.ascontiguousarray(self.augment(self.inputs, self.seed, epoch), self.inputs.dtype)
+        inputs = self.inputs.view()
+        inputs.flags.writeable = False  # they are the user's, and those of the next epoch
+        changed = numpy.ascontiguousarray(self.augment(inputs, self.seed, epoch), self.inputs.dtype)
         if changed.shape != self.inputs.shape:
             raise ValueError(f"augment returned the shape {changed.shape} for inputs of {self.inputs.shape}")
         return changed
@@ -89,8 +91,9 @@ class CompiledLearner:
             task.seed,
             task.schedule,
             {"score": score} if task.objective.score else {},
-            task.model.parameters(),
         )
+        self.moving: Sequence[Value] = []
+        self._look_for_parameters()
         self.steps = epochs * task.steps_of_an_epoch  # of the schedule
         self.trainer.prepare(task.inputs, *self.others)
         self.go_on_from(counters)
@@ -101,6 +104,7 @@ class CompiledLearner:
         self.trainer.span = counters.start, self.steps
 
     def epoch(self, watch: Watch) -> Measures:
+        self._look_for_parameters()
         measures = self.task.measures
 
         def watched(rows: int, found: Measures) -> None:
@@ -108,6 +112,12 @@ class CompiledLearner:
 
         found = self.trainer.epoch(self.task.inputs_of(self.trainer.epochs), *self.others, watch=watched)
         return measures(found["loss"], found.get("score", 0.0))
+
+    def _look_for_parameters(self) -> None:
+        """What the model has now: a callback may have frozen or replaced some."""
+        parameters = self.task.model.parameters()
+        if parameters != self.moving or self.trainer.moving is None:
+            self.moving, self.trainer.moving = parameters, frozenset(parameters)
 
     @property
     def counters(self) -> Counters:

@@ -120,6 +120,19 @@ def test_what_makes_no_sense_is_refused(make, message):
         make()
 
 
+def test_an_augmentation_cannot_change_the_users_samples():
+    images, labels = load_digits()
+
+    def in_place(x, seed, epoch):
+        x += 1.0
+        return x
+
+    with pytest.raises(ValueError, match="read-only"):
+        MLP(64, [10], rng=0).fit(images[:60], labels[:60], "cross_entropy", augment=in_place)
+    assert images.flags.writeable
+    assert (images == load_digits()[0]).all()
+
+
 def test_an_augmentation_that_changes_the_shape_is_refused():
     images, labels = load_digits()
     with pytest.raises(ValueError, match=r"augment returned the shape \(60, 3\)"):

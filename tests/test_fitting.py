@@ -643,6 +643,45 @@ def test_only_the_parameters_of_the_model_move(engine):
     np.testing.assert_allclose([p.data for p in model.head.parameters()], numbers(plain), rtol=1e-9)
 
 
+@pytest.mark.parametrize("frozen", [[1], [0, 2], [0, 1, 2]])
+def test_any_layers_can_be_frozen_and_unfrozen_by_a_callback(frozen):
+    class Net(MLP):
+        frozen = ()
+
+        def parameters(self):
+            return [p for n, layer in enumerate(self.layers) if n not in self.frozen for p in layer.parameters()]
+
+    def thaw(run):
+        if run.epoch == 2:
+            run.model.frozen = ()
+
+    found = []
+    for engine in ("compiled", "eager"):
+        model = Net(2, [5, 4, 3], activation="tanh", rng=0)
+        model.frozen = tuple(frozen)
+        before = model.state_dict()
+        settings = {"batch_size": 16, "engine": engine}
+        labels = LOSSES["cross_entropy"][1]
+        model.fit(POINTS, labels, "cross_entropy", Adam(0.1), epochs=2, **settings)
+        for name, array in model.state_dict().items():
+            assert (array == before[name]).all() == (int(name.split(".")[1]) in frozen)
+        model.fit(POINTS, labels, "cross_entropy", Adam(0.1), epochs=4, callbacks=[thaw], **settings)
+        found.append(np.concatenate([array.ravel() for array in model.state_dict().values()]))
+        assert all((array != before[name]).any() for name, array in model.state_dict().items())
+    np.testing.assert_allclose(*found, rtol=1e-8)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "eager"])
+def test_a_layer_that_a_callback_replaces_is_trained(engine):
+    def replace(run):
+        if run.epoch == 1:
+            run.model.layers[1] = MLP(6, [3], rng=9).layers[0]
+
+    model, _ = fitted(callbacks=[replace], engine=engine)
+    fresh = MLP(6, [3], rng=9)
+    assert all(p.data != q.data for p, q in zip(model.layers[1].parameters(), fresh.parameters(), strict=True))
+
+
 # What changes between two calls is noticed, as in compile().
 
 

@@ -1,7 +1,7 @@
 """A compiled function: it checks its arguments, keeps a program for each shape, and runs it."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from types import MappingProxyType
 from typing import Any
@@ -155,12 +155,11 @@ class Compiled:
         rng: int = 0,
         schedule: Schedule | None = None,
         measures: Mapping[str, Buffer] = NO_MEASURES,
-        parameters: Sequence[Value] | None = None,
     ) -> Trainer:
         """Training with whole steps in the program: see `Trainer`."""
         if self.backend_name == "eager":
             raise ValueError('the backend "eager" has no trainer: write the loop yourself, with optimizer.step()')
-        return Trainer(self, optimizer, batch_size, rng, schedule, measures, parameters)
+        return Trainer(self, optimizer, batch_size, rng, schedule, measures)
 
     def report(self) -> str:
         """What share of the last program's work is native code, where its time goes, and how near to the peak it comes.

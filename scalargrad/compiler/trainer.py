@@ -45,7 +45,8 @@ class Trainer:
     schedule     changes the rate from step to step, over all steps of a run
     measures     Buffers by name, to each of which a step adds a mean over its rows: their means over an epoch's rows
                  are recorded beside the loss
-    parameters   that move; None: all that the program reads
+
+    `moving`, a set of parameters, keeps all others where they are; None, as at first, lets all move.
 
     >>> from scalargrad import SGD, Value, compile
     >>> w = Value(0.0)
@@ -63,7 +64,6 @@ class Trainer:
         rng: int,
         schedule: Schedule | None,
         measures: Mapping[str, Buffer],
-        parameters: Sequence[Value] | None,
     ) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
@@ -76,7 +76,7 @@ class Trainer:
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
         self.schedule, self.measures = schedule, dict(measures)
-        self.moving = None if parameters is None else frozenset(parameters)
+        self.moving: frozenset[Value] | None = None
         self.epochs = 0  # so far, over all runs
         self.span = (optimizer.steps, 1)  # of the schedule: the steps before it, and how many it has
 
@@ -408,7 +408,9 @@ def with_optimizer(
         parameter = Rows(writer, Table(UNIFORM, places))
         with _arguments_only(optimizer):
             moved, kept = optimizer.update(parameter, gradient, remembered, many(rate), many(following))
-        moves.append((_table(writer, moved, count), Table(UNIFORM, places)))
+        moved_rows = _table(writer, moved, count).rows
+        for part in numpy.split(numpy.arange(count), numpy.flatnonzero(numpy.diff(places) != 1) + 1):
+            moves.append((Table(UNIFORM, moved_rows[part]), Table(UNIFORM, places[part])))
         moves += [(_table(writer, x, count), table) for x, table in zip(kept, state, strict=True)]
     for number, buffer in enumerate(program.buffers):
         row = Table(UNIFORM, numpy.array([first + len(program.parameters) + number]))

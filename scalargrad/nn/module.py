@@ -88,7 +88,9 @@ class Module:
 
     def parameters(self) -> list[Parameter]:
         """Every scalar parameter, in the order of `named_parameters`."""
-        return [parameter for _, parameter in self.named_parameters()]
+        found: dict[Parameter, None] = {}
+        _collect(vars(self).values(), found)
+        return list(found)
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, before the next `backward()` adds to it."""
@@ -204,7 +206,8 @@ class Module:
                         if the run had never stopped
 
         float32 samples are trained on in float32, others in float64. Ctrl-C ends it: the parameters are those of the
-        last finished step. ValueError for data and settings that do not fit; then nothing has changed.
+        last finished step. What is compiled is kept with the model: see `retrace` for what may not change unnoticed.
+        ValueError for data and settings that do not fit; then nothing has changed.
         FloatingPointError, if the loss becomes inf or nan.
 
         >>> from scalargrad import MLP
@@ -324,6 +327,19 @@ def _walk(path: str, attribute: Any) -> Iterator[tuple[str, Parameter]]:
             yield f"{path}.{key}", item
         else:
             yield from _walk(f"{path}.{key}", item)
+
+
+def _collect(attributes: Iterable, found: dict[Parameter, None]) -> None:
+    """Add the parameters in some attributes: as `_walk`, without their names."""
+    for attribute in attributes:
+        if isinstance(attribute, Parameter):
+            found[attribute] = None
+        elif isinstance(attribute, list | tuple) and set(map(type, attribute)) == {Parameter}:
+            found.update(dict.fromkeys(attribute))  # a row of weights, at once
+        elif isinstance(attribute, Module):
+            _collect(vars(attribute).values(), found)
+        elif isinstance(attribute, list | tuple | dict):
+            _collect(attribute.values() if isinstance(attribute, dict) else attribute, found)
 
 
 def _items(attribute: Any) -> Iterable[tuple[Any, Any]]:
