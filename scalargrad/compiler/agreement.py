@@ -1,5 +1,6 @@
 """Two traces of one function must be the same: what differs was read from somewhere that a program cannot see."""
 
+from operator import is_
 from typing import Any
 
 from scalargrad.compiler.simplify import flatten_results
@@ -93,16 +94,29 @@ def _same_values(x: Value, y: Value, first: Trace, second: Trace, known: dict) -
         raise TraceError(DIFFERENT_STRUCTURE)
     places = [{value: place for place, value in enumerate(order)} for order in orders]
     for one, other in zip(*orders, strict=True):
-        if one.op is not other.op or len(one.operands) != len(other.operands):
+        if one.op is not other.op:
             raise TraceError(DIFFERENT_STRUCTURE)
-        if one.op is None and one is not other:
-            _same_leaves(one, other, first, second)
+        if one.op is None:
+            if one is not other:
+                _same_leaves(one, other, first, second)
+            continue
+        known[id(one), id(other)] = True
+        if all(map(_is_same, one.args, other.args)):
+            continue
+        if len(one.operands) != len(other.operands):
+            raise TraceError(DIFFERENT_STRUCTURE)
         for a, b in zip(flatten(one.args), flatten(other.args), strict=True):
             if type(a) is float and type(b) is float:
                 _same_number(a, b)
             elif type(a) is float or type(b) is float or places[0][a] != places[1][b]:
                 raise TraceError(DIFFERENT_STRUCTURE)
-    known.update(((id(one), id(other)), True) for one, other in zip(*orders, strict=True))
+
+
+def _is_same(x: Any, y: Any) -> bool:
+    """One Value, or tuples of the same Values: their rows of weights, say."""
+    if type(x) is type(y) is tuple:
+        return len(x) == len(y) and all(map(is_, x, y))
+    return x is y and isinstance(x, Value)
 
 
 def _same_leaves(x: Value, y: Value, first: Trace, second: Trace) -> None:
