@@ -108,8 +108,9 @@ def refuse_one_class(objective: Objective, targets: Any, name: str = "y") -> Non
         raise ValueError(f"{name} holds one class only, {targets[0]}: training needs samples of at least two")
 
 
-def _mean_itself(mean_score: float, targets: Any, weights: Any = None) -> float:
-    return float(mean_score)
+def _share(mean_score: float, targets: Any, weights: Any = None) -> float:
+    """The mean itself. Without weights it is a number of rows out of all: what float32 has lost comes back."""
+    return float(mean_score) if weights is not None else round(mean_score * len(targets)) / len(targets)
 
 
 def _r_squared(mean_score: float, targets: Any, weights: Any = None) -> float:
@@ -324,11 +325,11 @@ OBJECTIVES: dict[str, Objective] = {row[0]: Objective(*row) for row in (
          _numbers,           _as_they_are,                     None,       None),
     ("huber",                huber,                            "r2",       _squared_error,     _r_squared,
          _numbers,           _as_they_are,                     None,       None),
-    ("cross_entropy",        cross_entropy,                    "accuracy", _largest_is_chosen, _mean_itself,
+    ("cross_entropy",        cross_entropy,                    "accuracy", _largest_is_chosen, _share,
          _class_numbers,     _position_of_largest,             _softmax,   lambda shape: range(shape[0])),
-    ("binary_cross_entropy", binary_cross_entropy_with_logits, "accuracy", _sign_is_right,     _mean_itself,
+    ("binary_cross_entropy", binary_cross_entropy_with_logits, "accuracy", _sign_is_right,     _share,
          _zero_or_one,       _upper_or(0),                     _sigmoid,   lambda shape: (0, 1)),
-    ("hinge",                hinge,                            "accuracy", _sign_is_right,     _mean_itself,
+    ("hinge",                hinge,                            "accuracy", _sign_is_right,     _share,
          _minus_or_plus_one, _upper_or(-1),                    None,       lambda shape: (-1, 1)),
 )}
 # fmt: on
