@@ -86,11 +86,22 @@ def mixed(code: KernelCode, state: str, counter: str) -> str:
 
 def random_number(code: KernelCode, state: str) -> str:
     """The number in [0, 1) that the state after all counters stands for."""
-    kind = f"<{code.width} x i64>"
-    bits = code(f"uitofp {kind} {code(f'lshr {kind} {state}, {whole(code, 11)}')} to <{code.width} x double>")
-    scale = f"<{', '.join(['double 0x3CA0000000000000'] * code.width)}>"  # 2**-53
-    number = code(f"fmul <{code.width} x double> {bits}, {scale}")
-    return number if code.number == "double" else code(f"fptrunc <{code.width} x double> {number} to {code.vector}")
+    kind, doubles = f"<{code.width} x i64>", f"<{code.width} x double>"
+
+    def everywhere(number: str) -> str:
+        return f"<{', '.join([f'double {number}'] * code.width)}>"
+
+    # 53 bits as a double, in halves that are the last bits of 2**52 and of 2**84: many processors convert 64-bit
+    # integers one by one only.
+    bits = code(f"lshr {kind} {state}, {whole(code, 11)}")
+    low = code(f"or {kind} {code(f'and {kind} {bits}, {whole(code, 2**32 - 1)}')}, {whole(code, 0x433 << 52)}")
+    high = code(f"or {kind} {code(f'lshr {kind} {bits}, {whole(code, 32)}')}, {whole(code, 0x453 << 52)}")
+    low, high = (code(f"bitcast {kind} {half} to {doubles}") for half in (low, high))
+    high = code(f"fsub {doubles} {high}, {everywhere('0x4530000000100000')}")  # 2**84 + 2**52
+    number = code(
+        f"fmul {doubles} {code(f'fadd {doubles} {high}, {low}')}, {everywhere('0x3CA0000000000000')}"
+    )  # 2**-53
+    return number if code.number == "double" else code(f"fptrunc {doubles} {number} to {code.vector}")
 
 
 def whole(code: KernelCode, n: int) -> str:
