@@ -56,9 +56,10 @@ def save(model: Module, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Module:
-    """The model that a file holds, of a class of ARCHITECTURES; for others there is `load_into`.
+    """The model that a file holds, if it is a dense one or a Sequential of known layers, those of ARCHITECTURES.
 
-    ValueError, naming the file and what is wrong with it, unless every bit of it is as it was saved.
+    For others there is `load_into`. ValueError, naming the file and what is wrong with it, unless every bit of it is as
+    it was saved.
     """
     arrays, description, loss = _read_model(path)
     name = description["class"]

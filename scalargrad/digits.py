@@ -3,14 +3,16 @@
 The images of test are looked at once, after training: nothing is chosen by them.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scalargrad.augmentation import Rotate
 from scalargrad.datasets import load_digits
-from scalargrad.nn import MLP
+from scalargrad.digits_network import convolutional_network
+from scalargrad.nn import MLP, Module
 from scalargrad.plots import plot_confusion, plot_curves, plot_images
 from scalargrad.runs import OPTIMIZERS, check, check_name, check_training, write_summary
 from scalargrad.schedules import SCHEDULES
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from scalargrad.training import History
 
 CLASSES = range(10)
+SHAPES = {"mlp": (-1,), "conv": (1, 28, 28)}  # of an image, as each model takes it
 MOST_PARAMETERS = 2_000_000
 WORST = 24  # images in mistakes.png
 FILES = {
@@ -36,14 +39,18 @@ FILES = {
 class Settings:
     """What a run depends on, beside the images: one seed gives the first weights and the order of the images.
 
+    model     "mlp", with the sizes of its hidden layers; or "conv", `convolutional_network`, which has none to choose
+    rotation  each image is turned by up to so many degrees to either side, another angle in each epoch
+
     The defaults were chosen on images held out of those to train on, in the manner of digits_training.py and
-    mnist_training.py in benchmarks/.
+    mnist_training.py in benchmarks/. Those for the convolutional network are published: see mnist_convolution.py there.
 
     >>> Settings(batch_size=0)
     Traceback (most recent call last):
     ValueError: batch_size is at least 1, got 0
     """
 
+    model: str = "mlp"
     hidden: tuple[int, ...] = (128, 64)
     optimizer: str = "adamw"
     lr: float = 0.01
@@ -51,19 +58,38 @@ class Settings:
     weight_decay: float = 0.1
     batch_size: int = 128
     epochs: int = 10
+    rotation: float = 0.0
     validation: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_name("model", self.model, list(SHAPES))
+        if self.model != "mlp":
+            check("hidden", list(self.hidden), not self.hidden, f"a setting of the MLP and not of {self.model}")
+            replace(self, model="mlp", hidden=(1,))  # which checks all the others
+            return
         check_training(self)
         check_name("schedule", self.schedule, list(SCHEDULES))
         decay = self.weight_decay
         check("weight_decay", decay, isfinite(decay) and decay >= 0.0, "a number from 0 on")
         check("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
+        turned = self.rotation
+        check("rotation", turned, 0.0 <= turned <= 180.0, "a number of degrees from 0 to 180")
         check("validation", self.validation, 0.0 <= self.validation < 1.0, "from 0 to less than 1")
 
 
 MNIST = Settings()
+MNIST_CONVOLUTION = Settings(
+    model="conv",
+    hidden=(),
+    optimizer="momentum",
+    lr=0.01,
+    schedule="constant",
+    weight_decay=0.0,
+    batch_size=128,
+    epochs=20,
+    rotation=7.0,
+)
 DIGITS = Settings(hidden=(32,), lr=0.03, batch_size=32, epochs=120)
 
 
@@ -80,7 +106,7 @@ class Images(NamedTuple):
 class Result:
     """A trained network, how that went, and how it does on the test images."""
 
-    model: MLP
+    model: Module
     history: "History"
     evaluation: "Evaluation"
     probabilities: "ndarray"  # float [n, 10], of each digit for each test image
@@ -117,14 +143,12 @@ def learn(settings: Settings, images: Images) -> Result:
     >>> result.evaluation.confusion.shape
     (10, 10)
     """
-    sizes = [images.train_images.shape[1], *settings.hidden, len(CLASSES)]
-    if sum((sources + 1) * targets for sources, targets in pairwise(sizes)) > MOST_PARAMETERS:
-        raise ValueError(f"hidden makes more than {MOST_PARAMETERS:,} parameters, the most that there may be")
-    model = MLP(sizes[0], sizes[1:], init="he", rng=settings.seed)
+    model = new_model(settings, images.train_images.shape[1])
+    train_images, test_images = (shaped(settings, part) for part in (images.train_images, images.test_images))
     # Weight decay in other optimizers is another thing: there it goes through their steps.
     decay = {"weight_decay": settings.weight_decay} if settings.optimizer == "adamw" else {}
     history = model.fit(
-        images.train_images,
+        train_images,
         images.train_labels,
         loss="cross_entropy",
         optimizer=OPTIMIZERS[settings.optimizer](settings.lr, **decay),
@@ -132,12 +156,31 @@ def learn(settings: Settings, images: Images) -> Result:
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         validation=settings.validation or None,
+        augment=Rotate(settings.rotation) if settings.rotation else None,
         rng=settings.seed,
     )
     if history.stopped:  # which only Ctrl-C does here
         raise KeyboardInterrupt
-    evaluation = model.evaluate(images.test_images, images.test_labels)
-    return Result(model, history, evaluation, model.predict_proba(images.test_images))
+    evaluation = model.evaluate(test_images, images.test_labels)
+    return Result(model, history, evaluation, model.predict_proba(test_images))
+
+
+def new_model(settings: Settings, pixels: int) -> Module:
+    """The untrained model for images of so many pixels. ValueError, if it does not take those, or is too large."""
+    if settings.model == "conv":
+        side = SHAPES["conv"][-1]
+        if pixels != side * side:
+            raise ValueError(f"the model conv takes images of {side} x {side} pixels, got {pixels} pixels")
+        return convolutional_network(rng=settings.seed)
+    sizes = [pixels, *settings.hidden, len(CLASSES)]
+    if sum((sources + 1) * targets for sources, targets in pairwise(sizes)) > MOST_PARAMETERS:
+        raise ValueError(f"hidden makes more than {MOST_PARAMETERS:,} parameters, the most that there may be")
+    return MLP(sizes[0], sizes[1:], init="he", rng=settings.seed)
+
+
+def shaped(settings: Settings, images: "ndarray") -> "ndarray":
+    """Images [n, pixels] as the model takes them."""
+    return images.reshape(len(images), *SHAPES[settings.model])
 
 
 def run(settings: Settings, images: Images, folder: Path) -> Result:

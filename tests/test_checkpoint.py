@@ -10,8 +10,31 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from scalargrad.checkpoint import describe, load, load_into
-from scalargrad.nn import MLP, Buffer, Layer, Module, Neuron, Parameter
+from scalargrad.architectures import ARCHITECTURES, describe
+from scalargrad.checkpoint import load, load_into
+from scalargrad.digits_network import convolutional_network
+from scalargrad.nn import (
+    MLP,
+    AvgPool2d,
+    BatchNorm1d,
+    BatchNorm2d,
+    Buffer,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Layer,
+    LayerNorm,
+    MaxPool2d,
+    Module,
+    Neuron,
+    Parameter,
+    Sequential,
+    log_softmax,
+)
+from scalargrad.nn.nested import numbers_in
+from scalargrad.nn.normalisation import Normalize
+from scalargrad.ops import leaky_relu, mean, relu, tanh
 from scalargrad.optim import SGD
 from scalargrad.safetensors_file import read_arrays, write_arrays
 from tests.damage import flipped_bits, shorter_lengths
@@ -67,11 +90,66 @@ def test_a_model_comes_back_from_its_file_alone(path, build):
 
 
 def outputs(model, x):
-    y = model(x)
-    return [one.data for one in y] if isinstance(y, tuple) else [y.data]
+    return [float(number) for number in numbers_in(model(x))]
 
 
-@pytest.mark.parametrize("build", [*MODELS.values(), Gate], ids=[*MODELS, "Gate"])
+def image_layers(rng):
+    rng = random.Random(rng)
+    first = [Normalize(0.25, 0.5), Conv2d(1, 2, 2, rng=rng), relu, BatchNorm2d(2), Dropout(0.25, rng=rng), MaxPool2d(2)]
+    return Sequential(*first, Flatten(), LayerNorm(2, eps=0.125), Layer(2, 3, rng=rng), log_softmax)
+
+
+def other_layers(rng):
+    convolution = Conv2d(1, 3, (2, 1), stride=(1, 2), padding=(0, 1), bias=False, rng=rng)
+    first = Sequential(convolution, BatchNorm2d(3, eps=0.25, momentum=0.5), leaky_relu, AvgPool2d((2, 1), stride=1))
+    return Sequential(first, GlobalAvgPool(), Flatten(), BatchNorm1d(3), MLP(3, [2], rng=rng), tanh, Neuron(2, rng=rng))
+
+
+SEQUENTIALS = {  # and the rows and columns of an image
+    "layers of images": (image_layers, 3),
+    "other layers, nested": (other_layers, 4),
+    "the network of 13,808 parameters": (lambda rng: convolutional_network(rng=rng), 28),
+    "no layers": (lambda rng: Sequential(), 2),
+}
+
+
+@pytest.mark.parametrize(("build", "side"), SEQUENTIALS.values(), ids=SEQUENTIALS)
+def test_a_sequence_of_layers_comes_back_from_its_file_alone(path, build, side):
+    model = build(1)
+    for place, (_, array) in enumerate(model.named_arrays()):
+        for number in numbers_in(array):
+            if isinstance(number, Buffer):
+                number.data = 0.5 + place  # as if it had seen something
+    model.fitted_loss = "cross_entropy"
+    model.save(path)
+    loaded = load(path)
+    assert type(loaded) is Sequential
+    assert repr(loaded) == repr(model)
+    assert bits(loaded) == bits(model)
+    assert loaded.fitted_loss == "cross_entropy"
+    image = np.random.default_rng(0).random((1, side, side)).tolist()
+    assert outputs(loaded.eval(), image) == outputs(model.eval(), image)
+
+
+def test_every_known_class_is_in_a_sequence_that_was_tested():
+    models = [module for build, _ in SEQUENTIALS.values() for module in build(0).modules()]
+    assert {type(module).__name__ for module in models} == {*ARCHITECTURES}
+
+
+def test_layers_drop_the_same_numbers_again(path):
+    model = Sequential(Dropout(0.5, rng=3), Flatten())
+    model.save(path)
+    image = np.ones((1, 5, 5)).tolist()
+    assert 0.0 in outputs(model, image)
+    assert outputs(load(path), image) == outputs(model, image)
+    other = Sequential(Dropout(0.5, rng=4), Flatten())
+    load_into(other, path)  # of another seed, which stays: a model is set up like this to go on with
+    assert outputs(other, image) != outputs(model, image)
+
+
+@pytest.mark.parametrize(
+    "build", [*MODELS.values(), Gate, image_layers, other_layers], ids=[*MODELS, "Gate", "image layers", "other layers"]
+)
 def test_a_model_of_any_class_is_loaded_into_one_that_exists(path, build):
     model, other = build(1), build(2)
     model.save(str(path))
@@ -118,6 +196,22 @@ def test_pytorch_reads_what_was_saved(path):
     x = torch.tensor([0.3, -1.2, 0.7], dtype=torch.float64)
     y = peer.layers[1](torch.relu(peer.layers[0](x)))
     assert y.tolist() == pytest.approx(outputs(model, x.tolist()), rel=1e-13)
+
+
+def test_pytorch_reads_a_sequence_that_was_saved(path):
+    torch = oracle("torch")
+    oracle("safetensors")
+    from safetensors.torch import load_file
+
+    n = torch.nn
+    model = Sequential(Conv2d(1, 2, 2, rng=0), relu, BatchNorm2d(2), MaxPool2d(2), Flatten(), Layer(2, 3, rng=1))
+    model.layers[2].running_mean[1].data = 0.75
+    model.save(path)
+    peer = n.Sequential(n.Conv2d(1, 2, 2), n.ReLU(), n.BatchNorm2d(2), n.MaxPool2d(2), n.Flatten(), n.Linear(2, 3))
+    peer.double().load_state_dict(load_file(path))
+    image = np.random.default_rng(0).random((1, 3, 3))
+    expected = torch.relu(peer.eval()(torch.tensor(image)[None]))[0]  # a Layer ends in relu
+    assert outputs(load(path).eval(), image.tolist()) == pytest.approx(expected.tolist(), rel=1e-12)
 
 
 def test_saving_and_loading_draw_no_random_numbers_and_load_knows_no_earlier_mode(path):
@@ -171,6 +265,25 @@ def tie(model):
     model.layers[1].neurons[0].weights = model.layers[1].neurons[1].weights
 
 
+class Residual(Module):
+    def __init__(self):
+        self.weight = Parameter(2.0)
+
+    def __call__(self, inputs):
+        return self.weight * inputs
+
+
+def twice(layer):
+    return Sequential(layer, relu, layer)
+
+
+def nested(times):
+    model = Sequential(Neuron(2, rng=0))
+    for _ in range(times):
+        model = Sequential(model)
+    return model
+
+
 NOT_REBUILT = {
     "a class of one's own": Gate(),
     "a subclass": Doubled(2, [1], rng=0),
@@ -187,6 +300,17 @@ NOT_REBUILT = {
     "one more parameter": changed(lambda model: setattr(model, "temperature", Parameter(1.0))),
     "one more buffer": changed(lambda model: setattr(model, "mean", Buffer(1.0))),
     "shared parameters": changed(tie),
+    "a sequence with a function of one's own": Sequential(Neuron(2, rng=0), lambda x: x + 1.0),
+    "a sequence with an operation on all numbers": Sequential(Layer(2, 2, rng=0), mean),
+    "a sequence with a layer of one's own": Sequential(Neuron(2, rng=0), Residual()),
+    "a sequence with a subclass": Sequential(Doubled(2, [1], rng=0)),
+    "a subclass of Sequential": type("Chain", (Sequential,), {})(Neuron(2, rng=0)),
+    "a sequence with a changed layer": Sequential(changed(make_deeper)),
+    "a sequence with a layer twice": twice(Conv2d(1, 1, 1, rng=0)),
+    "a sequence with a norm twice": twice(BatchNorm1d(2)),
+    "a sequence with one more buffer": changed(lambda model: setattr(model, "mean", Buffer(1.0)), lambda: nested(0)),
+    "a convolution with more padding than kernel": Conv2d(1, 1, 1, padding=2, rng=0),
+    "sequences inside each other, 41 deep": nested(40),
     "neurons of a subclass": changed(lambda model: setattr(model.layers[0], "neurons", [Odd(2), Odd(2), Odd(2)])),
 }
 
@@ -294,6 +418,25 @@ def test_another_architecture_is_refused_and_shown(path, model, message):
     assert bits(model) == before
 
 
+OTHER_SEQUENCES = [
+    (
+        Sequential(Flatten(), Dropout(0.5), relu),
+        r"whose layer 1 is Dropout\(p=0.25, .* whose layer 1 is Dropout\(p=0.5, ",
+    ),
+    (Sequential(Flatten(), Dropout(0.25), tanh), "holds a .* whose layer 2 is relu, and the model is a .* 2 is tanh: "),
+    (Sequential(Flatten(), relu), "holds a Sequential of 3 layers, and the model is a Sequential of 2 layers: scalarg"),
+    (MLP(2, [1]), r"holds a Sequential of 3 layers, and the model is MLP\(fan_in=2, "),
+    (Flatten(), r"holds a Sequential of 3 layers, and the model is Flatten\(\): "),
+]
+
+
+@pytest.mark.parametrize(("model", "message"), OTHER_SEQUENCES, ids=[row[1] for row in OTHER_SEQUENCES])
+def test_another_sequence_is_refused_and_shown(path, model, message):
+    Sequential(Flatten(), Dropout(0.25), relu).save(path)
+    with pytest.raises(ValueError, match=message):
+        load_into(model, path)
+
+
 def test_weights_may_go_to_another_class_of_the_same_arrays(path):
     model, doubled = MLP(2, [3, 1], rng=0), Doubled(2, [3, 1], rng=1)
     model.save(path)
@@ -345,3 +488,120 @@ def test_an_architecture_that_does_not_build_is_refused(path, text, message):
     with pytest.raises(ValueError, match=message) as error:
         load(path)
     assert str(error.value).startswith(f"{path} ")
+
+
+# Descriptions of sequences, changed by somebody.
+
+
+def image_description():
+    """That of `image_layers`, as it is in a file."""
+    return json.loads(json.dumps(describe(image_layers(0))))
+
+
+NAN, HUGE = math.nan, 10**400
+CONVOLUTION, NORM, LEFT_OUT, POOL, LAYER_NORM = 1, 3, 4, 5, 7  # places of layers
+LAYER_ARGUMENTS = [
+    (0, {"mean": NAN}, "layer 0: mean is a number, got nan"),
+    (0, {"deviation": 0}, "layer 0: deviation is a number above 0, got 0"),
+    (0, {"deviation": HUGE}, "layer 0: deviation is a number, got 1000"),
+    (CONVOLUTION, {"out_channels": 10**9}, r"1.weight has shape \[2, 1, 2, 2\], not \[1000000000, 1, 2, 2\]"),
+    (CONVOLUTION, {"in_channels": 10**9}, r"1.weight has shape \[2, 1, 2, 2\], not \[2, 1000000000, 2, 2\]"),
+    (CONVOLUTION, {"kernel_size": [10**9, 2]}, r"1.weight has shape \[2, 1, 2, 2\], not \[2, 1, 1000000000, 2\]"),
+    (CONVOLUTION, {"padding": 10**9}, r"layer 1: padding is at most as large as the kernel, \[2, 2\], got 1000000000"),
+    (CONVOLUTION, {"padding": [0, 3]}, r"layer 1: padding is at most as large as the kernel, \[2, 2\], got \[0, 3\]"),
+    (CONVOLUTION, {"in_channels": 1.0}, "layer 1: in_channels is a whole number of at least 1, got 1.0"),
+    (CONVOLUTION, {"in_channels": True}, "layer 1: in_channels is a whole number of at least 1, got True"),
+    (CONVOLUTION, {"kernel_size": "22"}, "layer 1: kernel_size is a whole number of at least 1, or a pair of them"),
+    (CONVOLUTION, {"stride": 0}, "layer 1: stride is a whole number of at least 1, or a pair of them, got 0"),
+    (CONVOLUTION, {"bias": "no"}, "layer 1: bias is true or false, got 'no'"),
+    (CONVOLUTION, {"bias": False}, "1.bias does not belong to it"),
+    (CONVOLUTION, {"rng": 3}, "layer 1: .*rng"),
+    (NORM, {"num_features": 10**9}, r"3.weight has shape \[2\], not \[1000000000\]"),
+    (NORM, {"eps": NAN}, "layer 3: eps is a number from 0 to .*, got nan"),
+    (NORM, {"eps": HUGE}, "layer 3: eps is a number from 0 to .*, got 1000"),
+    (NORM, {"eps": "small"}, "layer 3: eps is a number from 0 to .*, got 'small'"),
+    (NORM, {"momentum": True}, "layer 3: momentum is a number from 0 to 1, got True"),
+    (LEFT_OUT, {"p": 1}, "layer 4: p is a probability from 0 to less than 1, got 1"),
+    (LEFT_OUT, {"seed": 0.5}, "layer 4: seed is a whole number, got 0.5"),
+    (LEFT_OUT, {"seed": -1}, r"layer 4: seed is a number from 0 to 1.67772e\+07, got -1"),
+    (LEFT_OUT, {"seed": HUGE}, "layer 4: seed is a number from 0 to .*, got 1000"),
+    (POOL, {"kernel_size": -2}, "layer 5: kernel_size is a whole number of at least 1, or a pair of them, got -2"),
+    (POOL, {"stride": None}, "layer 5: stride is a whole number of at least 1, or a pair of them, got None"),
+    (LAYER_NORM, {"normalized_shape": [10**9]}, r"7.weight has shape \[2\], not \[1000000000\]"),
+    (LAYER_NORM, {"normalized_shape": 2}, "layer 7: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "changes", "message"), LAYER_ARGUMENTS, ids=[row[2][:40] for row in LAYER_ARGUMENTS])
+def test_arguments_of_a_layer_that_make_no_sense_are_refused_by_name(path, place, changes, message):
+    description = image_description()
+    description["arguments"]["layers"][place]["arguments"].update(changes)
+    write_arrays(path, image_layers(0).state_dict(), {"architecture": json.dumps(description)})
+    with pytest.raises(ValueError, match=message) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path} has the architecture Sequential, but ")
+
+
+LISTS_OF_LAYERS = [
+    (None, "layers is a list, got None"),
+    ("relu", "layers is a list, got 'relu'"),
+    ({"0": "relu"}, r"layers is a list, got \{'0': 'relu'\}"),
+    (
+        ["eval"],
+        "layer 0: 'eval' does not describe a layer: it has a class, Neuron, Layer, MLP, Conv2d, .*, or the name",
+    ),
+    (["relu", "mul"], "layer 1: 'mul' does not describe a layer: .* or the name of a function, exp, .*, log_softmax"),
+    ([7], "layer 0: 7 does not describe a layer"),
+    ([[]], r"layer 0: \[\] does not describe a layer"),
+    ([{"class": "Module", "arguments": {}}], "layer 0: {.*'Module'} does not describe a layer"),
+    ([{"class": ["Flatten"], "arguments": {}}], "layer 0: .* does not describe a layer"),
+    ([{"class": "Flatten"}], "layer 0: .* does not describe a layer"),
+    ([{"class": "Gate", "arguments": None}], "layer 0: .* does not describe a layer"),
+    ([{"class": "Flatten", "arguments": {"axis": 1}}], "0.weights does not belong to it"),
+    ([{"class": "Sequential", "arguments": {}}], "layer 0: .*missing 1 required positional argument: 'layers'"),
+    ([{"class": "Sequential", "arguments": {"layers": [{}]}}], "layer 0: layer 0: {} does not describe a layer"),
+    ([], "0.weights does not belong to it"),
+    (["relu"] * 50_000, "0.weights does not belong to it"),
+]
+
+
+@pytest.mark.parametrize(("layers", "message"), LISTS_OF_LAYERS, ids=[repr(row[0])[:50] for row in LISTS_OF_LAYERS])
+def test_a_list_of_layers_that_makes_no_sense_is_refused(path, layers, message):
+    text = json.dumps({"class": "Sequential", "arguments": {"layers": layers}})
+    write_arrays(path, Sequential(Neuron(2, rng=0)).state_dict(), {"architecture": text})
+    with pytest.raises(ValueError, match=f"has the architecture Sequential, but .*{message}"):
+        load(path)
+
+
+@pytest.mark.parametrize("times", [40, 200, 2_000, 10_000])
+def test_sequences_too_deep_inside_each_other_are_refused(path, times):
+    one = '{"class": "Sequential", "arguments": {"layers": ['
+    text = one * times + "]}}" * times
+    write_arrays(path, {}, {"architecture": text})
+    assert_refused(path, "does not say of which model", Sequential())
+
+
+def places_in(nested):
+    """(container, key) for all that is inside of lists and dicts."""
+    for key, item in list(nested.items() if isinstance(nested, dict) else enumerate(nested)):
+        yield nested, key
+        if isinstance(item, dict | list):
+            yield from places_in(item)
+
+
+def test_any_part_of_a_description_may_be_wrong_and_is_refused_or_makes_a_model(path):
+    description, arrays = image_description(), image_layers(0).state_dict()
+    odd = [None, True, -1, 0, 2, 1.5, 10**9, HUGE, NAN, math.inf, "relu", "2", [], [2, 2], [None], {}, {"p": 1}]
+    messages = []
+    for container, key in places_in(description):
+        right = container[key]
+        for wrong in odd:
+            container[key] = wrong
+            write_arrays(path, arrays, {"architecture": json.dumps(description)})
+            try:
+                assert describe(load(path))["arguments"] is not None
+            except ValueError as error:
+                messages.append(str(error))
+        container[key] = right
+    assert len(messages) > 500
+    assert all(message.startswith(f"{path} ") for message in messages)

@@ -14,7 +14,10 @@ import sklearn.metrics
 from PIL import Image
 
 from scalargrad import MLP, cli, digit_commands, digits, load
+from scalargrad.augmentation import Rotate
 from scalargrad.datasets import load_digits, load_mnist
+from scalargrad.nn import AvgPool2d, Conv2d, Flatten, Layer, MaxPool2d, Module, Sequential
+from scalargrad.ops import relu
 from scalargrad.training import History
 
 TINY = ["--hidden", "4", "--epochs", "2"]
@@ -67,6 +70,10 @@ def coarse_pictures(monkeypatch):
 # The job.
 
 REFUSED = [
+    ("model", "transformer"),
+    ("rotation", -1.0),
+    ("rotation", 181.0),
+    ("rotation", math.nan),
     ("hidden", ()),
     ("hidden", (8, 0)),
     ("optimizer", "lbfgs"),
@@ -91,6 +98,17 @@ REFUSED = [
 def test_a_setting_that_makes_no_sense_is_refused_by_name(name, setting):
     with pytest.raises(ValueError, match=name):
         replace(digits.DIGITS, **{name: setting})
+
+
+@pytest.mark.parametrize(("name", "setting"), [("hidden", (8,)), ("lr", 0.0), ("rotation", -1.0), ("seed", -1)])
+def test_settings_of_the_convolutional_network_are_checked_too(name, setting):
+    with pytest.raises(ValueError, match=f"^{name} is "):
+        replace(digits.MNIST_CONVOLUTION, **{name: setting})
+
+
+def test_the_convolutional_network_is_not_for_small_images():
+    with pytest.raises(ValueError, match="the model conv takes images of 28 x 28 pixels, got 64 pixels"):
+        digits.learn(digits.MNIST_CONVOLUTION, digits.split_digits(seed=0))
 
 
 def test_a_network_of_too_many_parameters_is_refused_before_it_is_made(monkeypatch):
@@ -192,6 +210,15 @@ def test_weight_decay_is_for_adamw_only(monkeypatch):
         assert seen["optimizer"].weight_decay == decay
 
 
+@pytest.mark.parametrize("degrees", [0.0, 12.5])
+def test_images_are_rotated_by_so_many_degrees_or_not_at_all(degrees, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(MLP, "fit", lambda self, *arguments, **options: seen.update(options) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        digits.learn(replace(digits.DIGITS, rotation=degrees), digits.split_digits(seed=0))
+    assert seen["augment"] == (Rotate(degrees) if degrees else None)
+
+
 # The files and what is printed.
 
 
@@ -239,9 +266,9 @@ def test_it_says_what_came_of_it_and_where_everything_is(tmp_path, capsys):
 
 
 def test_every_setting_can_be_chosen(tmp_path):
-    chosen = digits.Settings((3, 2), "momentum", 0.01, "cosine", 0.5, 50, 1, 0.25, 9)
+    chosen = digits.Settings("mlp", (3, 2), "momentum", 0.01, "cosine", 0.5, 50, 1, 5.0, 0.25, 9)
     options = ["--hidden", 3, 2, "--optimizer", "momentum", "--lr", 0.01, "--schedule", "cosine", "--epochs", 1]
-    options += ["--weight-decay", 0.5, "--batch-size", 50, "--validation", 0.25, "--seed", 9]
+    options += ["--weight-decay", 0.5, "--batch-size", 50, "--rotation", 5, "--validation", 0.25, "--seed", 9]
     assert run("digits", *options, "--out", tmp_path) == 0
     settings = json.loads((tmp_path / "summary.json").read_text())["settings"]
     assert digits.Settings(**{**settings, "hidden": tuple(settings["hidden"])}) == chosen
@@ -258,6 +285,114 @@ def test_mnist_trains_on_the_four_files(named, tmp_path, monkeypatch):
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["images"] == {"training": 40, "test": 40}
     assert summary["test"]["accuracy"] == 1.0
+
+
+# The convolutional network.
+
+
+def small_network(rng):
+    """Reads what `write_mnist` writes: in which row the ink is."""
+    rows = [AvgPool2d((2, 28)), Conv2d(1, 4, (3, 1), padding=(1, 0), rng=rng), relu, Flatten()]
+    return Sequential(*rows, Layer(56, 10, activation="linear", init="he", rng=rng))
+
+
+@pytest.fixture(scope="module")
+def convolution(tmp_path_factory):
+    """A folder with data like MNIST's and with what `scalargrad mnist --model conv` makes of them, with few scalars."""
+    folder = tmp_path_factory.mktemp("convolution")
+    data = write_mnist(folder / "data")
+    options = ["--data", data, "--model", "conv", "--epochs", 100, "--lr", 0.05, "--batch-size", 8, "--rotation", 2]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digits, "convolutional_network", small_network)
+        assert run("mnist", *options, "--out", folder / "out", "--save", folder / "out" / "m.safetensors") == 0
+    return folder
+
+
+def test_a_convolutional_network_learns_and_writes_the_same_files(convolution):
+    assert {path.name for path in (convolution / "out").iterdir()} == {*digits.FILES, "m.safetensors"}
+    summary = json.loads((convolution / "out" / "summary.json").read_text())
+    chosen = replace(digits.MNIST_CONVOLUTION, epochs=100, lr=0.05, batch_size=8, rotation=2.0)
+    assert digits.Settings(**{**summary["settings"], "hidden": tuple(summary["settings"]["hidden"])}) == chosen
+    assert summary["test"]["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("count", [1, digit_commands.FEW, digit_commands.FEW + 1])
+def test_predict_reads_with_a_convolutional_network(count, convolution, tmp_path, capsys):
+    files = write_images(tmp_path, load_mnist(convolution / "data").test_images[:count])
+    assert run("predict", convolution / "out" / "m.safetensors", *files) == 0
+    found = shown_predictions(capsys.readouterr().out)
+    assert [digit for _, digit, _ in found] == list(range(count))
+    assert all(probabilities[0][1] > 50.0 for _, _, probabilities in found)
+
+
+def test_only_many_pictures_are_worth_a_program(convolution, tmp_path, monkeypatch):
+    files = write_images(tmp_path, load_mnist(convolution / "data").test_images[: digit_commands.FEW + 1])
+    engines = []
+
+    def watched(model, images, engine):
+        engines.append(engine)
+        return numpy.full((len(images), 10), 0.1)
+
+    monkeypatch.setattr(Module, "predict_proba", watched)
+    for count in (1, digit_commands.FEW, digit_commands.FEW + 1):
+        assert run("predict", convolution / "out" / "m.safetensors", *files[:count]) == 0
+    assert engines == ["eager", "eager", "compiled"]
+
+
+def test_the_network_of_13808_parameters_is_trained_and_read_by_its_command(tmp_path, capsys):
+    """Two steps of 8 images: nothing is learned, but everything is made."""
+    data = write_mnist(tmp_path / "data", rows=16)
+    options = [
+        "--data",
+        data,
+        "--model",
+        "conv",
+        "--epochs",
+        1,
+        "--batch-size",
+        8,
+        "--save",
+        tmp_path / "m.safetensors",
+    ]
+    assert run("mnist", *options, "--out", tmp_path / "out") == 0
+    shown = capsys.readouterr().out
+    assert "Sequential, 13808 parameters" in shown
+    assert re.search(r"^  total .* 13,808 ", shown, re.MULTILINE)
+    model = load(tmp_path / "m.safetensors")
+    assert [layer.p for layer in model.layers if hasattr(layer, "p")] == [0.1] * 6
+    (file,) = write_images(tmp_path, load_mnist(data).test_images[:1])
+    assert run("predict", tmp_path / "m.safetensors", file) == 0
+    assert len(shown_predictions(capsys.readouterr().out)) == 1
+
+
+def test_each_model_has_the_defaults_of_its_recipe(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(digits, "run", lambda settings, *arguments: seen.append(settings) or 1 / 0)
+    data = write_mnist(tmp_path / "data")
+    for options in ([], ["--model", "mlp"], ["--model", "conv"], ["--model", "conv", "--lr", 0.5, "--rotation", 0]):
+        with pytest.raises(ZeroDivisionError):
+            run("mnist", "--data", data, "--out", tmp_path / "out", *options)
+    recipe = {"optimizer": "momentum", "lr": 0.01, "schedule": "constant", "batch_size": 128, "epochs": 20}
+    convolutional = digits.Settings("conv", (), **recipe, weight_decay=0.0, rotation=7.0)
+    assert seen == [digits.MNIST, digits.MNIST, convolutional, replace(convolutional, lr=0.5, rotation=0.0)]
+
+
+CONVOLUTION_MISTAKES = [
+    (["--hidden", "128"], "hidden is a setting of the MLP and not of conv, got [128]"),
+    (["--hidden", "128", "64"], "hidden is a setting of the MLP and not of conv, got [128, 64]"),
+    (["--model", "transformer"], "transformer"),
+    (["--rotation", "-1"], "rotation"),
+    (["--rotation", "nan"], "rotation"),
+    (["--epochs", "0"], "epochs"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), CONVOLUTION_MISTAKES, ids=[row[1] for row in CONVOLUTION_MISTAKES])
+def test_a_mistake_about_the_convolutional_network_is_one_line(options, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("mnist", "--model", "conv", *options) == 2
+    is_one_line(capsys.readouterr().err, words)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_files_in_the_folder_stay_and_old_results_go(tmp_path):
@@ -311,7 +446,7 @@ def test_predict_knows_mnists_size_from_the_network(tmp_path, capsys):
 
 def test_a_bar_is_as_long_as_the_probability(trained, tmp_path, capsys, monkeypatch):
     chances = numpy.array([[0.5, 0.3, 0.1, 0.06, 0.04, 0, 0, 0, 0, 0]])
-    monkeypatch.setattr(MLP, "predict_proba", lambda model, images: chances)
+    monkeypatch.setattr(MLP, "predict_proba", lambda model, images, engine: chances)
     (file,) = write_images(tmp_path, digits.split_digits(seed=5).test_images[:1])
     monkeypatch.chdir(tmp_path)
     assert run("predict", trained / "m.safetensors", file.name) == 0
@@ -344,12 +479,14 @@ def is_one_line(errors, words):
 
 
 NUMBERS = ["-1", "0", "nan", "inf", "two", "", "1e999"]
+POSITIVE = ("--hidden", "--epochs", "--lr", "--batch-size")
+FROM_ZERO = ("--weight-decay", "--rotation", "--validation", "--seed")
 MISTAKES = [  # the options, and what the error names
     *(
         ([option, number], option)
-        for option in ("--hidden", "--epochs", "--lr", "--batch-size", "--weight-decay", "--validation", "--seed")
+        for option in (*POSITIVE, *FROM_ZERO)
         for number in NUMBERS
-        if number != "0" or option not in ("--weight-decay", "--validation", "--seed")
+        if number != "0" or option not in FROM_ZERO
     ),
     (["--validation", "1"], "--validation"),
     (["--validation", "0.0001"], "--validation"),
@@ -358,6 +495,8 @@ MISTAKES = [  # the options, and what the error names
     (["--optimizer", "lbfgs"], "--optimizer"),
     (["--optimizer", "sgd", "--lr", "1e300"], "smaller learning rate"),
     (["--schedule", "weekly"], "--schedule"),
+    (["--rotation", "181"], "--rotation"),
+    (["--model", "conv"], "--model"),
     (["--schedule", "line\nbreak"], "--schedule"),
     (["--seed", str(2**32)], "--seed"),
     (["--save"], "--save"),
@@ -456,6 +595,12 @@ def trained_with(loss, folder, *sizes):
     model.save(folder / "m.safetensors")
 
 
+def layers_trained(folder, *layers):
+    model = Sequential(*layers)
+    model.fitted_loss = "cross_entropy"
+    model.save(folder / "m.safetensors")
+
+
 def damage_a_number(folder):
     contents = bytearray((folder / "m.safetensors").read_bytes())
     contents[-1] ^= 1
@@ -476,6 +621,18 @@ PREDICTIONS = {
     "9 outputs": (lambda folder: trained_with("cross_entropy", folder, 64, 9), "takes 64 and gives 9"),
     "another loss": (lambda folder: trained_with("mse", folder, 64, 10), "was trained with mse"),
     "an untrained network": (lambda folder: untrained(folder, 64, 10), "was not trained by fit"),
+    "three channels": (
+        lambda folder: layers_trained(folder, Conv2d(3, 10, 28, rng=0), Flatten()),
+        r"m.safetensors does not read digits: this Conv2d(3, 10, 28) takes an image of 3 channels, got [1, 28, 28]",
+    ),
+    "9 classes": (
+        lambda folder: layers_trained(folder, Conv2d(1, 9, 28, rng=0), Flatten()),
+        "m.safetensors does not read digits: it gives [9] for a picture",
+    ),
+    "images of classes": (lambda folder: layers_trained(folder, Conv2d(1, 10, 28, rng=0)), "does not read digits"),
+    "images of images": (lambda folder: layers_trained(folder, MaxPool2d(2)), "does not read digits"),
+    "nothing but one number": (lambda folder: layers_trained(folder, MLP(784, [1], rng=0)), "does not read digits"),
+    "one number": (lambda folder: layers_trained(folder, Flatten(), MLP(784, [1], rng=0)), "does not read digits"),
     "no picture": (lambda folder: (folder / "0.png").unlink(), "0.png"),
     "a text": (lambda folder: (folder / "0.png").write_text("hello"), "0.png is not a picture"),
     "an empty picture": (lambda folder: (folder / "0.png").write_bytes(b""), "0.png is empty"),

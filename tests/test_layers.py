@@ -23,6 +23,7 @@ from scalargrad.nn import (
     softmax,
 )
 from scalargrad.nn.nested import like, numbers_in, on_each_number
+from scalargrad.nn.normalisation import Normalize
 from scalargrad.randomness import current_share, uniform
 from scalargrad.resuming import Checkpoint
 
@@ -83,6 +84,7 @@ LAYERS = {
     "layer norm":            (lambda n: n.LayerNorm(4),                            (4,)),
     "layer norm of parts":   (lambda n: n.LayerNorm(3, eps=0.01),                  (2, 2, 3)),
     "layer norm of images":  (lambda n: n.LayerNorm((2, 3)),                       (2, 2, 3)),
+    "known mean":            (lambda n: normaliser(n),                             (2, 2, 3)),
     "flatten":               (lambda n: n.Flatten(),                               (2, 2, 3)),
     "several":               (lambda n: several(n),                                (1, 5, 5)),
 }  # fmt: skip
@@ -95,6 +97,17 @@ def several(n):
 
 def rectifier(n):
     return relu if n is nn else n.ReLU()
+
+
+def normaliser(n):
+    if n is nn:
+        return Normalize(0.1307, 0.3081)
+
+    class Normaliser(n.Module):
+        def forward(self, x):
+            return (x - 0.1307) / 0.3081
+
+    return Normaliser()
 
 
 def global_average(n):
@@ -362,6 +375,7 @@ def test_arrays_of_sequences_in_modules_are_named_as_in_pytorch():
         (BatchNorm2d(4), "BatchNorm2d(4)"),
         (LayerNorm(4), "LayerNorm(4)"),
         (LayerNorm((4, 2)), "LayerNorm((4, 2))"),
+        (Normalize(0.1307, 0.3081), "Normalize(0.1307, 0.3081)"),
         (Dropout(0.1), "Dropout(0.1)"),
         (Flatten(), "Flatten()"),
         (Sequential(relu), "Sequential, 0 parameters\n  0  relu"),
@@ -412,6 +426,10 @@ IMAGE = ((1.0, 2.0), (3.0, 4.0))
         (lambda: LayerNorm((2, 0)), "each size in normalized_shape is a whole number of at least 1, got 0"),
         (lambda: LayerNorm(3)(IMAGE), r"this LayerNorm\(3\) takes \[..., 3\], got \[2, 2\]"),
         (lambda: LayerNorm((2, 2))([1.0, 2.0]), r"this LayerNorm\(\(2, 2\)\) takes \[..., 2, 2\], got \[2\]"),
+        (lambda: Normalize(0.0, 0.0), "deviation is a number above 0, got 0.0"),
+        (lambda: Normalize(float("nan"), 1.0), "mean is a number, got nan"),
+        (lambda: Normalize(0.0, "1"), "deviation is a number, got '1'"),
+        (lambda: Normalize(0.0, 10**400), "deviation is a number, got 1000"),
         (lambda: Dropout(1.0), "p is a probability from 0 to less than 1, got 1.0"),
         (lambda: Dropout(-0.1), "p is a probability from 0 to less than 1, got -0.1"),
         (lambda: Dropout("half"), "p is a probability from 0 to less than 1, got 'half'"),
@@ -440,7 +458,7 @@ def test_it_is_pytorchs():
             convolution = n.Conv2d(inputs, outputs, 3, padding=padding, bias=False)
             return [convolution, rectifier(n), n.BatchNorm2d(outputs), n.Dropout(0.1)]
 
-        first = [*block(1, 16), *block(16, 32), n.Conv2d(32, 10, 1, bias=False), n.MaxPool2d(2)]
+        first = [normaliser(n), *block(1, 16), *block(16, 32), n.Conv2d(32, 10, 1, bias=False), n.MaxPool2d(2)]
         second = [*block(10, 16), *block(16, 16), *block(16, 16), *block(16, 16, padding=1)]
         return n.Sequential(*first, *second, global_average(n), n.Conv2d(16, 10, 1, bias=False), n.Flatten())
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from scalargrad.nn.dropout import Dropout
     from scalargrad.nn.embedding import Embedding
     from scalargrad.nn.functions import log_softmax, softmax
-    from scalargrad.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
+    from scalargrad.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm, Normalize
     from scalargrad.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
 # Names by the file that they are in.
@@ -24,7 +24,7 @@ LATER = {
     "dropout": ["Dropout"],
     "embedding": ["Embedding"],
     "functions": ["log_softmax", "softmax"],
-    "normalisation": ["BatchNorm1d", "BatchNorm2d", "LayerNorm"],
+    "normalisation": ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "Normalize"],
     "recurrent": ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"],
 }
 FILES = {name: file for file, names in LATER.items() for name in names}
@@ -62,6 +62,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "LayerNorm",
+    "Normalize",
     "GRU",
     "LSTM",
     "RNN",
