@@ -1,13 +1,15 @@
 """What does an epoch of training: compiled code, or Values one sample after another. Both take the same steps."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from scalargrad import randomness
+from scalargrad.contexts import observed_by
 from scalargrad.engine import Value, topological_order
 from scalargrad.losses import l2 as sum_of_squares
-from scalargrad.model_programs import one_value, rows_as_tuples, training_program
-from scalargrad.nn.module import Module
+from scalargrad.model_programs import flat, one_value, rows_as_tuples, training_program
+from scalargrad.nn.module import Buffer, Module
 from scalargrad.objectives import Objective
 from scalargrad.ops import batch_mean, dot, mean
 from scalargrad.optim import Optimizer
@@ -130,6 +132,8 @@ class EagerLearner:
     def __init__(self, task: Task, counters: Counters, epochs: int) -> None:
         self.task, self.counters = task, counters
         self.steps = epochs * task.steps_of_an_epoch  # of the schedule
+        values = [value for _, array in task.model.named_arrays() for value in flat(array)]
+        self.has_buffers = any(isinstance(value, Buffer) for value in values)
 
     def go_on_from(self, counters: Counters) -> None:
         self.counters = counters
@@ -150,8 +154,9 @@ class EagerLearner:
 
     def _step(self, inputs: Any, rows: Sequence[int]) -> tuple[float, float]:
         """One step on these rows. Returns the loss, and the sum of their scores."""
-        task, parameters = self.task, self.task.model.parameters()
-        found = [self._sample(inputs, row) for row in rows]
+        task, parameters, updates = self.task, self.task.model.parameters(), _Updates()
+        with observed_by(updates) if self.has_buffers else nullcontext():
+            found = [self._sample(inputs, row) for row in rows]
         if task.weights is None:
             loss = mean([loss for loss, _ in found])
         else:
@@ -169,6 +174,8 @@ class EagerLearner:
             raise ValueError('statistics of a batch take engine="compiled": Values see one sample at a time')
         # Others have no gradient, and stay as they are.
         optimizer.step([parameter for parameter in parameters if parameter in reached], rate)
+        for buffer, number in updates.numbers.items():
+            buffer.data = number
         self.counters = self.counters._replace(steps=self.counters.steps + 1)
         return loss.data, sum(score for _, score in found)
 
@@ -184,6 +191,20 @@ class EagerLearner:
         loss = one_value(task.objective.loss(outputs, target))
         score = 0.0 if task.objective.score is None else task.objective.score(_numbers(outputs), target)
         return loss, score
+
+
+class _Updates:
+    """Keeps what samples make of buffers until the step is done: they change once a step, not once a sample."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Buffer, float] = {}
+
+    def updated(self, buffer: Buffer, expression: Any) -> None:
+        self.numbers[buffer] = float(expression)
+
+    def recorded(self, value: Any) -> None: ...
+    def before_backward(self, order: list) -> None: ...
+    def before_gradients(self, order: list) -> None: ...
 
 
 LEARNERS: dict[str, Any] = {"compiled": CompiledLearner, "eager": EagerLearner}

@@ -246,6 +246,25 @@ def test_random_masks_and_buffers_are_the_same_in_both_engines(engine):
     assert not np.allclose(numbers(models[0]), numbers(plain))
 
 
+def test_buffers_change_once_a_step_in_both_engines():
+    class Counting(Module):
+        def __init__(self):
+            self.inner, self.count = MLP(2, [3], init="xavier", rng=0), Buffer(0.0)
+
+        def __call__(self, x):
+            if self.training:
+                self.count.update(self.count + 1.0)
+            return tuple(output * (1.0 + self.count) for output in self.inner(x))
+
+    found = []
+    for engine in ("compiled", "eager"):
+        model = Counting()
+        model.fit(POINTS, LOSSES["cross_entropy"][1], "cross_entropy", epochs=3, batch_size=16, engine=engine)
+        assert model.count.data == 3 * 4
+        found.append(numbers(model))
+    np.testing.assert_allclose(*found, rtol=1e-9)
+
+
 # What a history says.
 
 
