@@ -194,4 +194,4 @@ plt.show()
 # - Let the stream change: after 2,000 points, swap the two labels. How long does the learner take to notice?
 # - Let the regressor go on for longer, with `tol=1e-6`. R squared rises. Does the slope get better, too?
 #
-# This was the last lesson: now it is your own data's turn.
+# Next: [a convolution is a dot that moves](11_a_convolution_is_a_dot_that_moves.ipynb).

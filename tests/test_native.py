@@ -41,6 +41,7 @@ def alone(code, *arguments, timeout=60):
 def many_threads(monkeypatch):
     """Every call is worth a thread."""
     monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(native_backend, "WORTH_STARTING", 0.0)
 
 
 # Functions of one sample of three numbers.
@@ -158,7 +159,7 @@ from scalargrad import Value, compile, ops
 from scalargrad.compiler.native import backend
 
 faulthandler.dump_traceback_later(20, exit=True)
-backend.WORTH_A_THREAD = 1
+backend.WORTH_A_THREAD, backend.WORTH_STARTING = 1, 0.0
 a, values = Value(-5.0), tuple(Value(float(i)) for i in range(3))
 program = compile(lambda x: ops.take(3.0 * ops.step(a), values) * x, threads=2)
 x = np.ones(2_000)
@@ -188,7 +189,7 @@ from scalargrad import MLP, compile, mse
 from scalargrad.compiler.native import backend
 
 faulthandler.dump_traceback_later(20, exit=True)
-backend.WORTH_A_THREAD = 1
+backend.WORTH_A_THREAD, backend.WORTH_STARTING = 1, 0.0
 model = MLP(8, [32, 32, 1], activation="relu", rng=0)
 x, y = np.random.default_rng(0).normal(size=(60_000, 8)), np.zeros(60_000)
 program = compile(lambda x, y: mse(model(x), y), threads=int(sys.argv[1]))
@@ -227,7 +228,7 @@ from scalargrad import MLP, compile
 from scalargrad.compiler.native import backend
 
 faulthandler.dump_traceback_later(20, exit=True)
-backend.WORTH_A_THREAD = 1
+backend.WORTH_A_THREAD, backend.WORTH_STARTING = 1, 0.0
 model = MLP(3, [8, 2], activation="relu", rng=0)
 x = np.random.default_rng(0).normal(size=(300, 3))
 for threads in (1, 2):

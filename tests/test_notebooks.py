@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import os
 import re
 import runpy
@@ -17,7 +18,12 @@ FOLDER = ROOT / "notebooks"
 LONGEST_FILE = 300_000  # bytes
 SLOW = {"5_two_moons", "9_mnist_from_scalars"}  # run under the marker `long` only
 # Training in arrays makes another last bit, from another processor, another digit: their words are compared.
-TRAINED_IN_ARRAYS = {"9_mnist_from_scalars", "10_a_scikit_learn_estimator"}
+TRAINED_IN_ARRAYS = {
+    "9_mnist_from_scalars",
+    "10_a_scikit_learn_estimator",
+    "11_a_convolution_is_a_dot_that_moves",
+    "12_recurrence",
+}
 
 _spec = importlib.util.spec_from_file_location("build_lessons", FOLDER / "build.py")
 build = importlib.util.module_from_spec(_spec)
@@ -73,8 +79,8 @@ def needs_mnist_for(script):
         pytest.skip("SCALARGRAD_DATA does not say where MNIST is")
 
 
-def test_there_are_ten_lessons_in_order():
-    assert [build.number_of(script) for script in SCRIPTS] == list(range(1, 11))
+def test_there_are_twelve_lessons_in_order():
+    assert [build.number_of(script) for script in SCRIPTS] == list(range(1, 13))
 
 
 def test_runs_are_compared_by_their_numbers_or_by_their_words():
@@ -319,6 +325,31 @@ def test_the_search_and_the_slope_of_lesson_10(lesson, capsys):
     h = 1e-6
     nudged = [found["curve"].predict(found["places"].reshape(-1, 1) + step) for step in (-h, h)]
     assert found["slopes"] == pytest.approx((nudged[1] - nudged[0]) / (2 * h), abs=1e-6)
+
+
+def test_the_places_of_lesson_11_add_up_and_the_convolution_stands_a_shift(lesson):
+    found = lesson(11)
+    assert found["contributions"].shape == (26, 26)
+    assert found["contributions"].sum() == pytest.approx(found["weight"].grad, rel=1e-12)
+    assert found["feature_map"][0][found["top"]][found["left"]].data == pytest.approx(found["output"].data)
+    moved, labels = found["moved"], found["test_labels"]  # by two pixels
+    assert found["model"].evaluate(found["test"], labels).accuracy > 0.95
+    ordinary = found["ordinary"].evaluate(moved.reshape(-1, 64), labels).accuracy
+    assert found["model"].evaluate(moved, labels).accuracy > ordinary + 0.1
+
+
+def test_the_gradients_of_lesson_12_vanish_explode_or_last_and_the_grammar_is_the_floor(lesson):
+    found = lesson(12)
+    w, u = 1.0, 0.8
+    h1 = math.tanh(w * 0.9 + u * 0.5)
+    h2 = math.tanh(w * 0.4 + u * h1)
+    h3 = math.tanh(w * -0.3 + u * h2)
+    assert found["xs"][0].grad == pytest.approx((1 - h3**2) * u * (1 - h2**2) * u * (1 - h1**2) * w)
+    by_name = {**found["curves"], **found["gated"]}
+    last = [by_name[name][50] for name in ("RNN, memory x 1", "LSTM, forget bias + 0", "RNN, memory x 8")]
+    assert last[0] < last[1] < 1e-12 < 100 < last[2]
+    assert 1e-5 < by_name["LSTM, forget bias + 5"][50] < 1
+    assert found["history"]["val_loss"][-1] > found["floor"] > 10
 
 
 def test_the_recursion_of_lesson_3_counts_29_for_25(lesson, capsys):

@@ -606,6 +606,7 @@ class LooksAtTheNeighbours(Optimizer):
 def test_a_parameter_that_others_read_is_moved_after_they_did(kind, count, monkeypatch):
     """One loop does a step for all parameters, threads share it: it must not read what it has already written."""
     monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(native_backend, "WORTH_STARTING", 0.0)
     found = []
     for backend, threads in (("numpy", 1), ("native", 1), ("native", 2)):
         w, v = ([Value(function(n)) for n in range(count)] for function in (math.sin, math.cos))
@@ -1054,6 +1055,7 @@ class Interrupted:
 def test_an_interruption_at_any_line_leaves_values_and_optimizer_in_step(threads, monkeypatch):
     if threads == 2:
         monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
+        monkeypatch.setattr(native_backend, "WORTH_STARTING", 0.0)
     interrupted, wrong, place = Interrupted(threads), [], 0
     while interrupted.run(place):
         found = interrupted.now()
@@ -1071,6 +1073,7 @@ def test_after_an_interruption_no_thread_works_on(threads, monkeypatch):
     """Python's own Thread.join may say that a thread has ended, when a signal interrupts it, while it still runs."""
     settings = {
         "WORTH_A_THREAD": 1,
+        "WORTH_STARTING": 0.0,
         "BRIEF": 0.0,
         "BLOCK_BYTES": 2**30,
         "MOST_SHARES": threads,
@@ -1110,7 +1113,7 @@ from scalargrad import Adam, MLP, compile, mse
 from scalargrad.compiler.native import backend
 
 threads, callbacks, rows, batch_size = int(sys.argv[1]), sys.argv[2] == "1", int(sys.argv[3]), eval(sys.argv[4])
-backend.WORTH_A_THREAD = 1
+backend.WORTH_A_THREAD, backend.WORTH_STARTING = 1, 0.0
 model = MLP(8, [16, 16, 1], activation="relu", rng=0)
 x, y = np.random.default_rng(0).normal(size=(rows, 8)), np.zeros(rows)
 program = compile(lambda x, y: mse(model(x), y), threads=threads)

@@ -20,7 +20,8 @@ BLOCK_BYTES = 512 * 1024  # of lane rows: a part of the second cache
 MOST_SHARES = 16  # of a batch, each with sums of its own
 FEWEST_PANELS = 8  # of a share, if there are enough for two
 SMALLEST_SPLIT = 32  # rows
-WORTH_A_THREAD = 1_000_000  # operations
+WORTH_A_THREAD = 1_000_000  # operations of a step
+WORTH_STARTING = 2e-3  # seconds that a job takes, from which on starting threads for it pays
 BRIEF = 0.03  # seconds that the thread of the caller may be away: Ctrl-C waits for it
 UNKNOWN_PACE = 1e-9  # seconds an operation, before a program has run
 MOST_JOBS = 8  # kept for numbers of rows that come back: whole batches and the last one
@@ -157,7 +158,8 @@ class NativeBackend:
 
     def _run(self, arrays: list, rows: int, result: Any, order: Any, steps: int, advance: int, history: Any) -> bool:
         operations = self.work * rows  # of one step
-        threads = max(1, min(self.threads, operations // WORTH_A_THREAD))
+        expected = operations * steps * self.pace
+        threads = max(1, min(self.threads, operations // WORTH_A_THREAD)) if expected >= WORTH_STARTING else 1
         key = rows, threads
         if key not in self.jobs:
             if len(self.jobs) == MOST_JOBS:
@@ -165,9 +167,7 @@ class NativeBackend:
             self.jobs[key] = Job(self, self.batch(rows), threads)
         self.uniform[self.program.batch_row] = 1.0 / rows
         begin, before = perf_counter(), self.done
-        well = self.jobs[key].run(
-            arrays, result, order, steps, advance, history, operations * steps * self.pace < BRIEF
-        )
+        well = self.jobs[key].run(arrays, result, order, steps, advance, history, expected < BRIEF)
         if self.done > before:
             seconds = max(perf_counter() - begin, 1e-9)  # a clock may stand still
             self.pace = seconds / (operations * (self.done - before) + 1)
