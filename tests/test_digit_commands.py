@@ -339,6 +339,7 @@ def test_only_many_pictures_are_worth_a_program(convolution, tmp_path, monkeypat
     assert engines == ["eager", "eager", "compiled"]
 
 
+@pytest.mark.long
 def test_the_network_of_13808_parameters_is_trained_and_read_by_its_command(tmp_path, capsys):
     """Two steps of 8 images: nothing is learned, but everything is made."""
     data = write_mnist(tmp_path / "data", rows=16)

@@ -16,7 +16,8 @@ from tests.test_package import ROOT
 
 FOLDER = ROOT / "notebooks"
 LONGEST_FILE = 300_000  # bytes
-SLOW = {"5_two_moons", "9_mnist_from_scalars"}  # run under the marker `long` only
+# Run under the marker `long` only.
+SLOW = {"5_two_moons", "9_mnist_from_scalars", "11_a_convolution_is_a_dot_that_moves", "12_recurrence"}
 # Training in arrays makes another last bit, from another processor, another digit: their words are compared.
 TRAINED_IN_ARRAYS = {
     "9_mnist_from_scalars",
@@ -327,6 +328,7 @@ def test_the_search_and_the_slope_of_lesson_10(lesson, capsys):
     assert found["slopes"] == pytest.approx((nudged[1] - nudged[0]) / (2 * h), abs=1e-6)
 
 
+@pytest.mark.long
 def test_the_places_of_lesson_11_add_up_and_the_convolution_stands_a_shift(lesson):
     found = lesson(11)
     assert found["contributions"].shape == (26, 26)
@@ -338,6 +340,7 @@ def test_the_places_of_lesson_11_add_up_and_the_convolution_stands_a_shift(lesso
     assert found["model"].evaluate(moved, labels).accuracy > ordinary + 0.1
 
 
+@pytest.mark.long
 def test_the_gradients_of_lesson_12_vanish_explode_or_last_and_the_grammar_is_the_floor(lesson):
     found = lesson(12)
     w, u = 1.0, 0.8
