@@ -2,8 +2,8 @@
 
 import io
 import signal
+import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -400,18 +400,32 @@ def test_ctrl_c_ends_the_epochs_and_keeps_the_last_finished_step(engine):
     assert (numbers(model) == numbers(fitted(epochs=2, engine=engine)[0])).all()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs an interval timer")
 def test_ctrl_c_in_the_middle_of_an_epoch_leaves_parameters_of_a_finished_step():
+    """Pressed until it is heard: Python drops an exception that comes while it collects garbage."""
     images, labels = load_digits()
     images, labels = np.tile(images, (40, 1)), np.tile(labels, 40)
     model = MLP(64, [128, 10], init="he", rng=0)
     model.fit(images[:64], labels[:64], "cross_entropy", epochs=1, batch_size=64, progress=False)  # compiled by now
-    before = numbers(model)
-    threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)).start()
-    optimizer, begin = Adam(), time.monotonic()
-    history = model.fit(images, labels, "cross_entropy", optimizer, epochs=10_000, batch_size=64, progress=False)
+    before, optimizer, over = numbers(model), Adam(), []
+
+    def press(*_):
+        if optimizer.steps and not over:
+            raise KeyboardInterrupt
+
+    def count(run):
+        assert run.epoch < 10_000, "nobody heard it"
+
+    handler = signal.signal(signal.SIGALRM, press)
+    signal.setitimer(signal.ITIMER_REAL, 0.3, 0.3)
+    try:
+        settings = {"epochs": 10_000, "batch_size": 64, "callbacks": [count], "progress": False}
+        history = model.fit(images, labels, "cross_entropy", optimizer, **settings)
+        over.append(True)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, handler)
     assert history.stopped == "interrupted"
-    assert time.monotonic() - begin < 60.0
-    assert optimizer.steps > 0
     assert np.isfinite(numbers(model)).all()
     assert (numbers(model) != before).any()
 

@@ -68,16 +68,24 @@ def numbers(model):
     return [parameter.data for parameter in model.parameters()]
 
 
-def stopped(path, optimizer, after, model=None, **settings):
-    """Train, and stop after so many epochs with a checkpoint; what was in memory is lost."""
+class LastWords(Checkpoint):
+    """Writes the run, and then the machine is gone."""
 
-    def stop(run):
-        if run.epoch == after:
+    def __init__(self, path, after):
+        super().__init__(path)
+        self.after = after
+
+    def __call__(self, run):
+        super().__call__(run)
+        if run.epoch == self.after:
             raise RuntimeError("the machine is gone")
 
+
+def stopped(path, optimizer, after, model=None, **settings):
+    """Train, and stop after so many epochs with a checkpoint; what was in memory is lost."""
     model = model or Dropping(seed=0)
     with pytest.raises(RuntimeError, match="gone"):
-        model.fit(POINTS, LABELS, optimizer=optimizer, callbacks=[Checkpoint(path), stop], **{**SETTINGS, **settings})
+        model.fit(POINTS, LABELS, optimizer=optimizer, callbacks=[LastWords(path, after)], **{**SETTINGS, **settings})
 
 
 def ended(optimizer, path=None, **settings):
