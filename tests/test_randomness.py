@@ -9,10 +9,7 @@ from scalargrad.engine import Value
 from scalargrad.ops import random
 from scalargrad.randomness import uniform, uniform_array
 
-
-def test_known_numbers():
-    # Computed from the specification in another language's integers: h >> 11 for the counters given.
-    assert [int(uniform(*counters) * 2**53) for counters in ((0, 0, 0, 0), (1, 2, 3, 4), (7, 0, 2**40, 5))] == KNOWN
+GAMMA = 0x9E3779B97F4A7C15
 
 
 def mix(z):
@@ -22,24 +19,62 @@ def mix(z):
     return z ^ (z >> 31)
 
 
+def scramble(w):
+    """The finalizer of MurmurHash3 for 32 bits."""
+    w = (w ^ (w >> 16)) * 0x85EBCA6B % 2**32
+    w = (w ^ (w >> 13)) * 0xC2B2AE35 % 2**32
+    return w ^ (w >> 16)
+
+
 def specified(counters):
-    h = 0
-    for counter in counters:
-        h = mix((h + counter + 0x9E3779B97F4A7C15) % 2**64)
-    return h >> 11
+    """The bits of the word, and of the one behind it."""
+    *others, site = (counter % 2**64 for counter in counters)
+    key = GAMMA
+    for counter in others:
+        key = (mix((key + counter) % 2**64) + GAMMA) % 2**64
+    low, high = key % 2**32, key // 2**32
+    word = scramble(scramble((site + low) % 2**32) ^ (site // 2**32 + high) % 2**32)
+    return word, scramble(word ^ low)
 
 
-KNOWN = [specified(counters) for counters in ((0, 0, 0, 0), (1, 2, 3, 4), (7, 0, 2**40, 5))]
+COUNTERS = [(0, 0, 0, 0), (1, 2, 3, 4), (7, 0, 2**40, 5), (5,), (5, 2**40 + 3), (0, 2**53), (-1, -2), (3, -(2**40))]
 
 
-def test_the_first_number_of_splitmix64_with_seed_0_is_the_published_one():
-    assert mix(0x9E3779B97F4A7C15) == 0xE220A8397B1DCDAF
+@pytest.mark.parametrize("counters", COUNTERS, ids=str)
+def test_known_numbers(counters):
+    word, more = specified(counters)
+    assert uniform(*counters) * 2**53 == word * 2**21 + more // 2**11
+    arrays = [numpy.array([float(counter)]) for counter in counters]
+    assert uniform_array(numpy, arrays).tolist() == [uniform(*counters)]
+    assert uniform_array(numpy, arrays, "float32").tolist() == [(word >> 8) / 2**24]
+
+
+def test_published_numbers_of_the_finalizers():
+    assert mix(GAMMA) == 0xE220A8397B1DCDAF  # the first number of SplitMix64 with seed 0
+    assert scramble(1) == 0x514E28B7  # what MurmurHash3 makes of no bytes and the seed 1
 
 
 def test_arrays_give_the_same_bits():
     rows = numpy.arange(100.0)
     counters = [numpy.full(100, 3.0), numpy.full(100, 11.0), rows, numpy.full(100, 5.0)]
     assert uniform_array(numpy, counters).tolist() == [uniform(3, 11, row, 5) for row in range(100)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_numbers_of_neighbours_have_nothing_in_common(dtype):
+    """Rows by sites: each of the 24 highest bits is set in half of them, whatever the neighbours' bits are."""
+    rows, sites = numpy.arange(512)[:, None], numpy.arange(512)[None, :]
+    bits = (uniform_array(numpy, [numpy.array([7]), rows, sites], dtype) * 2.0**24).astype(numpy.int64)
+    ones = numpy.stack([bits >> place & 1 for place in range(24)])
+    close = 5.0 * 0.5 / 512.0  # five standard deviations of a mean of 512 x 512 fair bits
+    assert ones.mean((1, 2)) == pytest.approx(0.5, abs=close)
+    for neighbours in (ones[:, 1:] ^ ones[:, :-1], ones[:, :, 1:] ^ ones[:, :, :-1], ones[1:] ^ ones[:-1]):
+        assert neighbours.mean((1, 2)) == pytest.approx(0.5, abs=close)
+
+
+def test_float32_stays_below_1():
+    counters = [numpy.array([0]), numpy.arange(2**22)]
+    assert uniform_array(numpy, counters, "float32").max() < 1.0
 
 
 def test_numbers_are_spread_evenly_over_every_counter():

@@ -54,7 +54,9 @@ def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
             "nkl,nkl->nl", *numpy.broadcast_arrays(weights, inputs), out=out
         ),
         "batch_mean": lambda x, out: numpy.copyto(out, x),
-        "random": lambda counters, out: numpy.copyto(out, uniform_array(numpy, numpy.moveaxis(counters, 1, 0))),
+        "random": lambda counters, out: numpy.copyto(
+            out, uniform_array(numpy, numpy.moveaxis(counters, 1, 0), str(out.dtype))
+        ),
     }
 
 

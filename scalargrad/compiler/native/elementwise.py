@@ -5,7 +5,7 @@ from typing import Any
 
 from scalargrad.compiler.native.kernel_code import KernelCode
 from scalargrad.compiler.native.vector_math import FUNCTIONS
-from scalargrad.randomness import FIRST, GAMMA, SECOND
+from scalargrad.randomness import GAMMA, MIX, SCRAMBLE, WORD
 
 
 def _relu(code: KernelCode, x: str) -> str:
@@ -73,41 +73,51 @@ def _take(code: KernelCode, index: str, *operands: str) -> str:
     return result
 
 
-def mixed(code: KernelCode, state: str, counter: str) -> str:
-    """The state of random() after one more counter: vectors of 64-bit integers. See `scalargrad.randomness`."""
+def mixed(code: KernelCode, key: str, counter: str) -> str:
+    """The key of random() after one more counter: vectors of 64-bit integers. See `scalargrad.randomness`."""
     kind = f"<{code.width} x i64>"
-    state = code(f"add {kind} {code(f'add {kind} {state}, {counter}')}, {whole(code, GAMMA)}")
-    for shift, factor in ((30, FIRST), (27, SECOND), (31, None)):
-        state = code(f"xor {kind} {state}, {code(f'lshr {kind} {state}, {whole(code, shift)}')}")
-        if factor is not None:
-            state = code(f"mul {kind} {state}, {whole(code, factor)}")
-    return state
+    return code(f"add {kind} {_mixed(code, code(f'add {kind} {key}, {counter}'), 64, MIX)}, {whole(code, GAMMA)}")
 
 
-def random_number(code: KernelCode, state: str) -> str:
-    """The number in [0, 1) that the state after all counters stands for."""
-    kind, doubles = f"<{code.width} x i64>", f"<{code.width} x double>"
-
-    def everywhere(number: str) -> str:
-        return f"<{', '.join([f'double {number}'] * code.width)}>"
-
+def random_number(code: KernelCode, key: str, counter: str) -> str:
+    """The number in [0, 1) for the last counter, a vector of 64-bit integers like the key."""
+    (low, high), (site, above) = _words(code, key), _words(code, counter)
+    words, integers = f"<{code.width} x i32>", f"<{code.width} x i64>"
+    word = _mixed(code, code(f"add {words} {site}, {low}"), 32, SCRAMBLE)
+    word = _mixed(code, code(f"xor {words} {word}, {code(f'add {words} {above}, {high}')}"), 32, SCRAMBLE)
+    if code.number == "float":
+        return code.mul(code.converted(code(f"lshr {words} {word}, {whole(code, 8, 32)}")), code.constant(2.0**-24))
+    more = code(f"lshr {words} {_mixed(code, code(f'xor {words} {word}, {low}'), 32, SCRAMBLE)}, {whole(code, 11, 32)}")
+    word, more = (code(f"zext {words} {x} to {integers}") for x in (word, more))
+    bits = code(f"or {integers} {code(f'shl {integers} {word}, {whole(code, 21)}')}, {more}")
     # 53 bits as a double, in halves that are the last bits of 2**52 and of 2**84: many processors convert 64-bit
     # integers one by one only.
-    bits = code(f"lshr {kind} {state}, {whole(code, 11)}")
-    low = code(f"or {kind} {code(f'and {kind} {bits}, {whole(code, 2**32 - 1)}')}, {whole(code, 0x433 << 52)}")
-    high = code(f"or {kind} {code(f'lshr {kind} {bits}, {whole(code, 32)}')}, {whole(code, 0x453 << 52)}")
-    low, high = (code(f"bitcast {kind} {half} to {doubles}") for half in (low, high))
-    high = code(f"fsub {doubles} {high}, {everywhere('0x4530000000100000')}")  # 2**84 + 2**52
-    number = code(
-        f"fmul {doubles} {code(f'fadd {doubles} {high}, {low}')}, {everywhere('0x3CA0000000000000')}"
-    )  # 2**-53
-    return number if code.number == "double" else code(f"fptrunc {doubles} {number} to {code.vector}")
+    low = code(f"or {integers} {code(f'and {integers} {bits}, {whole(code, WORD)}')}, {whole(code, 0x433 << 52)}")
+    high = code(f"or {integers} {code(f'lshr {integers} {bits}, {whole(code, 32)}')}, {whole(code, 0x453 << 52)}")
+    large = code.sub(code.with_bits(high), code.constant(2.0**84 + 2.0**52))
+    return code.mul(code.add(large, code.with_bits(low)), code.constant(2.0**-53))
 
 
-def whole(code: KernelCode, n: int) -> str:
-    """A 64-bit integer in every lane."""
-    n = n - 2**64 if n >= 2**63 else n
-    return f"<{', '.join([f'i64 {n}'] * code.width)}>"
+def _mixed(code: KernelCode, x: str, bits: int, steps: tuple) -> str:
+    kind = f"<{code.width} x i{bits}>"
+    for shift, factor in steps:
+        x = code(f"xor {kind} {x}, {code(f'lshr {kind} {x}, {whole(code, shift, bits)}')}")
+        if factor is not None:
+            x = code(f"mul {kind} {x}, {whole(code, factor, bits)}")
+    return x
+
+
+def _words(code: KernelCode, x: str) -> tuple[str, str]:
+    """The low and the high 32 bits of 64-bit integers."""
+    kind = f"<{code.width} x i64>"
+    upper = code(f"lshr {kind} {x}, {whole(code, 32)}")
+    low, high = (code(f"trunc {kind} {y} to <{code.width} x i32>") for y in (x, upper))
+    return low, high
+
+
+def whole(code: KernelCode, n: int, bits: int = 64) -> str:
+    """An integer of so many bits in every lane."""
+    return f"<{', '.join([f'i{bits} {n}'] * code.width)}>"
 
 
 def counter(code: KernelCode, x: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from scalargrad.compiler.native.elementwise import ELEMENTWISE, counter, mixed, random_number, whole
 from scalargrad.compiler.native.kernel_code import KernelCode
 from scalargrad.compiler.native.vector_math import FUNCTIONS
+from scalargrad.randomness import GAMMA
 
 # Where an operand is. An affine one starts somewhere and advances evenly; a table names the place of each.
 ROW, ROW_TABLE = "row", "row table"  # of lanes
@@ -43,7 +44,7 @@ class BodyCode:
 
     def __init__(self, code: KernelCode, body: Body) -> None:
         self.code, self.body = code, body
-        self.states: dict[int, tuple[list[str], int]] = {}  # of random steps: what `before` has mixed
+        self.keys: dict[int, tuple[list[str], int]] = {}  # of random steps: what `before` has mixed
         self.places = [self._fields(kind, f"operand {n}") for n, kind in enumerate(body.operands)]
         self.targets = [code.field(f"result {n} start") for n in range(len(body.stores))]
 
@@ -59,8 +60,8 @@ class BodyCode:
                 once = [
                     kind == "in" and self.body.operands[n] in (WHOLE, ROW_ONCE, NUMBER_ONCE) for kind, n in step.args
                 ]
-                count = [*once, False].index(False)
-                self.states[number] = self._mixed(number, lanes, "0", {}, count), count
+                count = [*once[:-1], False].index(False)
+                self.keys[number] = self._key(number, lanes, "0", {}, count), count
 
     def row(self, lanes: str, index: str, head: list[str] | None = None) -> None:
         """As `run`, for those who have no use for what comes out of it."""
@@ -75,7 +76,9 @@ class BodyCode:
         loaded: dict[int, list[str]] = {}
         for number, step in enumerate(self.body.steps):
             if step.op == "random":
-                results[number] = [random_number(code, state) for state in self._mixed(number, lanes, index, results)]
+                keys = self._key(number, lanes, index, results, len(step.args) - 1)
+                sites = self._counters(step.args[-1], lanes, index, results)
+                results[number] = [random_number(code, key, site) for key, site in zip(keys, sites, strict=True)]
                 continue
             args = []
             for kind, n in step.args:
@@ -93,23 +96,24 @@ class BodyCode:
                 code.store(x, address, v)
         return results
 
-    def _mixed(
-        self, number: int, lanes: str, index: str, results: dict[int, list[str]], stop: int | None = None
-    ) -> list[str]:
-        """The states of a random step after its counters up to `stop`, from where `before` left off."""
+    def _key(self, number: int, lanes: str, index: str, results: dict[int, list[str]], stop: int) -> list[str]:
+        """The key of a random step after its counters up to `stop`, from where `before` left off."""
         code = self.code
-        states, first = self.states.get(number, ([whole(code, 0)] * code.vectors, 0))
-        for kind, n in self.body.steps[number].args[first:stop]:
-            counters = self._counters(n, lanes, index) if kind == "in" else [counter(code, x) for x in results[n]]
-            states = [mixed(code, state, x) for state, x in zip(states, counters, strict=True)]
-        return states
+        keys, first = self.keys.get(number, ([whole(code, GAMMA)] * code.vectors, 0))
+        for argument in self.body.steps[number].args[first:stop]:
+            counters = self._counters(argument, lanes, index, results)
+            keys = [mixed(code, key, x) for key, x in zip(keys, counters, strict=True)]
+        return keys
 
-    def _counters(self, number: int, lanes: str, index: str) -> list[str]:
-        """An operand as 64-bit integers. A number is converted once, not in every lane."""
-        code, kind = self.code, self.body.operands[number]
-        if kind == WHOLE:
+    def _counters(self, argument: tuple[str, int], lanes: str, index: str, results: dict[int, list[str]]) -> list[str]:
+        """An argument of random() as 64-bit integers. A number is converted once, not in every lane."""
+        code, (kind, number) = self.code, argument
+        if kind == "step":
+            return [counter(code, x) for x in results[number]]
+        place = self.body.operands[number]
+        if place == WHOLE:
             return [self._in_all_lanes(self.places[number][0])] * code.vectors
-        if kind not in (NUMBER, NUMBER_TABLE, NUMBER_ONCE):
+        if place not in (NUMBER, NUMBER_TABLE, NUMBER_ONCE):
             return [counter(code, x) for x in self._load(number, lanes, index)]
         address = code.at(code.context("uniform", "ptr"), self._offset(number, index))
         width, code.width = code.width, 1

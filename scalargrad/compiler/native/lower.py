@@ -215,17 +215,22 @@ class _Lowering:
             return (ROW_ONCE if column.bank == LANE else NUMBER_ONCE), [start * unit]
         return (ROW if column.bank == LANE else NUMBER), [start * unit, step * unit]
 
-    def _filled(self, body: kernels.Body, operands: list, group: Group, vector: bool) -> tuple[kernels.Body, list[int]]:
+    def _filled(
+        self, body: kernels.Body, operands: list, group: Group, vector: bool, piece: slice | None = None
+    ) -> tuple[kernels.Body, list[int]]:
+        """The body with the kinds of its operands, and their fields, for all rows or a piece of them."""
         kinds, fields = [], []
+        rows = piece or slice(0, group.head.count)
         counters = {n for step in body.steps if step.op == "random" for kind, n in step.args if kind == "in"}
         for number, (column, whole) in enumerate(operands):
-            kind, more = self._operand(column, whole, vector, number in counters)
+            cut = Table(column.bank, column.rows[rows])
+            kind, more = self._operand(cut, whole, vector, number in counters)
             kinds.append(kind)
             fields += more
         for task in group.stored:
             start, step = line(self._places(Table(task.bank, task.rows)))
             assert step == 1 or task.count == 1, "results follow each other"
-            fields.append(start * self._bytes(task.bank))
+            fields.append((start + rows.start) * self._bytes(task.bank))
         return kernels.Body(tuple(kinds), body.steps, body.stores), fields
 
     def _map(self, group: Group) -> None:
@@ -235,9 +240,10 @@ class _Lowering:
             self._lane_sum(group)
             return
         if head.bank == LANE:
-            body, fields = self._filled(body, operands, group, False)
-            name = self._kernel(("map", body), lambda code: kernels.map_kernel(code, body))
-            self._add(head.stage, 1, name, [head.count, *fields], group)
+            for rows in self._keys(body, operands, head.count):
+                filled, fields = self._filled(body, operands, group, False, rows)
+                name = self._kernel(("map", filled), partial(kernels.map_kernel, body=filled))
+                self._add(head.stage, 1, name, [rows.stop - rows.start, *fields], group)
             return
         if len(group.tasks) == 1 and head.op == "copy" and head.is_update and self._in_place(head):
             return
@@ -250,16 +256,9 @@ class _Lowering:
     def _uniform(self, piece: slice | None, stage: int, group: Group) -> None:
         """Rows of a group: a slice in which all operands are stretches, or, for None, all rows one by one."""
         body, operands = self._body(group, True)
-        count = group.head.count
-        first = 0
-        if piece is not None:
-            operands = [(Table(c.bank, c.rows[piece]), whole) for c, whole in operands]
-            first, count = piece.start, piece.stop - piece.start
+        count = group.head.count if piece is None else piece.stop - piece.start
         vector = piece is not None
-        body, fields = self._filled(body, operands, group, vector)
-        stores = len(group.stored)
-        if stores:
-            fields[-stores:] = [x + first * self.size for x in fields[-stores:]]
+        body, fields = self._filled(body, operands, group, vector, piece)
         write = kernels.uniform_kernel if vector else kernels.uniform_rows_kernel
         name = self._kernel(
             ("uniform", vector, body), lambda code: write(code, body), uniform=True, width=0 if vector else 1
@@ -286,12 +285,26 @@ class _Lowering:
             steps = numpy.diff(places)
             jumps |= (steps != 1) & (steps != 0)
             jumps[1:] |= steps[1:] != steps[:-1]
-        edges = [0, *(numpy.flatnonzero(jumps) + 1).tolist(), count]
-        if len(edges) > 2 + count // 32:
+        pieces = self._cut(jumps)
+        if pieces is None:
             return [None]
-        pieces = [slice(a, b) for a, b in pairwise(edges)]
         plain = all(line(places[piece])[1] in (0, 1) for piece in pieces for places in columns)
         return list(pieces) if plain else [None]
+
+    def _keys(self, body: kernels.Body, operands: list, count: int) -> list[slice]:
+        """The rows cut where random() gets another key, so that it is mixed once for each piece of them."""
+        made = [n for step in body.steps if step.op == "random" for kind, n in step.args[:-1] if kind == "in"]
+        jumps = self.numpy.zeros(count - 1, bool)
+        for column, whole in (operands[n] for n in made):
+            if whole is None:
+                jumps |= self.numpy.diff(self._places(column)) != 0
+        return self._cut(jumps) or [slice(0, count)]
+
+    def _cut(self, jumps: Any) -> list[slice] | None:
+        """Pieces of rows that end where a jump to the next one is; None, if there are too many to be worth it."""
+        count = len(jumps) + 1
+        edges = [0, *(self.numpy.flatnonzero(jumps) + 1).tolist(), count]
+        return [slice(a, b) for a, b in pairwise(edges)] if len(edges) <= 2 + count // 32 else None
 
     def _matrix(self, table: Table) -> tuple[str, list[int]]:
         """Kind and (start, step, stride) of the operands [i, k]: bytes, or places in a table."""
