@@ -19,7 +19,7 @@ from scalargrad.compiler.plan import plan
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
 from scalargrad.compiler.roll import roll
 from scalargrad.compiler.scalars import ScalarProgram
-from scalargrad.compiler.simplify import simplify
+from scalargrad.compiler.simplify import simplify, without_dead
 from scalargrad.compiler.trace import trace
 from scalargrad.engine import Value
 from scalargrad.ops import OPERATIONS, batch_mean, dot, exp, maximum, mean, sin, take, tanh
@@ -80,6 +80,14 @@ def test_equal_terms_are_one_and_unused_terms_are_gone():
     w = Value(2.0)
     scalars = scalars_of(lambda x: (exp(x * w), sin(x) + tanh(x), exp(x * w) * exp(x * w))[2])
     assert counts(scalars) == {"mul": 2, "exp": 1}
+
+
+def test_a_program_of_which_nothing_is_dead_stays_as_it_is():
+    w = weights(3)
+    scalars = scalars_of(lambda x: dot(w, x) + 1.0, (3,))
+    assert without_dead(scalars) is scalars
+    scalars.results = [scalars.ops.index(dot)]  # the addition is dead now
+    assert counts(without_dead(scalars)) == {"dot": 1}
 
 
 def test_constants_are_computed():

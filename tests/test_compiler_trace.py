@@ -249,6 +249,7 @@ UNSTEADY = {
     "a random number of parameters": lambda x: x * (w + random.random()),
     "a random number alone":         lambda x: w * random.random(),
     "a counter":                     lambda x: x * next(COUNTER),
+    "the sign of a zero":            lambda x: x * (0.0 if next(TURNS) else -0.0),
 }
 # fmt: on
 TURNS = itertools.cycle((True, False))
@@ -599,7 +600,14 @@ def test_a_tracer_that_escapes_is_an_error():
     for use in (lambda: float(kept[0]), lambda: kept[0].data, lambda: kept[0].backward()):
         with pytest.raises(TraceError):
             use()
-    for other in (lambda x: x * kept[0], lambda x: kept[0], lambda x: dot([x, w], [kept[0], x]), lambda x: w * kept[0]):
+    others = (
+        lambda x: x * kept[0],
+        lambda x: kept[0],
+        lambda x: w * kept[0],
+        lambda x: dot([x, w], [kept[0], x]),
+        lambda x: dot([kept[0], w], (x, x)),
+    )
+    for other in others:
         with pytest.raises(TraceError, match=r"another trace|left its compiled function|two runs"):
             compile(other)(X)
 

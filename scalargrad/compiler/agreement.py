@@ -6,32 +6,7 @@ from typing import Any
 from scalargrad.compiler.simplify import flatten_results
 from scalargrad.compiler.trace import Trace, TraceError, Tracer
 from scalargrad.engine import Value, topological_order
-from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten
-
-
-def parameters_of(trace: Trace) -> list[Value]:
-    """The leaf Values from outside that a trace used, in the order of their use."""
-    found: dict[Value, None] = {}
-    looked_at: set[Value] = set()
-    groups: set[int] = set()
-    for tracer in trace.tracers:
-        for argument in tracer.args:
-            if type(argument) is tuple and id(argument) in groups:
-                continue
-            groups.add(id(argument))
-            for x in flatten((argument,)):
-                if isinstance(x, Value) and x not in looked_at:
-                    for value in topological_order(x):
-                        looked_at.add(value)
-                        if value.op is None and value not in trace.constants and not isinstance(value, Buffer):
-                            found[value] = None
-    for result in flatten_results(trace.result):
-        if isinstance(result, Value):
-            for value in topological_order(result):
-                if value.op is None and value not in trace.constants and not isinstance(value, Buffer):
-                    found[value] = None
-    return list(found)
 
 
 def must_agree(first: Trace, second: Trace) -> None:
@@ -42,8 +17,9 @@ def must_agree(first: Trace, second: Trace) -> None:
     for one, other in zip(first.tracers, second.tracers, strict=True):
         if one.op is not other.op:
             raise TraceError(DIFFERENT_STRUCTURE)
-        for x, y in zip(one.args, other.args, strict=True):
-            _same(x, y, first, second, known)
+        for x, y in ((one.first, other.first), (one.second, other.second)):
+            if x is not y:
+                _same(x, y, first, second, known)
     if list(first.updates) != list(second.updates):
         raise TraceError(DIFFERENT_STRUCTURE)
     results = [
@@ -62,12 +38,12 @@ DIFFERENT_STRUCTURE = (
 
 
 def _same(x: Any, y: Any, first: Trace, second: Trace, known: dict[tuple[int, int], bool]) -> None:
-    if x is y and not isinstance(x, Tracer):
-        return  # one parameter, or one tuple of parameters
-    if isinstance(x, Tracer) and isinstance(y, Tracer):
+    if type(x) is Tracer and type(y) is Tracer:
         if x.index != y.index:
             raise TraceError(DIFFERENT_STRUCTURE)
         return
+    if x is y:
+        return  # one parameter, or one tuple of parameters
     if type(x) is float and type(y) is float:
         _same_number(x, y)
         return
@@ -127,7 +103,9 @@ def _same_leaves(x: Value, y: Value, first: Trace, second: Trace) -> None:
 
 
 def _same_number(x: float, y: float) -> None:
-    if x.hex() != y.hex():
+    if x == y != 0.0:
+        return
+    if x.hex() != y.hex():  # the bits: 0.0 is not -0.0, and nan is nan
         raise TraceError(
             f"two runs of the function differ: {x} and {y}; a random number, a clock, or a number read from a "
             "parameter would be frozen (use parameters as Values)"

@@ -65,12 +65,10 @@ class _Roller:
 
     def _buckets(self) -> list[tuple]:
         """Terms that one instruction can compute, in an order in which operands come first."""
-        scalars, kinds = self.scalars, self.kinds.tolist()
+        scalars = self.scalars
+        lane, batch = (self.kinds == LANE_KIND).tolist(), (self.kinds == BATCH).tolist()
         depth = [0] * len(scalars.ops)
-        of_group: dict[int, tuple[int, int]] = {}  # depth and kind
-        for place, group in enumerate(scalars.groups):
-            of_group[-1 - place] = (0, max((kinds[x] for x in group), default=0))
-        known_depths: set[int] = set()
+        of_group: dict[int, tuple[int, tuple]] = {}  # depth, and part of the pattern
         buckets: dict[tuple, list[int]] = defaultdict(list)
         for term, op in enumerate(scalars.ops):
             if op is None:
@@ -78,18 +76,17 @@ class _Roller:
             deepest, pattern = 0, []
             for argument in scalars.args[term]:
                 if argument < 0:
-                    if argument not in known_depths:
-                        known_depths.add(argument)
+                    if argument not in of_group:
                         group = scalars.groups[-1 - argument]
-                        of_group[argument] = (max(depth[x] for x in group), of_group[argument][1])
-                    below, kind = of_group[argument]
-                    pattern.append((kind == LANE_KIND, len(scalars.groups[-1 - argument])))
+                        of_group[argument] = max(depth[x] for x in group), (any(lane[x] for x in group), len(group))
+                    below, part = of_group[argument]
                 else:
-                    below, kind = depth[argument], kinds[argument]
-                    pattern.append((kind == LANE_KIND, 0))
-                deepest = max(deepest, below)
+                    below, part = depth[argument], (lane[argument], 0)
+                pattern.append(part)
+                if below > deepest:
+                    deepest = below
             depth[term] = deepest + 1
-            buckets[depth[term], op.name, kinds[term] == BATCH, tuple(pattern)].append(term)
+            buckets[deepest + 1, op.name, batch[term], tuple(pattern)].append(term)
         return [(scalars.ops[terms[0]], terms, key[3]) for key, terms in sorted(buckets.items(), key=_by_depth)]
 
     def _instruction(self, op: Any, terms: list[int], pattern: tuple) -> None:

@@ -54,9 +54,11 @@ class ScalarProgram:
                 if argument < 0:
                     if argument not in of_group:
                         of_group[argument] = max(kinds[x] for x in self.groups[-1 - argument])
-                    kind = max(kind, of_group[argument])
+                    below = of_group[argument]
                 else:
-                    kind = max(kind, kinds[argument])
+                    below = kinds[argument]
+                if below > kind:
+                    kind = below
             kinds.append(BATCH if op.name == "batch_mean" else kind)
         return kinds
 

@@ -21,19 +21,23 @@ def simplify(trace: Trace) -> ScalarProgram:
 def scalar_program(trace: Trace) -> ScalarProgram:
     """The trace as terms, with constants computed and equal terms merged."""
     builder = Builder()
-    place: dict[Any, int] = {}  # Tracers and Values -> terms
+    terms = [-1] * len(trace.tracers)
+    place: dict[Value, int] = {}  # Values -> terms
     groups: dict[int, int] = {}  # tuples, by identity -> groups
     for argument, flat in enumerate(trace.inputs):
         for position, tracer in enumerate(flat):
-            place[tracer] = builder.leaf("input", argument, position)
+            terms[tracer.index] = builder.leaf("input", argument, position)
 
     def number_of(argument: Any) -> int:
-        if type(argument) is tuple:
-            if id(argument) not in groups:
-                groups[id(argument)] = builder.group(tuple(number_of(x) for x in argument))
-            return groups[id(argument)]
-        if type(argument) is float:
+        kind = type(argument)
+        if kind is Tracer:
+            return terms[argument.index]
+        if kind is float:
             return builder.constant(argument)
+        if kind is tuple:
+            if id(argument) not in groups:
+                groups[id(argument)] = builder.group(tuple(map(number_of, argument)))
+            return groups[id(argument)]
         if argument not in place:
             for value in topological_order(argument):
                 add_value(value)
@@ -53,7 +57,8 @@ def scalar_program(trace: Trace) -> ScalarProgram:
 
     for tracer in trace.tracers:
         if tracer.op is not None:
-            place[tracer] = builder.emit(tracer.op, tuple(map(number_of, tracer.args)))
+            args = [terms[x.index] if type(x) is Tracer else number_of(x) for x in tracer.args]
+            terms[tracer.index] = builder.emit(tracer.op, tuple(args))
     builder.program.results = [number_of(result) for result in flatten_results(trace.result)]
     builder.program.updates = {buffer: number_of(_operand(x)) for buffer, x in trace.updates.items()}
     return builder.program
@@ -79,7 +84,8 @@ class Builder:
         self.program = ScalarProgram()
         self.known: dict[tuple, int] = {}
         self.known_groups: dict[tuple[int, ...], int] = {}
-        self.numbers: dict[int, float] = {}  # of the constant terms
+        self.constants: dict[float | str, int] = {}
+        self.numbers: dict[int, Any] = {}  # of the constant terms, and of the groups of such terms
 
     def leaf(self, kind: str, *what: Any) -> int:
         term = self._append(None, ())
@@ -87,26 +93,26 @@ class Builder:
         return term
 
     def constant(self, number: float) -> int:
-        key = ("constant", number.hex() if number == number else "nan")  # the bits: 0.0 is not -0.0
-        if key not in self.known:
-            self.known[key] = term = self.leaf("constant", number)
+        key = number if number < 0.0 or number > 0.0 else number.hex()  # the bits: 0.0 is not -0.0, and nan is nan
+        if key not in self.constants:
+            self.constants[key] = term = self.leaf("constant", number)
             self.numbers[term] = number
-        return self.known[key]
+        return self.constants[key]
 
     def group(self, terms: tuple[int, ...]) -> int:
         if terms not in self.known_groups:
             self.program.groups.append(terms)
-            self.known_groups[terms] = -len(self.program.groups)
+            self.known_groups[terms] = group = -len(self.program.groups)
+            if all(x in self.numbers for x in terms):
+                self.numbers[group] = tuple(self.numbers[x] for x in terms)
         return self.known_groups[terms]
 
     def emit(self, op: Op, args: tuple[int, ...]) -> int:
         key = (op, args)
         term = self.known.get(key)
         if term is None:
-            term = self._constant_result(op, args)
-            if term is None and op.name in NEUTRAL:
-                same = same_as_operand(op, [self.numbers.get(x) for x in args])
-                term = None if same is None else args[same]
+            if not self.numbers.keys().isdisjoint(args):
+                term = self._simplified(op, args)
             if term is None:
                 term = self._append(op, args)
             self.known[key] = term
@@ -117,16 +123,15 @@ class Builder:
         self.program.args.append(args)
         return len(self.program.ops) - 1
 
-    def _constant_result(self, op: Op, args: tuple[int, ...]) -> int | None:
-        if op.name == "batch_mean":
-            return None
-        known, numbers = self.numbers, []
-        for argument in args:
-            terms = self.program.groups[-1 - argument] if argument < 0 else (argument,)
-            for x in terms:  # most often the first one says no
-                if x not in known:
-                    return None
-            numbers.append(tuple(known[x] for x in terms) if argument < 0 else known[argument])
+    def _simplified(self, op: Op, args: tuple[int, ...]) -> int | None:
+        """The term that it is anyway, where arguments are constants."""
+        numbers = [self.numbers.get(x) for x in args]
+        if None in numbers:
+            same = same_as_operand(op, numbers)
+            return None if same is None else args[same]
+        return None if op.name == "batch_mean" else self._constant_result(op, numbers)
+
+    def _constant_result(self, op: Op, numbers: list) -> int:
         return self.constant(float(op.compute(*numbers)))
 
 
@@ -259,35 +264,35 @@ def _chain(
 
 def without_dead(program: ScalarProgram) -> ScalarProgram:
     """Only what the results need; inputs stay, so that programs keep their arguments."""
-    alive = [False] * len(program.ops)
-    alive_groups: set[int] = set()
-    for x in (*program.results, *program.updates.values()):
-        alive[x] = True
+    alive = {*program.results, *program.updates.values()}  # terms and groups
     for term in range(len(program.ops) - 1, -1, -1):
-        if alive[term]:
+        if term in alive:
             for argument in program.args[term]:
-                if argument >= 0:
-                    alive[argument] = True
-                elif argument not in alive_groups:
-                    alive_groups.add(argument)
-                    for x in program.groups[-1 - argument]:
-                        alive[x] = True
+                if argument < 0 and argument not in alive:
+                    alive.update(program.groups[-1 - argument])
+                alive.add(argument)
+    alive.update(term for term, leaf in program.leaves.items() if leaf[0] == "input")
+    result = program if len(alive) == len(program.ops) + len(program.groups) else _only(alive, program)
+    result.verify()
+    return result
+
+
+def _only(alive: set[int], program: ScalarProgram) -> ScalarProgram:
+    """The program of these terms and groups, with new numbers for both."""
     result = ScalarProgram()
-    place, group_place = [-1] * len(program.ops), {}
+    place: dict[int, int] = {}  # of terms and groups
     for term, op in enumerate(program.ops):
-        leaf = program.leaves.get(term)
-        if not alive[term] and not (leaf and leaf[0] == "input"):
+        if term not in alive:
             continue
         place[term] = len(result.ops)
         for argument in program.args[term]:
-            if argument < 0 and argument not in group_place:
+            if argument < 0 and argument not in place:
                 result.groups.append(tuple(place[x] for x in program.groups[-1 - argument]))
-                group_place[argument] = -len(result.groups)
-        if leaf:
-            result.leaves[place[term]] = leaf
+                place[argument] = -len(result.groups)
+        if op is None:
+            result.leaves[place[term]] = program.leaves[term]
         result.ops.append(op)
-        result.args.append(tuple(group_place[x] if x < 0 else place[x] for x in program.args[term]))
+        result.args.append(tuple([place[x] for x in program.args[term]]))
     result.results = [place[x] for x in program.results]
     result.updates = {buffer: place[x] for buffer, x in program.updates.items()}
-    result.verify()
     return result

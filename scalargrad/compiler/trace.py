@@ -15,7 +15,7 @@ from scalargrad import contexts, randomness
 from scalargrad.contexts import PACKAGE, line_of_user_code, observed_only_by, with_grad
 from scalargrad.engine import Value
 from scalargrad.nn.module import Buffer
-from scalargrad.operands import flatten, is_recorded
+from scalargrad.operands import flatten, operand
 from scalargrad.ops import OPERATIONS, Op
 
 SHARE = Buffer(1.0, "share")  # stands for 1 / the number of samples, which a program is told when it runs
@@ -34,8 +34,7 @@ class Tracer:
 
     __slots__ = ("first", "index", "op", "second")
 
-    def __init__(self, op: Op | None, first: Any = (), second: Any = ()) -> None:
-        trace = _active_trace()
+    def __init__(self, trace: "Trace", op: Op | None = None, first: Any = (), second: Any = ()) -> None:
         if not contexts.recording.get():
             raise TraceError.at_line(*NO_GRAD)
         self.op, self.first, self.second = op, first, second
@@ -53,9 +52,10 @@ class Tracer:
     @staticmethod
     def apply_operation(op: Op, args: tuple) -> "Tracer":
         trace = _active_trace()
-        if not all(map(trace.recordable, args)) or len(args) != len(op.arguments):
+        if len(args) != len(op.arguments) or not trace.recordable(args):
             args = op.checked(args)
-        return Tracer(op, *args)
+            trace.recordable(args)  # lists may have held numbers of another trace
+        return Tracer(trace, op, *args)
 
     @staticmethod
     def lift(number: float) -> float:
@@ -153,31 +153,29 @@ class Trace:
 
     def row_number(self) -> Tracer:
         if self.row is None:
-            self.row = Tracer(None)
+            self.row = Tracer(self)
         return self.row
 
-    def recordable(self, argument: Any) -> bool:
-        """Is it a float, a Value, a Tracer, or a tuple of them?"""
-        kind = type(argument)
-        if kind is Tracer:
-            return self.is_own(argument)
-        if kind is tuple:
-            if id(argument) not in self.checked_tuples:
-                if not all(self.is_own(x) or type(x) is float or isinstance(x, Value) for x in argument):
-                    return False
-                self.checked_tuples[id(argument)] = argument  # keeps it alive, so that its id stays its own
-            return True
-        return kind is float or isinstance(argument, Value)
+    def recordable(self, arguments: tuple, tuples: bool = True) -> bool:
+        """Is each a float, a Value, a Tracer, or, where `tuples` are allowed, a tuple of them?
 
-    def is_own(self, x: Any) -> bool:
-        """Is it a Tracer? An error if another trace made it."""
-        if not isinstance(x, Tracer):
-            return False
-        if x.index >= len(self.tracers) or self.tracers[x.index] is not x:
-            raise TraceError.at_line(
-                "a number of another trace is used: it has left its compiled function",
-                "return it instead of storing it",
-            )
+        An error if another trace made one of them.
+        """
+        for x in arguments:
+            kind = type(x)
+            if kind is Tracer:
+                if x.index >= len(self.tracers) or self.tracers[x.index] is not x:
+                    raise TraceError.at_line(
+                        "a number of another trace is used: it has left its compiled function",
+                        "return it instead of storing it",
+                    )
+            elif kind is tuple and tuples:
+                if id(x) not in self.checked_tuples:
+                    if not self.recordable(x, tuples=False):
+                        return False
+                    self.checked_tuples[id(x)] = x  # keeps it alive, so that its id stays its own
+            elif kind is not float and not isinstance(x, Value):
+                return False
         return True
 
     def nested_lists(self, result: Any) -> Any:
@@ -186,7 +184,7 @@ class Trace:
             result = result.tolist()
         if isinstance(result, list | tuple):
             return [self.nested_lists(item) for item in result]
-        self.is_own(result)
+        self.recordable((result,))
         return result
 
 
@@ -230,7 +228,7 @@ def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None
                 passed.append(argument)
             else:
                 result.inputs.append([])
-                passed.append(_stand_ins(shape, result.inputs[-1]))
+                passed.append(_stand_ins(result, shape, result.inputs[-1]))
         outer = (
             randomness.row.set(result.row_number),
             randomness.step.set(0.0 if step is None else step),
@@ -247,11 +245,11 @@ def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None
     return result
 
 
-def _stand_ins(shape: tuple[int, ...], flat: list[Tracer]) -> Any:
+def _stand_ins(trace: Trace, shape: tuple[int, ...], flat: list[Tracer]) -> Any:
     if not shape:
-        flat.append(Tracer(None))
+        flat.append(Tracer(trace))
         return flat[-1]
-    return tuple(_stand_ins(shape[1:], flat) for _ in range(shape[0]))
+    return tuple(_stand_ins(trace, shape[1:], flat) for _ in range(shape[0]))
 
 
 @contextmanager
@@ -319,10 +317,11 @@ def _method(op: Op) -> Callable:
 
 def _operator(op: Op, reflected: bool) -> Callable:
     def method(self: Tracer, other: Any) -> Any:
-        if getattr(other, "shape", ()) != ():
-            return NotImplemented  # an array computes element by element
-        args = (other, self) if reflected else (self, other)
-        return Tracer.apply_operation(op, args if is_recorded(other) else op.checked(args))
+        if type(other) is not Tracer and type(other) is not float:
+            if getattr(other, "shape", ()) != ():
+                return NotImplemented  # an array computes element by element
+            other = operand(other, op.name)
+        return Tracer.apply_operation(op, (other, self) if reflected else (self, other))
 
     return method
 

@@ -1,6 +1,7 @@
 """Samples as nested tuples: an image is [channels][rows][columns]. Their shapes, and what is done to each number."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from scalargrad.operands import is_recorded
@@ -33,12 +34,10 @@ def numbers_in(nested: Any) -> Iterator[Any]:
     (1.0, 2.0, 3.0, 4.0)
     """
     if not is_nested(nested):
-        yield nested
-    elif len(nested) and not is_nested(nested[0]):
-        yield from nested
-    else:
-        for item in nested:
-            yield from numbers_in(item)
+        return iter((nested,))
+    if not len(nested) or not is_nested(nested[0]):
+        return iter(nested)
+    return chain.from_iterable(map(numbers_in, nested))
 
 
 def on_each_number(function: Callable[[Any], Any], nested: Any) -> Any:
@@ -49,6 +48,8 @@ def on_each_number(function: Callable[[Any], Any], nested: Any) -> Any:
     """
     if not is_nested(nested):
         return function(nested)
+    if len(set(map(type, nested))) == 1 and not is_nested(nested[0]):
+        return tuple([function(number) for number in nested])
     return tuple([on_each_number(function, item) for item in nested])
 
 
