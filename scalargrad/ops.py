@@ -161,7 +161,7 @@ sech  = Op("sech",  "x",    ieee.sech,         lambda y, x: (-y * tanh(x),))
 # Activations. The squares keep every digit in the tails, where 1 - y**2 and y * (1 - y) keep none.
 tanh       = Op("tanh",       "x", math.tanh,    lambda y, x: (_squared(sech(x)),))
 sigmoid    = Op("sigmoid",    "x", ieee.sigmoid, lambda y, x: (_squared(0.5 * sech(0.5 * x)),))
-relu       = Op("relu",       "x", ieee.relu,    lambda y, x: (step(x),))
+relu       = Op("relu",       "x", ieee.relu,    lambda y, x: (step(y),))
 leaky_relu = Op("leaky_relu", "x slope", lambda x, slope: where(less(0.0, x), x, slope * x), lambda y, x, slope: (
     where(less(0.0, x), 1.0, slope), where(less(0.0, x), 0.0, x)), default=0.01, composite=True)
 softplus   = Op("softplus",   "x", lambda x: maximum(x, 0.0) + log1p(exp(-abs(x))), lambda y, x: (sigmoid(x),),

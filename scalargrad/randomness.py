@@ -13,11 +13,10 @@ the processor holds twice as many of them, and multiplies them at once.
 
     word = scramble(scramble(site + key % 2**32) ^ (site >> 32) + (key >> 32))
     scramble(w):  w = (w ^ w >> 16) * 0x85EBCA6B;  w = (w ^ w >> 13) * 0xC2B2AE35;  w ^ w >> 16
-    in float32 the number is (word >> 8) / 2**24
-    in float64 it is (word * 2**21 + (scramble(word ^ key % 2**32) >> 11)) / 2**53
+    the number is (word * 2**21 + (scramble(word ^ key % 2**32) >> 11)) / 2**53, in [0, 1)
+    in float32 it is the first 24 bits of that: (word >> 8) / 2**24
 
-Both are in [0, 1), and differ by less than 2**-24. `mix` is the finalizer of SplitMix64 (Steele, Lea and Flood 2014),
-`scramble` that of MurmurHash3 (Appleby 2011).
+`mix` is the finalizer of SplitMix64 (Steele, Lea and Flood 2014), `scramble` that of MurmurHash3 (Appleby 2011).
 """
 
 from collections.abc import Sequence

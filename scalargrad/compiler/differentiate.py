@@ -8,6 +8,7 @@
 Gradients are rows like all others: a row that receives several terms gets a `sum` of them, in a fixed order.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from scalargrad.compiler.plan import with_composites_expanded
@@ -47,7 +48,7 @@ class _Differentiator(Writer):
         assert loss is not None
         batch = Table(UNIFORM, numpy.array([program.batch_row]))
         if loss.bank == LANE:
-            total = self.emit("lane_sum", UNIFORM, 1, (loss,))
+            total = self.emit("lane_sum", UNIFORM, 1, (Table(LANE, loss.rows[:, None]),))
             program.mean = self.emit("map", UNIFORM, 1, (total, batch), mul)
             self.arrive(loss, self.broadcast(batch))
         else:
@@ -67,8 +68,7 @@ class _Differentiator(Writer):
         """Add `terms` to the gradient of the rows of `target`, one for each."""
         rows, term_rows = target.rows.ravel(), terms.rows.ravel()
         if target.bank == UNIFORM and terms.bank == LANE:
-            terms = self.emit("lane_sum", UNIFORM, len(rows), (Table(LANE, term_rows),))
-            term_rows = terms.rows
+            rows, term_rows = self.summed_over_lanes(rows, term_rows)
         elif target.bank == LANE and terms.bank == UNIFORM:
             term_rows = self.broadcast(Table(UNIFORM, term_rows)).rows
         firsts, places = self.starts[target.bank]
@@ -78,6 +78,23 @@ class _Differentiator(Writer):
                 mine = owners == owner
                 self.arrived.setdefault(int(owner), []).append((rows[mine], Table(target.bank, term_rows[mine])))
 
+    def summed_over_lanes(self, rows: Any, terms: Any) -> tuple[Any, Any]:
+        """Lane terms that arrive at uniform rows: each of these rows once, and what it gets from all lanes."""
+        summed: tuple[list, list] = ([], [])
+        for receivers, table in self.by_receiver(rows, terms):
+            summed[0].append(receivers)
+            summed[1].append(self.emit("lane_sum", UNIFORM, len(receivers), (Table(LANE, table),)).rows)
+        return self.numpy.concatenate(summed[0]), self.numpy.concatenate(summed[1])
+
+    def by_receiver(self, rows: Any, terms: Any) -> Iterator[tuple[Any, Any]]:
+        """For each number of terms that a row may get: the rows that get so many, [n], and their terms, [n, many]."""
+        numpy = self.numpy
+        order = numpy.argsort(rows, kind="stable")
+        receivers, begins, counts = numpy.unique(rows[order], return_index=True, return_counts=True)
+        for many in numpy.unique(counts):
+            places = begins[counts == many][:, None] + numpy.arange(many)
+            yield receivers[counts == many], terms[order][places]
+
     def adjoint(self, bank: str, first: int, count: int, place: int) -> tuple[Any, Table]:
         """For `count` rows from `first` on: which of them a gradient has reached, and the gradients, 0 elsewhere."""
         numpy = self.numpy
@@ -86,22 +103,17 @@ class _Differentiator(Writer):
         rows = numpy.concatenate([numpy.empty(0, int), *(rows for rows, _ in arrived)]) - first
         terms = numpy.concatenate([numpy.empty(0, int), *(table.rows for _, table in arrived)])
         mine = (rows >= 0) & (rows < count)  # other leaves may have got something, too
-        rows, terms = rows[mine], terms[mine]
-        order = numpy.argsort(rows, kind="stable")
-        rows, terms = rows[order], terms[order]
-        counts = numpy.bincount(rows, minlength=count)
-        begins = numpy.concatenate([[0], numpy.cumsum(counts)[:-1]])
+        reached = numpy.zeros(count, bool)
+        reached[rows[mine]] = True
         result = numpy.empty(count, dtype=numpy.int64)
         if arrived or place < 0:
-            result[counts == 0] = self.zero(bank) if (counts == 0).any() else 0
-        for many in numpy.unique(counts[counts > 0]):
-            receivers = numpy.flatnonzero(counts == many)
-            table = terms[begins[receivers][:, None] + numpy.arange(many)]
-            if many == 1:
+            result[~reached] = self.zero(bank) if not reached.all() else 0
+        for receivers, table in self.by_receiver(rows[mine], terms[mine]):
+            if table.shape[1] == 1:
                 result[receivers] = table[:, 0]
             else:
                 result[receivers] = self.emit("map", bank, len(receivers), (Table(bank, table),), sum).rows
-        return counts > 0, Table(bank, result)
+        return reached, Table(bank, result)
 
     def zero(self, bank: str) -> int:
         """The row of 0 in a bank."""
@@ -120,7 +132,7 @@ class _Differentiator(Writer):
         if instruction.name == "contract":
             self.transpose_contraction(instruction, upstream)
         elif instruction.name == "lane_sum":
-            self.arrive(args[0], self.broadcast(upstream))
+            self.arrive(args[0], self.broadcast(self.repeated(upstream, args[0].rows.shape[1])))
         elif instruction.name == "broadcast":
             self.arrive(args[0], upstream)
         elif instruction.op is sum:

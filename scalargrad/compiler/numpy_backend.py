@@ -200,9 +200,10 @@ class NumpyBackend:
             rows = len(above.rows)
             upstream, columns = _block(numpy, above, banks), _block(numpy, Table(inputs.bank, inputs.rows.T), banks)
             return lambda: numpy.matmul(upstream(), columns().T, out=out.reshape(rows, -1))
-        arrays = [_reader(numpy, table, banks) for table in instruction.args]
         if instruction.name == "lane_sum":
-            return self._called(partial(_lane_sum, numpy), arrays, out)
+            terms = _block(numpy, instruction.args[0], banks)
+            return lambda: numpy.add.reduce(terms(), axis=1, keepdims=True, out=out)
+        arrays = [_reader(numpy, table, banks) for table in instruction.args]
         if instruction.name == "broadcast":
             return self._called(lambda x, out: numpy.copyto(out, x), arrays, out)
         assert instruction.op is not None
@@ -261,10 +262,6 @@ class NumpyBackend:
 
 def _wants_keyword(function: Callable) -> bool:
     return not hasattr(function, "nin")  # a ufunc takes its result as its last argument
-
-
-def _lane_sum(numpy: Any, x: Any, out: Any) -> None:
-    numpy.add.reduce(x, axis=1, keepdims=True, out=out)
 
 
 def _reader(numpy: Any, table: Table, banks: dict, always: bool = False) -> Any:

@@ -79,7 +79,7 @@ def with_depths_merged(program: Program) -> Program:
         deepest = max((int(depth[t.bank][t.rows].max()) for t in instruction.args if t.rows.size), default=0) + 1
         depth[instruction.bank][instruction.first : instruction.first + instruction.count] = deepest
         shape = tuple((table.bank, table.rows.shape[1:]) for table in instruction.args)
-        alone = place if instruction.name in ("contract", "outer", "constant") else -1
+        alone = place if instruction.name in ("contract", "outer", "lane_sum", "constant") else -1
         kind = (instruction.name, instruction.op and instruction.op.name, instruction.bank, instruction.backward)
         buckets[deepest, alone, kind, shape].append(instruction)
     first_place = {id(instruction): place for place, instruction in enumerate(program.instructions)}

@@ -54,7 +54,7 @@ class Instruction:
     name    map          the operation `op` for every row of its tables
             contract     out[r, c] = dot(weights[r], inputs[c]) for tables [rows, k] and [columns, k]
             outer        out[r, k] = sum over columns and lanes of upstream[r, c] * inputs[c, k]: a weight gradient
-            lane_sum     the sum over lanes of each row
+            lane_sum     out[r] = sum over columns and lanes of rows[r, c] for a table [rows, columns]
             broadcast    a uniform row as a lane row
             leaf         uniform rows that keep their numbers from one training step to the next
     first   its first result row; `count` rows follow each other in `bank`
@@ -186,7 +186,8 @@ class Program:
         elif instruction.name == "lane_sum":
             assert instruction.bank == UNIFORM, instruction
             assert banks == [LANE], instruction
-            assert shapes == [(instruction.count,)], f"{instruction}: {shapes}"
+            assert [len(shape) for shape in shapes] == [2], f"{instruction}: {shapes}"
+            assert shapes[0][0] == instruction.count, f"{instruction}: {shapes}"
         elif instruction.name == "constant":
             assert (instruction.bank, instruction.count, shapes) == (UNIFORM, 1, []), instruction
         elif instruction.name == "leaf":

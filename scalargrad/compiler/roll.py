@@ -94,7 +94,7 @@ class _Roller:
             self._dots(terms, pattern)
         elif op.name == "batch_mean" and pattern[0][0]:
             table = self._column(terms, 0, True)
-            total = self._append("lane_sum", UNIFORM, None, (table,), None)
+            total = self._append("lane_sum", UNIFORM, None, (Table(LANE, table.rows[:, None]),), None)
             batch = Table(UNIFORM, self.numpy.full(len(terms), self.program.batch_row))
             self._append("map", UNIFORM, terms, (Table(UNIFORM, total.rows), batch), mul)
         else:

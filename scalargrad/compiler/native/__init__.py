@@ -4,8 +4,9 @@ code            LLVM's language, written line by line
 kernel_code     what kernels share: records, contexts, memory, loops, lanes
 vector_math     exp, tanh and the rest as vector code; its files from `exponentials` to `powers`
 elementwise     the table of operations as vector code
-kernels         loops over rows, products of matrices, folds
+kernels         loops over rows, folds
 sums            sums over lanes: gradients
+products        products of matrices
 transfers       samples into lanes, lanes into results
 driver          the one loop that walks the table, stage after stage, and the barrier of its threads
 machine         what the processor can do; text into machine code, through llvmlite

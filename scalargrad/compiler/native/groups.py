@@ -79,7 +79,14 @@ class Grouping:
         return not update or self._read_row_for_row(task, group)
 
     def _sums_up(self, task: Task, group: Group) -> bool:
-        return group.head.kind == "map" and group.head.count == task.count and self._is_result(task.columns[0], group)
+        table, head = task.columns[0], group.head
+        shape = table.rows.shape
+        if head.kind == "contract" and head.bank == LANE:  # a sum for each row of its weights
+            fits = shape == (len(head.columns[0].rows), len(head.columns[1].rows)) and shape[1] > 1
+        else:
+            fits = head.kind == "map" and head.count == table.rows.size
+        alike = not group.sums or group.sums[0].columns[0].rows.shape == shape
+        return fits and alike and self._is_result(Table(table.bank, table.rows.ravel()), group)
 
     def _is_result(self, column: Table, group: Group) -> bool:
         return any(

@@ -1,8 +1,8 @@
 """The kernels: loops over the rows and lanes of one instruction, or of several that are done in one go.
 
 A body is what happens to each row once it is in registers: load operands, compute, store. A kernel is a head, which
-brings rows into registers, and a body. The heads are a plain loop (`map_kernel`), a loop over uniform rows, a matrix
-product (`contraction_kernel`), and a fold of many operands into one (`fold_kernel`). Sums over lanes stand alone.
+brings rows into registers, and a body. The heads here are a plain loop (`map_kernel`), a loop over uniform rows, and a
+fold of many operands into one (`fold_kernel`); those of products are in `products`, of sums over lanes in `sums`.
 """
 
 from collections.abc import Callable
@@ -251,72 +251,6 @@ class MatrixCode:
         return code.integer_mul(entry, code.row_bytes if self.kind == ROW_TABLE else code.size)
 
 
-def contraction_kernel(
-    code: KernelCode,
-    height: int,
-    weights: str,
-    inputs: str,
-    body: Body,
-    uniform: bool,
-    single: bool,
-    aside: bool,
-) -> None:
-    """out[r, c] = sum of weights[r, k] * inputs[c, k] over k: `height` rows at a time stay in registers.
-
-    The sum goes from left to right, with fused multiply-adds.
-    single   there is one column: a few weights at a time meet all lanes, as weights are what there is much of. Else a
-             column meets all weights
-    aside    a column is put aside first, row after row: inputs that lie a power of two apart share a few lines of the
-             cache, and drive each other out before the next weights come
-    """
-    tiles, first_row = code.field("tiles"), code.field("first row")
-    columns, terms = code.field("columns"), code.field("terms")
-    left, right = MatrixCode(code, weights, "weights"), MatrixCode(code, inputs, "inputs")
-    inside = BodyCode(code, body)
-    start = [(code.vector, code.constant(-0.0))] * (height * code.vectors)
-    scratch = code.context("scratch", "ptr")
-
-    def read(lanes: str, c: str, k: str) -> list[str]:
-        return right.load(lanes, right.row(c), k)
-
-    def tile(lanes: str, c: str, number: str) -> None:
-        first = code.integer_add(first_row, code.integer_mul(number, height))
-        rows = [code.integer_add(first, h) for h in range(height)]
-        begins = [left.row(row) for row in rows]
-
-        def term(k: str, *sums: str) -> list[str]:
-            xs = load_operand(code, ROW, scratch, code.integer_mul(k, code.row_bytes)) if aside else read(lanes, c, k)
-            results = []
-            for h, begin in enumerate(begins):
-                ws = left.load(lanes, begin, k)
-                for v in range(code.vectors):
-                    results.append(code.multiply_add(ws[v], xs[v], sums[h * code.vectors + v]))
-            return results
-
-        sums = code.loop(terms, term, start)
-        for h, row in enumerate(rows):
-            index = code.integer_add(code.integer_mul(row, columns), c)
-            inside.run(lanes, index, sums[h * code.vectors : (h + 1) * code.vectors])
-
-    def column(lanes: str, c: str) -> None:
-        def put_aside(k: str) -> None:
-            address = code.at(scratch, code.integer_mul(k, code.row_bytes))
-            for v, x in enumerate(read(lanes, c, k)):
-                code.store(x, address, v)
-
-        if aside:
-            code.loop(terms, put_aside)
-        code.loop(tiles, lambda number: tile(lanes, c, number))
-
-    def column_by_column(lanes: str) -> None:
-        code.loop(columns, lambda c: column(lanes, c))
-
-    if single and not uniform:
-        code.loop(tiles, lambda number: code.over_panels(lambda lanes: tile(lanes, "0", number)))
-    else:
-        _everywhere(code, column_by_column, uniform)
-
-
 def fold_kernel(code: KernelCode, op: str, operands: tuple[str, ...], body: Body, uniform: bool) -> None:
     """A sum, dot, maximum or take of many operands for each row, wherever they are."""
     count, terms = code.field("count"), code.field("terms")
@@ -351,7 +285,7 @@ def fold_kernel(code: KernelCode, op: str, operands: tuple[str, ...], body: Body
 
         code.loop(count, one)
 
-    _everywhere(code, all_rows, uniform)
+    everywhere(code, all_rows, uniform)
 
 
 def _gather(code: KernelCode, values: MatrixCode, begin: str, lanes: str, terms: str, wanted: str, v: int) -> str:
@@ -375,39 +309,10 @@ def _gather(code: KernelCode, values: MatrixCode, begin: str, lanes: str, terms:
     return result
 
 
-def _everywhere(code: KernelCode, body: Callable[[str], None], uniform: bool) -> None:
+def everywhere(code: KernelCode, body: Callable[[str], None], uniform: bool) -> None:
     """In every panel; for uniform rows once, in the first thread."""
     if uniform:
         with code.when(code(f"icmp eq i64 {code.context('thread')}, 0")):
             body("")
     else:
         code.over_panels(body)
-
-
-def long_dot_kernel(code: KernelCode, product: bool) -> None:
-    """The dot of two stretches of uniform rows, or the sum of one: four vectors of sums side by side."""
-    count, target = code.field("count"), code.field("result")
-    starts = [code.field(f"operand {n} start") for n in range(2 if product else 1)]
-    lines, bank = 4, code.context("uniform", "ptr")
-
-    def terms(index: str, line: int, sum_: str) -> str:
-        offset = code.integer_mul(index, code.size)
-        xs = [
-            code.load(code.at(bank, code.integer_add(start, code.integer_add(offset, line * code.width * code.size))))
-            for start in starts
-        ]
-        return code.multiply_add(xs[0], xs[1], sum_) if product else code.add(sum_, xs[0])
-
-    with code.when(code(f"icmp eq i64 {code.context('thread')}, 0")):
-        most = code.integer_sub(count, lines * code.width - 1)
-        carried = [(code.vector, code.constant(-0.0))] * lines
-        sums = code.loop(
-            most, lambda i, *s: [terms(i, n, x) for n, x in enumerate(s)], carried, step=lines * code.width
-        )
-        total = code.total(code.add(code.add(sums[0], sums[1]), code.add(sums[2], sums[3])))
-        rest = code.integer_sub(count, code(f"srem i64 {count}, {lines * code.width}"))
-        width, code.width = code.width, 1
-        start = code(f"insertelement {code.vector} poison, {code.number} {total}, i32 0")
-        (result,) = code.loop(count, lambda i, s: [terms(i, 0, s)], [(code.vector, start)], first=rest)
-        code.store(result, code.at(bank, target))
-        code.width = width

@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
-from scalargrad.compiler.native import kernels, sums, transfers
+from scalargrad.compiler.native import kernels, products, sums, transfers
 from scalargrad.compiler.native.groups import Group, Grouping
 from scalargrad.compiler.native.kernel_code import VECTORS, KernelCode
 from scalargrad.compiler.native.kernels import (
@@ -29,8 +29,10 @@ from scalargrad.compiler.program import LANE, UNIFORM, Program, Table
 MOST_KERNELS = 80  # before groups are given up, as they multiply the kernels of an irregular graph
 MEET = "meet"  # the kernel in which threads wait for each other
 UNLUCKY = 2048  # bytes: rows a multiple of this apart share lines of the first cache
+LONGEST = 16_384  # bytes of a column that stays in the first cache while all weights meet it
 FEWEST_ROWS = 3  # of an outer product that is worth turning its inputs around
 SHARED = 4096  # uniform rows, from which on the threads do them together
+ALL = slice(0, None)  # rows of a group
 
 
 @dataclass
@@ -216,21 +218,20 @@ class _Lowering:
         return (ROW if column.bank == LANE else NUMBER), [start * unit, step * unit]
 
     def _filled(
-        self, body: kernels.Body, operands: list, group: Group, vector: bool, piece: slice | None = None
+        self, body: kernels.Body, operands: list, group: Group, vector: bool, piece: slice = ALL
     ) -> tuple[kernels.Body, list[int]]:
         """The body with the kinds of its operands, and their fields, for all rows or a piece of them."""
         kinds, fields = [], []
-        rows = piece or slice(0, group.head.count)
         counters = {n for step in body.steps if step.op == "random" for kind, n in step.args if kind == "in"}
         for number, (column, whole) in enumerate(operands):
-            cut = Table(column.bank, column.rows[rows])
+            cut = Table(column.bank, column.rows[piece])
             kind, more = self._operand(cut, whole, vector, number in counters)
             kinds.append(kind)
             fields += more
         for task in group.stored:
             start, step = line(self._places(Table(task.bank, task.rows)))
             assert step == 1 or task.count == 1, "results follow each other"
-            fields.append((start + rows.start) * self._bytes(task.bank))
+            fields.append((start + piece.start) * self._bytes(task.bank))
         return kernels.Body(tuple(kinds), body.steps, body.stores), fields
 
     def _map(self, group: Group) -> None:
@@ -258,7 +259,7 @@ class _Lowering:
         body, operands = self._body(group, True)
         count = group.head.count if piece is None else piece.stop - piece.start
         vector = piece is not None
-        body, fields = self._filled(body, operands, group, vector, piece)
+        body, fields = self._filled(body, operands, group, vector, piece or ALL)
         write = kernels.uniform_kernel if vector else kernels.uniform_rows_kernel
         name = self._kernel(
             ("uniform", vector, body), lambda code: write(code, body), uniform=True, width=0 if vector else 1
@@ -326,16 +327,18 @@ class _Lowering:
         body, operands = self._body(group, uniform)
         body, fields = self._filled(body, operands, group, False)
         most, single = 1 if uniform else self._most_rows(left), len(inputs.rows) == 1
-        # Only affine rows of lanes can be so unlucky, and only several tiles would read them again.
-        aside = right == ROW and not single and rows > most and terms > 4 and right_fields[2] % UNLUCKY == 0
-        if aside:
-            self.aside = max(self.aside, terms)
+        # Only several tiles read a column again. Affine rows of lanes can be unlucky, or too many for the first cache.
+        again = not uniform and not single and rows > most
+        aside = again and terms > 4 and (right == ROW_TABLE or right_fields[2] % UNLUCKY == 0)
+        part = LONGEST // self.row_bytes if again and terms * self.row_bytes > LONGEST else 0
+        totals, targets = self._totals(group, group.sums)
+        self.aside = max(self.aside, (part or terms) * aside + rows * bool(part) + rows * len(totals.steps))
         first = 0
         for height, tiles in heights(rows, most):
             name = self._kernel(
-                ("contract", height, left, right, body, uniform, single, aside),
+                ("contract", height, left, right, body, uniform, single, aside, part, totals),
                 partial(
-                    kernels.contraction_kernel,
+                    products.contraction_kernel,
                     height=height,
                     weights=left,
                     inputs=right,
@@ -343,11 +346,13 @@ class _Lowering:
                     uniform=uniform,
                     single=single,
                     aside=aside,
+                    part=part,
+                    sums=totals,
                 ),
                 uniform=uniform,
                 width=int(uniform),
             )
-            record = [tiles, first, len(inputs.rows), terms, *left_fields, *right_fields, *fields]
+            record = [tiles, first, len(inputs.rows), terms, *left_fields, *right_fields, *targets, *fields]
             if uniform:
                 self._add_uniform(head.stage, name, record, group)
             else:
@@ -368,7 +373,7 @@ class _Lowering:
                 return False
             starts.append(start * self.size)
         product = len(tables) == 2
-        name = self._kernel(("long dot", product), lambda code: kernels.long_dot_kernel(code, product), uniform=True)
+        name = self._kernel(("long dot", product), lambda code: products.long_dot_kernel(code, product), uniform=True)
         head = group.head
         target = int(self.layout.uniform[head.rows[0]]) * self.size
         self._add_uniform(head.stage, name, [tables[0].rows.size, target, *starts], group)
@@ -409,31 +414,34 @@ class _Lowering:
         return self.layout.uniform[rows] - self.layout.sums
 
     def _lane_sum(self, group: Group) -> None:
-        """Sums over lanes of rows as they are, or of what a group computes for each row."""
-        head, totals = group.head, group.sums or [group.head]
+        """Sums over lanes of rows as they are, or of what a group of maps computes for each row."""
+        head, sums_of = group.head, group.sums or [group.head]
         if group.sums:
             body, operands = self._body(group, False)
-            steps = tuple(self._step_of(group, task) for task in totals)
         else:
-            body, operands = kernels.Body((), (kernels.Step("copy", (("in", 0),)),), ()), [(head.columns[0], None)]
-            steps = (0,)
+            body = kernels.Body((), (kernels.Step("copy", (("in", 0),)),), ())
+            operands = [(Table(LANE, head.columns[0].rows.ravel()), None)]
         body, fields = self._filled(body, operands, group, False)
+        totals, targets = self._totals(group, sums_of)
+        name = self._kernel(("lane_sum", body, totals), partial(sums.lane_sum_kernel, body=body, sums=totals))
+        self._add(head.stage, 1, name, [*sums_of[0].columns[0].rows.shape, *targets, *fields], group)
+
+    def _totals(self, group: Group, tasks: list[Task]) -> tuple[sums.Sums, list[int]]:
+        """Which steps of a group are summed over lanes, and the fields that say where the sums go."""
         targets, tables = [], []
-        for task in totals:
+        for task in tasks:
             places = self._partial(task.rows)
             start, step = line(places)
             tables.append(step is None)
             targets += [self._table(places), 1] if step is None else [start * self.size, step * self.size]
-        name = self._kernel(
-            ("lane_sum", body, steps, tuple(tables)),
-            partial(sums.lane_sum_kernel, body=body, sums=steps, tables=tuple(tables)),
-        )
-        self._add(head.stage, 1, name, [head.count, *targets, *fields], group)
+        steps = tuple(self._step_of(group, task) if group.sums else 0 for task in tasks)
+        return sums.Sums(steps, tuple(tables)), targets
 
     def _step_of(self, group: Group, task: Task) -> int:
         """The number of the step whose results a lane_sum adds up."""
-        wanted = task.columns[0].rows
-        return next(n for n, t in enumerate(group.tasks) if self.numpy.array_equal(t.rows, wanted))
+        wanted = task.columns[0].rows.ravel()
+        place = next(n for n, t in enumerate(group.tasks) if self.numpy.array_equal(t.rows, wanted))
+        return place if group.head.kind == "map" else place - 1 if place else HEAD_RESULT
 
     def _outer(self, group: Group) -> None:
         head = group.head

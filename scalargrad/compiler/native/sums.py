@@ -4,6 +4,7 @@ Each share of a batch adds up in memory of its own, block after block; `reduce_k
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from scalargrad.compiler.native.kernel_code import KernelCode
 from scalargrad.compiler.native.kernels import Body, BodyCode, MatrixCode, chunk, in_vectors
@@ -11,7 +12,7 @@ from scalargrad.compiler.native.kernels import Body, BodyCode, MatrixCode, chunk
 COLUMNS_OF_PART = 48  # of an outer product: so many places of a few rows fill a third of the first cache
 
 
-def _over_lanes(code: KernelCode, start: list[tuple[str, str]], turn: Callable[..., list[str]]) -> list[str]:
+def over_lanes(code: KernelCode, start: list[tuple[str, str]], turn: Callable[..., list[str] | None]) -> list[str]:
     """turn(lanes, masks, *sums) for each panel; masks are None where all lanes are samples."""
     lanes_of_panel = code.vectors * code.width
     full = code(f"sdiv i64 {code.context('valid')}, {lanes_of_panel}")
@@ -19,7 +20,7 @@ def _over_lanes(code: KernelCode, start: list[tuple[str, str]], turn: Callable[.
     sums = code.loop(full, lambda panel, *sums: turn(code.panel(panel), None, *sums), start)
     carried = [(kind, name) for (kind, _), name in zip(start, sums, strict=True)]
 
-    def last(panel: str, *sums: str) -> list[str]:
+    def last(panel: str, *sums: str) -> list[str] | None:
         return turn(code.panel(panel), code.masks(panel), *sums)
 
     return code.loop(code.context("panels"), last, carried, first=full)
@@ -32,30 +33,95 @@ def _accumulate(code: KernelCode, number: str, address: str) -> None:
     code.store_number(code(f"fadd {code.number} {before}, {number}"), address)
 
 
-def lane_sum_kernel(code: KernelCode, body: Body, sums: tuple[int, ...], tables: tuple[bool, ...]) -> None:
-    """Sums over the lanes of what a body computes for each row: of each of the steps `sums`.
+@dataclass(frozen=True)
+class Sums:
+    """Sums over lanes of what a body computes, for each row one: of the results of the steps with these numbers.
 
     tables   for each sum: does a table say where it goes? Else sums lie evenly
     """
-    count = code.field("count")
-    targets = [(code.field("sum start"), code.field("sum step")) for _ in sums]
-    inside = BodyCode(code, body)
-    zeros = [(code.vector, code.constant(-0.0))] * (len(sums) * code.vectors)
 
-    def row(i: str) -> None:
-        def turn(lanes: str, masks: list[str] | None, *before: str) -> list[str]:
-            results = inside.run(lanes, i)
-            xs = [(x, v) for number in sums for v, x in enumerate(results[number])]
-            if masks:
-                xs = [(code.select(masks[v], x, code.constant(-0.0)), v) for x, v in xs]
-            return [code.add(s, x) for s, (x, _) in zip(before, xs, strict=True)]
+    steps: tuple[int, ...]
+    tables: tuple[bool, ...]
 
-        found = _over_lanes(code, zeros, turn)
-        for number, ((start, step), table) in enumerate(zip(targets, tables, strict=True)):
+
+NO_SUMS = Sums((), ())
+
+
+class SumsCode:
+    """The code of sums; their fields of the record are asked for once."""
+
+    def __init__(self, code: KernelCode, sums: Sums) -> None:
+        self.code, self.sums = code, sums
+        self.targets = [(code.field("sum start"), code.field("sum step")) for _ in sums.steps]
+
+    @property
+    def zeros(self) -> list[tuple[str, str]]:
+        return [(self.code.vector, self.code.constant(-0.0))] * (len(self.sums.steps) * self.code.vectors)
+
+    def added(self, before: tuple[str, ...], results: dict[int, list[str]], masks: list[str] | None) -> list[str]:
+        """The sums so far, and one row more; masks say which lanes are samples, None that all are."""
+        code = self.code
+        xs = [(x, v) for step in self.sums.steps for v, x in enumerate(results[step])]
+        if masks:
+            xs = [(code.select(masks[v], x, code.constant(-0.0)), v) for x, v in xs]
+        return [code.add(s, x) for s, (x, _) in zip(before, xs, strict=True)]
+
+    def store(self, row: str, found: list[str]) -> None:
+        """The totals of row number `row` go to the partial sums of this share."""
+        code = self.code
+        for number, ((start, step), table) in enumerate(zip(self.targets, self.sums.tables, strict=True)):
             total = code.total(_sum(code, found[number * code.vectors : (number + 1) * code.vectors]))
-            even = code.integer_add(start, code.integer_mul(i, step))
+            even = code.integer_add(start, code.integer_mul(row, step))
             offset = code.integer_mul(code.table_entry(even, "0"), code.size) if table else even
             _accumulate(code, total, code.at(code.context("partial", "ptr"), offset))
+
+    # Sums of many rows at once wait in memory: row after row, all sums of one next to each other.
+
+    def add_to_waiting(self, waiting: str, row: str, results: dict[int, list[str]], masks: list[str] | None) -> None:
+        if self.sums.steps:
+            address = self._of_row(waiting, row)
+            before = tuple(self.code.load(address, v) for v in range(len(self.zeros)))
+            self._keep(address, self.added(before, results, masks))
+
+    def clear_waiting(self, waiting: str, rows: str) -> None:
+        zeros = [zero for _, zero in self.zeros]
+        self.code.loop(rows, lambda row: self._keep(self._of_row(waiting, row), zeros))
+
+    def store_waiting(self, waiting: str, rows: str, first: str) -> None:
+        """The first of these rows is row number `first` of the sums."""
+        code = self.code
+
+        def one(row: str) -> None:
+            address = self._of_row(waiting, row)
+            self.store(code.integer_add(first, row), [code.load(address, v) for v in range(len(self.zeros))])
+
+        code.loop(rows, one)
+
+    def _of_row(self, waiting: str, row: str) -> str:
+        return self.code.at(waiting, self.code.integer_mul(row, self.code.row_bytes * len(self.sums.steps)))
+
+    def _keep(self, address: str, vectors: list[str]) -> None:
+        for v, x in enumerate(vectors):
+            self.code.store(x, address, v)
+
+
+def lane_sum_kernel(code: KernelCode, body: Body, sums: Sums) -> None:
+    """Sums over lanes, and over `columns` rows each, of what a body computes for each row."""
+    count, columns = code.field("count"), code.field("columns")
+    totals = SumsCode(code, sums)
+    inside = BodyCode(code, body)
+
+    def row(i: str) -> None:
+        first = code.integer_mul(i, columns)
+
+        def turn(lanes: str, masks: list[str] | None, *before: str) -> list[str]:
+            def column(c: str, *before: str) -> list[str]:
+                return totals.added(before, inside.run(lanes, code.integer_add(first, c)), masks)
+
+            carried = [(code.vector, x) for x in before]
+            return code.loop(columns, column, carried)
+
+        totals.store(i, over_lanes(code, totals.zeros, turn))
 
     code.loop(count, row)
 
@@ -123,12 +189,12 @@ def outer_kernel(
             start = [(code.vector, zero)] * (height * width)
 
             def tile(j: str) -> None:
-                finish(j, _over_lanes(code, start, lambda lanes, masks, *sums: added(lanes, masks, j, "0", sums)))
+                finish(j, over_lanes(code, start, lambda lanes, masks, *sums: added(lanes, masks, j, "0", sums)))
 
             code.loop(terms, tile)
             return
 
-        def panel(lanes: str, masks: list[str] | None) -> list[str]:
+        def panel(lanes: str, masks: list[str] | None) -> None:
             def part(first: str) -> None:
                 last = code.integer_min(code.integer_add(first, COLUMNS_OF_PART), columns)
 
@@ -142,14 +208,13 @@ def outer_kernel(
                 code.loop(terms, tile)
 
             code.loop(columns, part, step=COLUMNS_OF_PART)
-            return []
 
         def clear(j: str) -> None:
             for n in range(height * width):
                 code.store(zero, waiting(j), n)
 
         code.loop(terms, clear)
-        _over_lanes(code, [], panel)
+        over_lanes(code, [], panel)
         code.loop(terms, lambda j: finish(j, [code.load(waiting(j), n) for n in range(height * width)]))
 
     code.loop(rows, row_tile)

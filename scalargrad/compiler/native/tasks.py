@@ -1,6 +1,6 @@
 """Tasks: the instructions of a program, each in the stage where its operands are there, in the form kernels take."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
@@ -105,7 +105,19 @@ def _without_unread_copies(program: Program, tasks: list[Task], copied: Any) -> 
     for table in [*(column for task in tasks for column in task.columns), *program.outputs()]:
         if table is not None and table.bank == LANE:
             read[table.rows.ravel()] = True
-    return [task for task in tasks if task.bank != LANE or read[task.rows].any() or (copied[task.rows] < 0).any()]
+    kept = []
+    for task in tasks:
+        wanted = read[task.rows] | (copied[task.rows] < 0) if task.bank == LANE else numpy.ones(task.count, bool)
+        if wanted.any():
+            first, last = numpy.flatnonzero(wanted)[[0, -1]]
+            kept.append(_cut(task, slice(first, last + 1)) if wanted.sum() < task.count else task)
+    return kept
+
+
+def _cut(task: Task, rows: slice) -> Task:
+    """The copies of some rows, which follow each other like those of the whole task."""
+    columns = tuple(Table(column.bank, column.rows[rows]) for column in task.columns)
+    return replace(task, rows=task.rows[rows], columns=columns)
 
 
 def _delay(program: Program, tasks: list[Task]) -> None:
