@@ -91,9 +91,13 @@ class Op:
             raise TypeError(
                 f"{self.name} takes ({', '.join(self.arguments)}), got {len(tuple(flatten(args)))} arguments"
             )
+        if self.scalars:
+            return tuple([operand(argument, self.name) for argument in args])
         return tuple(
-            operand(argument, self.name) if name[0] not in "[*" else self._operands(argument)
-            for name, argument in zip(self.arguments, args, strict=True)
+            [
+                operand(argument, self.name) if name[0] not in "[*" else self._operands(argument)
+                for name, argument in zip(self.arguments, args, strict=True)
+            ]
         )
 
     def _operands(self, argument: Any) -> tuple:
@@ -102,12 +106,12 @@ class Op:
         operands = argument if type(argument) is tuple else tuple(argument)
         if not operands and self.formula not in (ieee.total, ieee.dot):
             raise ValueError(f"{self.name} of no values is not defined: pass at least one")
-        if all(is_recorded(x) for x in operands):
+        recorded = list(filter(is_recorded, operands))
+        if len(recorded) == len(operands):
             return operands  # the same tuple: who shares it can be seen
         # All of one kind: the hot loops look at the first operand only.
-        operands = tuple(operand(x, self.name) for x in operands)
-        lift = next((x.lift for x in operands if is_recorded(x)), None)
-        return tuple(x if is_recorded(x) else lift(x) for x in operands) if lift else operands
+        lift = recorded[0].lift if recorded else lambda x: x
+        return tuple([x if is_recorded(x) else lift(operand(x, self.name)) for x in operands])
 
 
 def _shares_of_ties(y: Any, xs: Any) -> tuple:
