@@ -4,13 +4,13 @@
     SCALARGRAD_DATA=folder python benchmarks/mnist_convolution.py --choose > benchmarks/mnist_convolution_choice.txt
 
 The published one: SGD, rate 0.01, momentum 0.9, cross-entropy (negative log-likelihood of log-softmax), 20 epochs,
-batches of 128, images normalised by 0.1307 and 0.3081, dropout 0.1, rotation by up to 7 degrees. Published for it: 99.34 %
-on the test images after the last epoch, 99.49 % in the best of the 20, which is a choice by the test images and is
-repeated here as a way of counting only.
+batches of 128, images normalised by 0.1307 and 0.3081, dropout 0.1, rotation by up to 7 degrees. Published for it:
+99.34 % on the test images after the last epoch, 99.49 % in the best of the 20, which is a choice by the test images and
+is repeated here as a way of counting only.
 
-Ours has the same network and as many epochs. It was chosen among a few (RECIPES) by --choose, which trains with the first
-50,000 images and looks at the other 10,000, and was then run on the test images once. float32. Each epoch is saved, so
-that a run that was stopped goes on: give it a folder with --keep.
+Ours has the same network and as many epochs. It was chosen among a few (RECIPES) by --choose, which trains with the
+first 50,000 images and looks at the other 10,000, and was then run on the test images once. float32. Each epoch is
+saved, so that a run that was stopped goes on: give it a folder with --keep.
 """
 
 import argparse
