@@ -188,7 +188,7 @@ def run(settings: Settings, images: Images, folder: Path) -> Result:
     result = learn(settings, images)
     shown = f"{result.accuracy:.2%} of {len(images.test_labels):,} test images"
     loss, accuracy = result.history["loss"][-1], result.history["accuracy"][-1]
-    plot_curves(result.history, f"Training: loss {loss:.4f}, accuracy {accuracy:.2%}").savefig(folder / "curves.png")
+    plot_curves(result.history, f"Training: loss {loss:.4g}, accuracy {accuracy:.2%}").savefig(folder / "curves.png")
     plot_confusion(result.evaluation.confusion, CLASSES, f"Right: {shown}").savefig(folder / "confusion.png")
     worst, captions = worst_classified(result.probabilities, images.test_labels)
     plot_images(images.test_images[worst], captions, "The highest losses: truth, guess (its probability)").savefig(

@@ -104,9 +104,14 @@ def total(values: Sequence[float]) -> float:
 
 def dot(weights: Sequence[float], inputs: Sequence[float]) -> float:
     """The sum of products from left to right."""
+    check_dot(weights, inputs)
+    return sum(map(operator.mul, weights, inputs), -0.0) if weights else 0.0
+
+
+def check_dot(weights: Sequence, inputs: Sequence) -> None:
+    """ValueError where there is not one weight for each input."""
     if len(weights) != len(inputs):
         raise ValueError(f"dot: {len(weights)} weights do not fit {len(inputs)} inputs")
-    return sum(map(operator.mul, weights, inputs), -0.0) if weights else 0.0
 
 
 class Number(float):

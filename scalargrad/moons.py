@@ -197,7 +197,7 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
     plot_boundary(result.model, result.points, result.labels, f"After {settings.epochs} epochs: {shown}").savefig(
         folder / "boundary-after.png"
     )
-    plot_history(result.history, f"Training: loss {result.loss:.4f}, {shown}").savefig(folder / "training.png")
+    plot_history(result.history, f"Training: loss {result.loss:.4g}, {shown}").savefig(folder / "training.png")
     draw_neuron(settings).save(folder / "neuron.svg")
     draw_model(result).save(folder / "model.svg")
     write_summary(folder / "summary.json", summarised(settings, result))

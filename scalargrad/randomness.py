@@ -24,6 +24,7 @@ from contextvars import ContextVar
 from typing import Any
 
 MASK, WORD = 2**64 - 1, 2**32 - 1
+LARGEST = 2.0**63  # beyond which counters do not go
 SHUFFLE = 0x5AFE  # the site of the counters that shuffle, beside those of random() in programs
 GAMMA = 0x9E3779B97F4A7C15
 MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, None))  # shift, then factor: of 64 bits
@@ -59,8 +60,8 @@ def uniform(*counters: float) -> float:
     True
     """
     for counter in counters:
-        if counter != int(counter):
-            raise ValueError(f"random counts in whole numbers, got {counter}")
+        if not abs(counter) < LARGEST or counter != int(counter):
+            raise ValueError(f"random counts in whole numbers below 2**63, got {counter}")
     key = GAMMA
     for counter in counters[:-1]:
         key = _mixed(key + int(counter), MIX, MASK) + GAMMA & MASK
@@ -113,7 +114,7 @@ def shuffled(rows: int, seed: int, epoch: int) -> Any:
     They are sorted by the numbers of (seed, epoch, row, SHUFFLE), whose last bits give way to the row itself.
 
     >>> shuffled(5, seed=0, epoch=0).tolist(), shuffled(5, seed=0, epoch=1).tolist()
-    ([3, 2, 1, 4, 0], [1, 2, 4, 0, 3])
+    ([1, 2, 4, 3, 0], [3, 4, 0, 1, 2])
     """
     import numpy
 

@@ -258,6 +258,27 @@ def test_what_is_flat_still_passes_on_nan(backend):
             assert agree(found.get(leaf, 0.0), expected, abs(expected)), (leaf, found)
 
 
+@EVERY_BACKEND
+def test_no_gradient_goes_where_none_arrives_in_products_of_layers(backend):
+    """A row that only a predicate reads: nothing arrives there, and not 0, which an infinite weight makes nan."""
+    first, second = (np.vectorize(Value)(np.arange(9.0 + 3 * more).reshape(-1, 3) - 4.0) for more in (0, 1))
+    second[0, 1].data = math.inf
+
+    def function(*x):
+        hidden = [dot(tuple(row), x) for row in first]
+        outputs = [dot(tuple(row), tuple(hidden)) for row in second]
+        return ops.less(outputs[0], 0.0) * 2.0 + outputs[1] + outputs[2] * outputs[2] + outputs[3]
+
+    row = (1.0, 2.0, 3.0)
+    program = compile(lambda x: function(*x), backend=backend)
+    _, slopes = program.value_and_grad(np.array([row]))
+    found = dict(zip(program.parameters, slopes.tolist(), strict=True))
+    loss = function(*row)
+    for leaf in (*first.flat, *second.flat):
+        expected = gradients(loss, leaf)
+        assert agree(found.get(leaf, 0.0), expected, abs(expected)), leaf
+
+
 # Random programs: shared terms, all kinds of operand, dots of all patterns, gradients inside.
 
 

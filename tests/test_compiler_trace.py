@@ -582,6 +582,39 @@ def test_a_compiled_function_inside_another_is_an_error():
         compile(lambda x: inner([1.0]) * x)(X)
 
 
+def test_a_value_that_the_first_run_made_and_the_second_one_finds_is_an_error():
+    kept = []
+
+    def keeping(x, use):
+        if not kept:
+            kept.append(Value(3.0))
+        return use(kept[0], x)
+
+    uses = (
+        lambda value, x: value * x,
+        lambda value, x: dot((value, w), (x, x)),
+        lambda value, x: (value * w) * x,
+        lambda value, x: [x, value],
+    )
+    for use in uses:
+        kept.clear()
+        with pytest.raises(TraceError, match="keeps a Value that its first run made"):
+            compile(functools.partial(keeping, use=use))(X)
+
+
+def test_a_dot_of_what_does_not_fit_says_what_it_says_to_floats():
+    cases = (((1.0, 1.0), (1.0,)), ((), (1.0, 1.0)), (1.0, (1.0,)), ((1.0,), 1.0), (1.0, 1.0))
+    for weights, inputs in cases:
+        with pytest.raises((ValueError, TypeError)) as expected:
+            dot(weights, inputs)
+
+        def traced(x, weights=weights, inputs=inputs):
+            return dot(*(tuple(x for _ in a) if type(a) is tuple else x for a in (weights, inputs)))
+
+        with pytest.raises(expected.type, match=str(expected.value).split(",")[0]):
+            compile(traced)(X)
+
+
 # A tracer that escapes.
 
 

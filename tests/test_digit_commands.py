@@ -494,7 +494,7 @@ MISTAKES = [  # the options, and what the error names
     (["--hidden"], "--hidden"),
     (["--hidden", "100000", "100000"], "--hidden"),
     (["--optimizer", "lbfgs"], "--optimizer"),
-    (["--optimizer", "sgd", "--lr", "1e300"], "smaller learning rate"),
+    (["--optimizer", "sgd", "--lr", "1e308"], "smaller learning rate"),
     (["--schedule", "weekly"], "--schedule"),
     (["--rotation", "181"], "--rotation"),
     (["--model", "conv"], "--model"),

@@ -1,10 +1,14 @@
 """Random numbers by counting: held to the specification in randomness.py, the same for floats and for arrays."""
 
+import math
+import re
 import statistics
 
 import numpy
 import pytest
 
+from scalargrad.compiler import compile
+from scalargrad.compiler.compiled import BACKENDS
 from scalargrad.engine import Value
 from scalargrad.ops import random
 from scalargrad.randomness import uniform, uniform_array
@@ -92,6 +96,13 @@ def test_the_operation_takes_values_and_has_no_slope():
     assert (number.data, seed.grad) == (uniform(7, 0, 1, 2), 0.0)
 
 
-def test_counters_are_whole_numbers():
-    with pytest.raises(ValueError, match=r"random counts in whole numbers, got 0\.5"):
-        random(0.5, 0, 0, 0)
+@pytest.mark.parametrize("counter", [0.5, 2.0**63, -1e19, math.inf, math.nan])
+@pytest.mark.parametrize("place", [0, 1])
+def test_counters_are_whole_numbers(counter, place):
+    counters = [counter, 3.0] if place == 0 else [3.0, counter]
+    message = re.escape(f"random counts in whole numbers below 2**63, got {counter}")
+    with pytest.raises(ValueError, match=message):
+        random(*counters)
+    for backend in BACKENDS:
+        with pytest.raises(ValueError, match=r"random counts in|random: |random\(\)"):
+            compile(lambda x: random(*(x if n == counter else n for n in counters)), backend=backend)([counter])

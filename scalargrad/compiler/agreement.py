@@ -1,5 +1,6 @@
 """Two traces of one function must be the same: what differs was read from somewhere that a program cannot see."""
 
+from itertools import chain
 from operator import is_
 from typing import Any
 
@@ -20,6 +21,7 @@ def must_agree(first: Trace, second: Trace) -> None:
         for x, y in ((one.first, other.first), (one.second, other.second)):
             if x is not y:
                 _same(x, y, first, second, known)
+    _must_not_keep(first, second)
     if list(first.updates) != list(second.updates):
         raise TraceError(DIFFERENT_STRUCTURE)
     results = [
@@ -29,6 +31,28 @@ def must_agree(first: Trace, second: Trace) -> None:
         raise TraceError(DIFFERENT_STRUCTURE)
     for x, y in zip(*results, strict=True):
         _same(x, y, first, second, known)
+
+
+def _must_not_keep(first: Trace, second: Trace) -> None:
+    """No Value may be made by the first run and found by the second: a constant there, a parameter here."""
+    if not first.constants:
+        return
+    used = chain.from_iterable(tracer.args for tracer in second.tracers)
+    pending = [x for x in (*used, *flatten_results(second.result)) if isinstance(x, tuple | Value)]
+    looked_at: set[int] = set()
+    while pending:
+        x = pending.pop()
+        if id(x) in looked_at:
+            continue
+        looked_at.add(id(x))
+        if isinstance(x, tuple):
+            pending += [item for item in x if isinstance(item, Value)]
+        elif x in first.constants:
+            raise TraceError(
+                "the function keeps a Value that its first run made: make parameters before, outside of it"
+            )
+        else:
+            pending += x.args
 
 
 DIFFERENT_STRUCTURE = (

@@ -126,11 +126,12 @@ class _Differentiator(Writer):
 
     def transpose(self, instruction: Instruction, reached: Any, upstream: Table) -> None:
         args = instruction.args
-        if instruction.name == "map":  # not for rows that no gradient reaches: 0 times an infinite partial is nan
+        # Not for rows that no gradient reaches: 0 times an infinite partial is nan.
+        if instruction.name == "map":
             args = tuple(Table(table.bank, table.rows[reached]) for table in args)
             upstream = Table(upstream.bank, upstream.rows[reached])
         if instruction.name == "contract":
-            self.transpose_contraction(instruction, upstream)
+            self.transpose_contraction(args[0], args[1], reached, upstream)
         elif instruction.name == "lane_sum":
             self.arrive(args[0], self.broadcast(self.repeated(upstream, args[0].rows.shape[1])))
         elif instruction.name == "broadcast":
@@ -145,22 +146,30 @@ class _Differentiator(Writer):
         else:
             self.transpose_map(instruction, Table(instruction.bank, instruction.rows[reached]), args, upstream)
 
-    def transpose_contraction(self, instruction: Instruction, upstream: Table) -> None:
-        weights, inputs = instruction.args
-        rows, columns = len(weights.rows), len(inputs.rows)
-        above = Table(upstream.bank, upstream.rows.reshape(rows, columns))
+    def transpose_contraction(self, weights: Table, inputs: Table, reached: Any, upstream: Table) -> None:
+        """Block by block: rows of which a gradient reaches the same columns, and these columns. Mostly it is one."""
+        shape = len(weights.rows), len(inputs.rows)
+        reached, rows_above = reached.reshape(shape), upstream.rows.reshape(shape)
+        for columns in self.numpy.unique(reached, axis=0)[::-1]:
+            rows = (reached == columns).all(axis=1)
+            if columns.any():
+                above = Table(upstream.bank, rows_above[rows][:, columns])
+                self.transpose_block(
+                    Table(weights.bank, weights.rows[rows]), Table(inputs.bank, inputs.rows[columns]), above
+                )
+
+    def transpose_block(self, weights: Table, inputs: Table, above: Table) -> None:
         if self.wants(weights):
             if weights.bank == UNIFORM and inputs.bank == LANE:
                 arrived = self.emit("outer", UNIFORM, weights.rows.size, (above, inputs))
             else:
                 turned = Table(inputs.bank, inputs.rows.T)
-                arrived = self.emit("contract", upstream.bank, weights.rows.size, (above, turned), dot)
+                arrived = self.emit("contract", above.bank, weights.rows.size, (above, turned), dot)
             self.arrive(weights, arrived)
         if self.wants(inputs):
             turned = Table(weights.bank, weights.rows.T)
             above = Table(above.bank, above.rows.T)
-            bank = upstream.bank
-            arrived = self.emit("contract", bank, inputs.rows.size, (turned, above), dot)  # [k, columns]
+            arrived = self.emit("contract", above.bank, inputs.rows.size, (turned, above), dot)  # [k, columns]
             self.arrive(Table(inputs.bank, inputs.rows.T), arrived)
 
     def transpose_map(self, instruction: Instruction, results: Table, tables: tuple, upstream: Table) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
 from scalargrad.engine import Value
-from scalargrad.randomness import uniform_array
+from scalargrad.randomness import LARGEST, uniform_array
 
 
 def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
@@ -229,13 +229,13 @@ class NumpyBackend:
 
         def counters() -> Any:
             numbers = banks[table.bank][table.rows].astype(numpy.float64)
-            wrong = numbers[~known]
-            if self.dtype == "float32" and (numpy.absolute(wrong) >= 2**24).any():
+            rounded = numpy.absolute(numbers[~known])
+            if self.dtype == "float32" and ((rounded >= 2**24) & (rounded < LARGEST)).any():
                 raise ValueError("random: float32 has no whole numbers of its own from 2**24 on; use dtype='float64'")
             numbers[known] = constants[:, None]
-            fractions = numbers[~(numbers == numpy.floor(numbers)) | numpy.isinf(numbers)]
-            if fractions.size:
-                raise ValueError(f"random counts in whole numbers, got {fractions[0]}")
+            wrong = numbers[~((numbers == numpy.floor(numbers)) & (numpy.absolute(numbers) < LARGEST))]
+            if wrong.size:
+                raise ValueError(f"random counts in whole numbers below 2**63, got {wrong[0]}")
             return numbers
 
         return counters

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from scalargrad import contexts, randomness
+from scalargrad import contexts, ieee, randomness
 from scalargrad.contexts import PACKAGE, line_of_user_code, observed_only_by, with_grad
 from scalargrad.engine import Value
 from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten, operand
-from scalargrad.ops import OPERATIONS, Op
+from scalargrad.ops import OPERATIONS, Op, dot
 
 SHARE = Buffer(1.0, "share")  # stands for 1 / the number of samples, which a program is told when it runs
 
@@ -52,9 +52,12 @@ class Tracer:
     @staticmethod
     def apply_operation(op: Op, args: tuple) -> "Tracer":
         trace = _active_trace()
-        if len(args) != len(op.arguments) or not trace.recordable(args):
+        if len(args) != len(op.arguments) or not trace.recordable(args, tuples=not op.scalars):
             args = op.checked(args)
             trace.recordable(args)  # lists may have held numbers of another trace
+        if op is dot:
+            args = args if all(type(x) is tuple for x in args) else op.checked(args)
+            ieee.check_dot(*args)
         return Tracer(trace, op, *args)
 
     @staticmethod

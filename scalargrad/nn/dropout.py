@@ -24,7 +24,7 @@ class Dropout(Module):
     not change. Two layers of one seed, and two calls of one layer for one sample, have the same mask.
 
     >>> Dropout(0.5, rng=0)([1.0, 1.0, 1.0, 1.0])
-    (2.0, 2.0, 0.0, 2.0)
+    (0.0, 2.0, 2.0, 2.0)
     """
 
     def __init__(self, p: float = 0.5, rng: int | random.Random | None = None) -> None:

@@ -123,6 +123,11 @@ class KernelCode(Code):
         address = self.at(address, index * self.width * self.size) if index else address
         self.write(f"store {self.vector} {x}, ptr {address}, align {self.size}")
 
+    def store_all(self, vectors: list[str], address: str) -> None:
+        """One vector after another from there on."""
+        for index, x in enumerate(vectors):
+            self.store(x, address, index)
+
     def load_number(self, address: str) -> str:
         return self(f"load {self.number}, ptr {address}, align {self.size}")
 

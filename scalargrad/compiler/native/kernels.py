@@ -92,8 +92,7 @@ class BodyCode:
         for target, number in zip(self.targets, self.body.stores, strict=True):
             offset = code.integer_mul(index, code.row_bytes if lanes else code.size)
             address = code.at(lanes or code.context("uniform", "ptr"), code.integer_add(target, offset))
-            for v, x in enumerate(results[number]):
-                code.store(x, address, v)
+            code.store_all(results[number], address)
         return results
 
     def _key(self, number: int, lanes: str, index: str, results: dict[int, list[str]], stop: int) -> list[str]:

@@ -47,7 +47,7 @@ def contraction_kernel(
 
     def put_aside(lanes: str, c: str, first: Any, last: str) -> None:
         def one(k: str) -> None:
-            _keep(code, read(lanes, c, k), _rows_on(code, column_aside, code.integer_sub(k, first)))
+            code.store_all(read(lanes, c, k), _rows_on(code, column_aside, code.integer_sub(k, first)))
 
         code.loop(last, one, first=first)
 
@@ -96,10 +96,10 @@ def contraction_kernel(
                 put_aside(lanes, c, first, last)
             code.loop(
                 tiles,
-                lambda number: _keep(code, summed(lanes, c, number, waiting(number), first, last), of_tile(number)),
+                lambda number: code.store_all(summed(lanes, c, number, waiting(number), first, last), of_tile(number)),
             )
 
-        code.loop(tiles, lambda number: _keep(code, zeros, of_tile(number)))
+        code.loop(tiles, lambda number: code.store_all(zeros, of_tile(number)))
         code.loop(terms, one, step=part)
         code.loop(tiles, lambda number: finish(lanes, masks, c, number, waiting(number)))
 
@@ -125,11 +125,6 @@ def contraction_kernel(
 def _rows_on(code: KernelCode, address: str, rows: Any) -> str:
     """The address so many rows of lanes on."""
     return code.at(address, code.integer_mul(rows, code.row_bytes))
-
-
-def _keep(code: KernelCode, vectors: list[str], address: str) -> None:
-    for v, x in enumerate(vectors):
-        code.store(x, address, v)
 
 
 def long_dot_kernel(code: KernelCode, product: bool) -> None:

@@ -81,11 +81,11 @@ class SumsCode:
         if self.sums.steps:
             address = self._of_row(waiting, row)
             before = tuple(self.code.load(address, v) for v in range(len(self.zeros)))
-            self._keep(address, self.added(before, results, masks))
+            self.code.store_all(self.added(before, results, masks), address)
 
     def clear_waiting(self, waiting: str, rows: str) -> None:
         zeros = [zero for _, zero in self.zeros]
-        self.code.loop(rows, lambda row: self._keep(self._of_row(waiting, row), zeros))
+        self.code.loop(rows, lambda row: self.code.store_all(zeros, self._of_row(waiting, row)))
 
     def store_waiting(self, waiting: str, rows: str, first: str) -> None:
         """The first of these rows is row number `first` of the sums."""
@@ -99,10 +99,6 @@ class SumsCode:
 
     def _of_row(self, waiting: str, row: str) -> str:
         return self.code.at(waiting, self.code.integer_mul(row, self.code.row_bytes * len(self.sums.steps)))
-
-    def _keep(self, address: str, vectors: list[str]) -> None:
-        for v, x in enumerate(vectors):
-            self.code.store(x, address, v)
 
 
 def lane_sum_kernel(code: KernelCode, body: Body, sums: Sums) -> None:
@@ -202,16 +198,14 @@ def outer_kernel(
                     place = waiting(j)
                     sums = [(code.vector, code.load(place, n)) for n in range(height * width)]
                     found = code.loop(last, lambda c, *sums: added(lanes, masks, j, c, sums), sums, first=first)
-                    for n, x in enumerate(found):
-                        code.store(x, place, n)
+                    code.store_all(found, place)
 
                 code.loop(terms, tile)
 
             code.loop(columns, part, step=COLUMNS_OF_PART)
 
         def clear(j: str) -> None:
-            for n in range(height * width):
-                code.store(zero, waiting(j), n)
+            code.store_all([zero] * (height * width), waiting(j))
 
         code.loop(terms, clear)
         over_lanes(code, [], panel)
