@@ -27,7 +27,7 @@ def progress_bar(
     ) as bar:
 
         def show(done: int, measures: Mapping[str, float]) -> None:
-            bar.set_postfix({name: f"{measure:.4g}" for name, measure in measures.items()}, refresh=False)
+            bar.set_postfix({name: f"{measure:.4f}" for name, measure in measures.items()}, refresh=False)
             bar.update(done - bar.n)
 
         yield show
