@@ -258,9 +258,7 @@ def test_what_is_flat_still_passes_on_nan(backend):
             assert agree(found.get(leaf, 0.0), expected, abs(expected)), (leaf, found)
 
 
-@EVERY_BACKEND
-def test_no_gradient_goes_where_none_arrives_in_products_of_layers(backend):
-    """A row that only a predicate reads: nothing arrives there, and not 0, which an infinite weight makes nan."""
+def products_with_an_infinite_weight():
     first, second = (np.vectorize(Value)(np.arange(9.0 + 3 * more).reshape(-1, 3) - 4.0) for more in (0, 1))
     second[0, 1].data = math.inf
 
@@ -269,12 +267,30 @@ def test_no_gradient_goes_where_none_arrives_in_products_of_layers(backend):
         outputs = [dot(tuple(row), tuple(hidden)) for row in second]
         return ops.less(outputs[0], 0.0) * 2.0 + outputs[1] + outputs[2] * outputs[2] + outputs[3]
 
+    return function, [*first.flat, *second.flat]
+
+
+def means_with_a_slope_of_infinity():
+    scales = [Value(float(i)) for i in range(3)]
+
+    def function(*x):
+        means = [batch_mean(ops.log(scale * number)) for scale, number in zip(scales, x, strict=True)]
+        return ops.less(means[0], 0.0) + x[0] * means[1] + x[1] * means[2]
+
+    return function, scales
+
+
+@EVERY_BACKEND
+@pytest.mark.parametrize("make", [products_with_an_infinite_weight, means_with_a_slope_of_infinity])
+def test_no_gradient_goes_where_none_arrives(make, backend):
+    """What only a predicate reads gets nothing, and not 0, which an infinite partial makes nan."""
+    function, leaves = make()
     row = (1.0, 2.0, 3.0)
     program = compile(lambda x: function(*x), backend=backend)
     _, slopes = program.value_and_grad(np.array([row]))
     found = dict(zip(program.parameters, slopes.tolist(), strict=True))
     loss = function(*row)
-    for leaf in (*first.flat, *second.flat):
+    for leaf in leaves:
         expected = gradients(loss, leaf)
         assert agree(found.get(leaf, 0.0), expected, abs(expected)), leaf
 

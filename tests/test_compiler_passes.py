@@ -416,10 +416,10 @@ def is_caught(backend="native"):
 def test_a_wrong_transpose_is_caught(monkeypatch):
     right = differentiate_module._Differentiator.transpose_contraction
 
-    def wrong(self, instruction, upstream):
-        rows, columns = (len(table.rows) for table in instruction.args)
+    def wrong(self, args, reached, upstream):
+        rows, columns = (len(table.rows) for table in args)
         turned = upstream.rows.reshape(rows, columns).T if rows == columns else upstream.rows.reshape(rows, columns)
-        right(self, instruction, Table(upstream.bank, turned.ravel()))
+        right(self, args, reached, Table(upstream.bank, turned.ravel()))
 
     monkeypatch.setattr(differentiate_module._Differentiator, "transpose_contraction", wrong)
     is_caught()

@@ -18,7 +18,7 @@ from scalargrad.engine import Value, gradients
 from scalargrad.functional import hessian, jvp
 from scalargrad.losses import cross_entropy, mse
 from scalargrad.nn import MLP, Buffer, Module, Parameter
-from scalargrad.ops import batch_mean, dot, log, mean, relu, take, tanh
+from scalargrad.ops import batch_mean, dot, log, maximum, mean, relu, take, tanh
 from tests.compiled_functions import loop, numbers
 
 X = np.array([1.0, 2.0, 3.0])
@@ -600,6 +600,12 @@ def test_a_value_that_the_first_run_made_and_the_second_one_finds_is_an_error():
         kept.clear()
         with pytest.raises(TraceError, match="keeps a Value that its first run made"):
             compile(functools.partial(keeping, use=use))(X)
+
+
+def test_a_value_that_a_function_makes_anew_in_each_run_is_a_constant():
+    program = compile(lambda x: x * maximum(w, w * w + 0.5, 0.1) * Value(2.0))
+    assert program.value_and_grad(X)[0] == np.mean(X) * 2.0 * 9.5
+    assert program.parameters == [w]
 
 
 def test_a_dot_of_what_does_not_fit_says_what_it_says_to_floats():

@@ -1,6 +1,5 @@
 """Two traces of one function must be the same: what differs was read from somewhere that a program cannot see."""
 
-from itertools import chain
 from operator import is_
 from typing import Any
 
@@ -37,24 +36,20 @@ def _must_not_keep(first: Trace, second: Trace) -> None:
     """No Value may be made by the first run and found by the second: a constant there, a parameter here."""
     if not first.constants:
         return
-    used = chain.from_iterable(tracer.args for tracer in second.tracers)
-    pending = [x for x in (*used, *flatten_results(second.result)) if isinstance(x, tuple | Value)]
+    used = (x for tracer in second.tracers for x in tracer.args if type(x) is not Tracer)
+    pending = [*used, *flatten_results([second.result, *second.updates.values()])]
     looked_at: set[int] = set()
     while pending:
         x = pending.pop()
-        if id(x) in looked_at:
+        if not isinstance(x, tuple | Value) or id(x) in looked_at:
             continue
         looked_at.add(id(x))
-        if isinstance(x, tuple):
-            pending += [item for item in x if isinstance(item, Value)]
-        elif x in first.constants:
-            raise TraceError(
-                "the function keeps a Value that its first run made: make parameters before, outside of it"
-            )
-        else:
-            pending += x.args
+        if isinstance(x, Value) and x in first.constants:
+            raise TraceError(KEPT)
+        pending += x if isinstance(x, tuple) else x.args
 
 
+KEPT = "the function keeps a Value that its first run made: make parameters before, outside of it"
 DIFFERENT_STRUCTURE = (
     "two runs of the function differ in structure: does it branch on a parameter's number, on a random number, "
     "or on something that it changes itself?"

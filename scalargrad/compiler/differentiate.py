@@ -125,14 +125,13 @@ class _Differentiator(Writer):
     # The transposes.
 
     def transpose(self, instruction: Instruction, reached: Any, upstream: Table) -> None:
-        args = instruction.args
         # Not for rows that no gradient reaches: 0 times an infinite partial is nan.
-        if instruction.name == "map":
-            args = tuple(Table(table.bank, table.rows[reached]) for table in args)
-            upstream = Table(upstream.bank, upstream.rows[reached])
         if instruction.name == "contract":
-            self.transpose_contraction(args[0], args[1], reached, upstream)
-        elif instruction.name == "lane_sum":
+            self.transpose_contraction(instruction.args, reached, upstream)
+            return
+        args = tuple(Table(table.bank, table.rows[reached]) for table in instruction.args)
+        upstream = Table(upstream.bank, upstream.rows[reached])
+        if instruction.name == "lane_sum":
             self.arrive(args[0], self.broadcast(self.repeated(upstream, args[0].rows.shape[1])))
         elif instruction.name == "broadcast":
             self.arrive(args[0], upstream)
@@ -146,8 +145,9 @@ class _Differentiator(Writer):
         else:
             self.transpose_map(instruction, Table(instruction.bank, instruction.rows[reached]), args, upstream)
 
-    def transpose_contraction(self, weights: Table, inputs: Table, reached: Any, upstream: Table) -> None:
+    def transpose_contraction(self, args: tuple[Table, ...], reached: Any, upstream: Table) -> None:
         """Block by block: rows of which a gradient reaches the same columns, and these columns. Mostly it is one."""
+        weights, inputs = args
         shape = len(weights.rows), len(inputs.rows)
         reached, rows_above = reached.reshape(shape), upstream.rows.reshape(shape)
         for columns in self.numpy.unique(reached, axis=0)[::-1]:
