@@ -1,7 +1,7 @@
 """The convolutional network of 13,808 parameters on MNIST: a published recipe, repeated, and one of our own.
 
     SCALARGRAD_DATA=folder python benchmarks/mnist_convolution.py > benchmarks/mnist_convolution.txt
-    SCALARGRAD_DATA=folder python benchmarks/mnist_convolution.py --choose > benchmarks/mnist_convolution_choice.txt
+    SCALARGRAD_DATA=folder python benchmarks/mnist_convolution.py --choose
 
 The published one: SGD, rate 0.01, momentum 0.9, cross-entropy (negative log-likelihood of log-softmax), 20 epochs,
 batches of 128, images normalised by 0.1307 and 0.3081, dropout 0.1, rotation by up to 7 degrees. Published for it:
@@ -42,7 +42,7 @@ class Recipe(NamedTuple):
     batch_size: int = 128
 
 
-RECIPES = {
+RECIPES = {  # --choose, seed 0: 99.45 % of the images held out with little dropout, 99.52 % with none
     "published": Recipe(0.01, 0.1, Rotate(7.0), Constant(), nesterov=False),
     "little dropout": Recipe(0.1, 0.05, Augment(Rotate(10.0), Shift(2))),
     "no dropout": Recipe(0.1, 0.0, Augment(Rotate(10.0), Shift(1))),
@@ -73,15 +73,15 @@ def main() -> None:
     histories = {}
     for name in names:
         print(f"\n{name}: {RECIPES[name]}\n")
-        found = {}
+        found = []
         for seed in seeds:
             with tempfile.TemporaryDirectory() as folder:
                 file = (options.keep or Path(folder)) / f"{name.replace(' ', '_')}_{seed}.safetensors"
-                found[f"{name}, seed {seed}"] = trained(RECIPES[name], seed, options.epochs, train, test, file)
-        print_summary(list(found.values()), {} if options.choose else GOALS.get(name, {}))
-        histories |= found
+                found.append(trained(RECIPES[name], seed, options.epochs, train, test, file))
+        print_summary(found, {} if options.choose else GOALS.get(name, {}))
+        histories[name] = found[0]
     if not options.choose:
-        title = "13,808 parameters: training, and the test images as they are watched"
+        title = f"13,808 parameters on MNIST, seed {seeds[0]}, validation by the test"
         plot_comparison(histories, ["loss", "val_accuracy"], title).savefig(PICTURE)
 
 

@@ -249,5 +249,5 @@ def _described(instruction: Instruction) -> str:
         upstream, inputs = (table.rows.shape for table in instruction.args)
         return f"outer [{upstream[0]}, {upstream[1]}] x [{inputs[0]}, {inputs[1]}]"
     widths = [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
-    of = f" of {widths[0]}" if widths else ""
+    of = f" of {widths[0]}" if widths and widths[0] > 1 else ""
     return f"{name}{of} [{instruction.count}]"
