@@ -739,6 +739,18 @@ def test_dropout_counts_steps_and_rows_as_the_loop_does(batch_size, backend):
     assert program.steps.data == optimizer.steps == other.steps
 
 
+@EVERY_BACKEND
+def test_a_random_number_of_the_step_alone_is_one_for_all_rows(backend):
+    def with_mask(w):
+        return lambda x, y: (x * w * ops.less(0.4, ops.random(randomness.current_step(), 7.0)) - y) ** 2
+
+    x, y = numbers(10, seed=3), numbers(10, seed=4)
+    ours, theirs = Value(2.0), Value(2.0)
+    found = compile(with_mask(ours), backend=backend).trainer(SGD(0.1), 5).run(x, y, epochs=4)["loss"]
+    assert close(found, train_in_a_loop(with_mask(theirs), [theirs], SGD(0.1), (x, y), 4, 5))
+    assert close([ours.data], [theirs.data])
+
+
 # Data.
 
 

@@ -112,13 +112,14 @@ class Tracer:
 class Trace:
     """What one run of a function did: its inputs, its tracers in the order of their making, its result."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: Buffer | None, moved: bool) -> None:
+        self.step = step  # stands for the number of the training step
+        self.moved = moved  # do reads of a number from outside give one that is slightly off?
         self.tracers: list[Tracer] = []
         self.inputs: list[list[Tracer]] = []  # for each array argument, its numbers in C order
         self.result: Any = None
         self.constants: set[Value] = set()  # leaf Values made inside
         self.updates: dict[Buffer, Any] = {}  # what becomes of buffers after a step of training
-        self.moved = False  # do reads of a number from outside give one that is slightly off?
         self.made: set[Value] = set()  # if so: all that are from inside
         self.row: Tracer | None = None  # the number of the sample's row, if the function asked for it
         self.checked_tuples: dict[int, tuple] = {}
@@ -222,8 +223,7 @@ def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None
     step        what stands for the number of the training step
     moved       whether this package reads the numbers of Values from outside slightly off
     """
-    result = Trace()
-    result.moved = moved
+    result = Trace(step, moved)
     with _tracing(result):
         passed = []
         for shape, argument in zip(shapes, arguments, strict=True):
@@ -288,8 +288,8 @@ def _guarded(field: str) -> Iterator[None]:
                 "compute with the Value itself, or use where()",
             )
         number = slot.__get__(self)
-        if trace.moved and self not in trace.made:
-            return number + 1e-3 * (abs(number) + 1.0)
+        if trace.moved and self not in trace.made:  # the step stays a whole number: random() counts with it
+            return number + (1.0 if self is trace.step else 1e-3 * (abs(number) + 1.0))
         return number
 
     def write(self: Value, number: float) -> None:

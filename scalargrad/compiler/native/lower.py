@@ -327,9 +327,10 @@ class _Lowering:
         body, operands = self._body(group, uniform)
         body, fields = self._filled(body, operands, group, False)
         most, single = 1 if uniform else self._most_rows(left), len(inputs.rows) == 1
-        # Only several tiles read a column again. Affine rows of lanes can be unlucky, or too many for the first cache.
+        # Only where several tiles read a column again it matters where its rows are, and how many.
         again = not uniform and not single and rows > most
-        aside = again and terms > 4 and (right == ROW_TABLE or right_fields[2] % UNLUCKY == 0)
+        unlucky = right == ROW and right_fields[2] % UNLUCKY == 0
+        aside = again and terms > 4 and (unlucky or right == ROW_TABLE)
         part = LONGEST // self.row_bytes if again and terms * self.row_bytes > LONGEST else 0
         totals, targets = self._totals(group, group.sums)
         self.aside = max(self.aside, (part or terms) * aside + rows * bool(part) + rows * len(totals.steps))

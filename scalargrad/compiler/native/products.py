@@ -24,8 +24,8 @@ def contraction_kernel(
     The sum goes from left to right, with fused multiply-adds.
     single   there is one column: a few weights at a time meet all lanes, as weights are what there is much of. Else a
              column meets all weights
-    aside    a column is put aside first, row after row: inputs that lie a power of two apart share a few lines of the
-             cache, and drive each other out before the next weights come
+    aside    a column is put aside first, row after row: a table is read once then, and inputs that lie a power of two
+             apart share a few lines of the cache, where they drive each other out before the next weights come
     part     a column that is too long for the first cache comes in parts of so many terms, while the sums of all rows
              wait in memory of the thread; 0: in one
     sums     over all columns and lanes of a row, of what the body makes of it: they wait there, too
