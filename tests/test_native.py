@@ -15,13 +15,16 @@ from hypothesis import strategies as st
 from scalargrad import ops
 from scalargrad.compiler import compile
 from scalargrad.compiler.native import backend as native_backend
+from scalargrad.compiler.native.adding_up import with_sums_in_products
 from scalargrad.compiler.native.backend import NativeBackend
 from scalargrad.compiler.native.machine import Machine
+from scalargrad.compiler.native.tasks import tasks_of
 from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.plan import plan
 from scalargrad.engine import Value
-from scalargrad.nn import MLP, Buffer
-from scalargrad.ops import batch_mean, dot, exp, maximum, relu, sqrt, take
+from scalargrad.nn import MLP, Buffer, Conv2d, GlobalAvgPool, Sequential
+from scalargrad.nn.nested import numbers_in
+from scalargrad.ops import batch_mean, dot, exp, maximum, relu, sqrt, take, tanh
 from scalargrad.optim import SGD, Adam
 from tests.compiled_functions import CASES, Case, flat, numbers, planned, rolled, weights
 from tests.test_compiler import SETTINGS, one_output, programs, results_of
@@ -415,6 +418,55 @@ def check_all_cases(dtype, vector_bytes, fma):
         case = make()
         check_against_numpy(planned(case), [case.arrays], machine, dtype)
         check_against_numpy(plan(rolled(case)), [case.arrays], machine, dtype)
+
+
+# fmt: off
+CONVOLUTIONS = {  # channels between two convolutions, and the second one: kernel, stride, padding
+    "two heights of tiles": (1, 3, 1, 0),
+    "border":               (3, 3, 1, 1),
+    "stride":               (2, 5, 2, 2),
+    "long columns":         (13, 5, 1, 2),
+}
+# fmt: on
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize(("channels", "kernel", "stride", "padding"), CONVOLUTIONS.values(), ids=CONVOLUTIONS)
+def test_rows_of_a_product_are_added_up_as_they_come(channels, kernel, stride, padding, dtype):
+    """The gradient of the image between two convolutions: no sum of it is left, and the numbers are those of NumPy."""
+    model = Sequential(
+        Conv2d(1, channels, 3, rng=0), tanh, Conv2d(channels, 2, kernel, stride, padding, rng=1), GlobalAvgPool()
+    )
+    images = numbers(19, 1, 8, 8)
+    case = Case(lambda image: dot(tuple(numbers_in(model(image))), (1.0, -2.0)), list(model.parameters()), (images,))
+    program = planned(case)
+    before = tasks_of(program)
+    after = with_sums_in_products(program, before)
+    assert any(task.adds_to is not None for task in after)
+    assert sum_tasks(after) < sum_tasks(before)
+    check_against_numpy(program, [case.arrays], machine_with(None, None), dtype)
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("returned", ["the sums", "some rows", "neither"])
+def test_rows_that_are_returned_keep_their_places(returned, dtype):
+    kernels, x = weights(6, 3), numbers(5, 12)
+
+    def function(x):
+        rows = [[dot(kernel, tuple(x[place : place + 3])) for place in range(10)] for kernel in kernels]
+        sums = [ops.sum([row[place] for row in rows[:5]]) for place in range(10)]
+        kept = {"the sums": sums, "some rows": [rows[0][0], rows[5][3]], "neither": []}[returned]
+        return [*(tanh(total) for total in sums), *(tanh(number) for number in rows[5]), *kept]
+
+    program = plan(rolled(Case(function, flat(kernels), (x,))))
+    assert any(t.adds_to is not None for t in with_sums_in_products(program, tasks_of(program))) == (
+        returned == "neither"
+    )
+    check_against_numpy(program, [(x,)], machine_with(None, None), dtype)
+
+
+def sum_tasks(tasks):
+    return sum(task.op == "sum" for task in tasks)
 
 
 @OTHER_PROCESSORS

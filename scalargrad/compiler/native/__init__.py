@@ -12,6 +12,7 @@ driver          the one loop that walks the table, stage after stage, and the ba
 machine         what the processor can do; text into machine code, through llvmlite
 tasks, groups   instructions in stages, and which of them one kernel does in one go
 layout          where rows lie in memory
+adding_up       products that take over the sums of their rows
 lower           all that together: a program becomes a table
 memory, job, team, backend   the table runs, in one thread or several, and always gives the same bits
 report          where the time goes

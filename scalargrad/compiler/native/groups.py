@@ -32,6 +32,7 @@ class Group:
     @property
     def takes_more(self) -> bool:
         alone = self.head.sums_lanes or (self.head.kind != "map" and self.head.bank == UNIFORM)
+        alone = alone or self.head.adds_to is not None  # whose results are there at its end
         return not alone and len(self.tasks) < LONGEST
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from scalargrad.compiler.native import kernels, products, sums, transfers
+from scalargrad.compiler.native.adding_up import with_sums_in_products
 from scalargrad.compiler.native.groups import Group, Grouping
 from scalargrad.compiler.native.kernel_code import VECTORS, KernelCode
 from scalargrad.compiler.native.kernels import (
@@ -66,7 +67,7 @@ class NativeProgram:
 
 def lower(program: Program, machine: Machine, dtype: str) -> NativeProgram:
     """Compiles what kernels it needs."""
-    tasks = tasks_of(program)
+    tasks = with_sums_in_products(program, tasks_of(program))
     lowered = _Lowering(program, tasks, machine, dtype, fuse=True)
     if len(lowered.texts) > MOST_KERNELS:
         lowered = _Lowering(program, tasks, machine, dtype, fuse=False)
@@ -334,10 +335,11 @@ class _Lowering:
         part = LONGEST // self.row_bytes if again and terms * self.row_bytes > LONGEST else 0
         totals, targets = self._totals(group, group.sums)
         self.aside = max(self.aside, (part or terms) * aside + rows * bool(part) + rows * len(totals.steps))
+        adds = [] if head.adds_to is None else [self._table(head.adds_to), head.count]
         first = 0
         for height, tiles in heights(rows, most):
             name = self._kernel(
-                ("contract", height, left, right, body, uniform, single, aside, part, totals),
+                ("contract", bool(adds), height, left, right, body, uniform, single, aside, part, totals),
                 partial(
                     products.contraction_kernel,
                     height=height,
@@ -349,11 +351,13 @@ class _Lowering:
                     aside=aside,
                     part=part,
                     sums=totals,
+                    adds=bool(adds),
                 ),
                 uniform=uniform,
                 width=int(uniform),
             )
-            record = [tiles, first, len(inputs.rows), terms, *left_fields, *right_fields, *targets, *fields]
+            record = [tiles, first, len(inputs.rows), terms, *left_fields, *right_fields, *targets, *adds, *fields]
+            adds[1:] = [0] * len(adds[1:])  # places are cleared once
             if uniform:
                 self._add_uniform(head.stage, name, record, group)
             else:

@@ -18,6 +18,7 @@ def contraction_kernel(
     aside: bool,
     part: int = 0,
     sums: Sums = NO_SUMS,
+    adds: bool = False,
 ) -> None:
     """out[r, c] = sum of weights[r, k] * inputs[c, k] over k: `height` rows at a time stay in registers.
 
@@ -29,11 +30,13 @@ def contraction_kernel(
     part     a column that is too long for the first cache comes in parts of so many terms, while the sums of all rows
              wait in memory of the thread; 0: in one
     sums     over all columns and lanes of a row, of what the body makes of it: they wait there, too
+    adds     a table says to which of its results each number is added: see `adding_up`
     """
     tiles, first_row = code.field("tiles"), code.field("first row")
     columns, terms = code.field("columns"), code.field("terms")
     left, right = MatrixCode(code, weights, "weights"), MatrixCode(code, inputs, "inputs")
     totals = SumsCode(code, sums)
+    added_to, cleared = (code.field("added to"), code.field("cleared")) if adds else ("", "0")
     inside = BodyCode(code, body)
     zeros = [code.constant(-0.0)] * (height * code.vectors)
     rows_in_all = code.integer_mul(tiles, height)
@@ -75,6 +78,9 @@ def contraction_kernel(
     def finish(lanes: str, masks: list[str] | None, c: str, number: str, found: list[str]) -> None:
         for h, place in enumerate(places(number)):
             index = code.integer_add(code.integer_mul(code.integer_add(first_row, place), columns), c)
+            if adds:
+                add(lanes, code.table_entry(added_to, index), found[h * code.vectors : (h + 1) * code.vectors])
+                continue
             results = inside.run(lanes, index, found[h * code.vectors : (h + 1) * code.vectors])
             totals.add_to_waiting(column_sums, place, results, masks)
 
@@ -103,8 +109,17 @@ def contraction_kernel(
         code.loop(terms, one, step=part)
         code.loop(tiles, lambda number: finish(lanes, masks, c, number, waiting(number)))
 
+    def result(lanes: str, number: str) -> str:
+        return _rows_on(code, code.at(lanes, inside.targets[0]), number)
+
+    def add(lanes: str, number: str, xs: list[str]) -> None:
+        address = result(lanes, number)
+        code.store_all([code.add(code.load(address, v), x) for v, x in enumerate(xs)], address)
+
     def column_by_column(lanes: str, masks: list[str] | None = None) -> None:
         column = in_parts if part else in_one
+        if adds:
+            code.loop(cleared, lambda number: code.store_all(zeros[: code.vectors], result(lanes, number)))
         code.loop(columns, lambda c: column(lanes, masks, c))
 
     if sums.steps:

@@ -20,6 +20,7 @@ class Task:
     rows     [count], the rows of its results
     columns  for a map a row for each operand and result, as tables [count]; else the tables of the instruction
     whole    for each operand of random() the constant that it is, if it is one
+    adds_to  for each row of a product the number of the result that it is added to; None: it is one itself
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Task:
     columns: tuple[Table, ...]
     whole: tuple[int | None, ...] = ()
     instruction: Instruction | None = None  # that it does; None for an update of a row that stays
+    adds_to: Any = None
 
     @property
     def count(self) -> int:
