@@ -79,6 +79,7 @@ def test_moons_says_what_came_of_it_and_where_everything_is(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.long
 def test_one_seed_gives_one_loss_in_every_process(tmp_path):
     results = []
     for name, hash_seed in (("one", "1"), ("two", "2")):

@@ -215,6 +215,7 @@ def test_large_counts_do_not_fill_the_memory():
     assert peak < 10e6  # bytes; all counts together have 27 million
 
 
+@pytest.mark.long
 def test_a_deep_graph_is_explained_without_recursion():
     a = value = Value(1.0, "a")
     depth = 100_000

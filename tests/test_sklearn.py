@@ -486,6 +486,7 @@ def test_cross_validation_in_a_pipeline(estimator):
     assert scores.mean() > 0.8
 
 
+@pytest.mark.long
 def test_a_grid_is_searched_in_two_processes():
     search = GridSearchCV(
         MLPClassifier(**SMALL), {"alpha": [1e-4, 1.0], "activation": ["relu", "tanh"]}, cv=2, n_jobs=2

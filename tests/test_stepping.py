@@ -218,6 +218,7 @@ def test_mistakes_are_told():
         step_through(neuron()).save("steps.svg")
 
 
+@pytest.mark.long
 def test_a_graph_too_big_to_step_through_is_refused():
     def chain(length):
         x = value = Value(1.0, "x")
