@@ -8,6 +8,8 @@ import os
 
 import pytest
 
+from tests.oracle import oracle
+
 if os.environ.get("SCALARGRAD_GUARD_PAGES"):
     from tests.guard import install
 
@@ -25,3 +27,10 @@ def pytest_runtest_makereport(item, call):
     ):
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be missing: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def _what_the_backend_takes(request):
+    """A test of the backend "jax" takes JAX, which is an extra."""
+    if hasattr(request.node, "callspec") and request.node.callspec.params.get("backend") == "jax":
+        oracle("jax")

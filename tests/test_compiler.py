@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -57,8 +58,28 @@ EDGES += [math.inf, -math.inf, math.nan]
 WIDTH = 3  # of the operations that take a list
 
 
-def edge_cases(op) -> list[tuple]:
+def edges(backend) -> list[float]:
+    """XLA takes subnormal numbers for 0 on most processors, and says so: there is nothing to compare there."""
+    return [x for x in EDGES if backend != "jax" or not is_subnormal(x)]
+
+
+def is_subnormal(x, below=sys.float_info.min):
+    return 0.0 < abs(x) < below
+
+
+def same(backend, computed, expected, size):
+    """As `agree`; what is subnormal, or a product of that, may be 0."""
+    if backend == "jax":
+        computed, expected = (math.copysign(0.0, x) if is_subnormal(x, 1e-304) else x for x in (computed, expected))
+    return agree(computed, expected, size)
+
+
+def edge_cases(op, backend) -> list[tuple]:
     """Argument lists: edges of every operand against each other, and ordinary points between them."""
+    return [args for args in _edge_cases(op) if backend != "jax" or not any(map(is_subnormal, flat_args(args)))]
+
+
+def _edge_cases(op):
     source = random.Random(op.name)
     if op.name == "take":
         found = [(float(i), values) for values in _edge_lists(source, 400) for i in range(WIDTH)]
@@ -122,7 +143,7 @@ def rows_of(cases):
 @EVERY_BACKEND
 @TABLE
 def test_an_operation_gives_in_every_lane_what_it_gives_alone(op, backend):
-    cases = edge_cases(op)
+    cases = edge_cases(op, backend)
     program = compile(lambda x: [op(*arguments_like(cases[0], x))], backend=backend)
     for lanes in LANES:
         for batch in windows(cases, lanes):
@@ -133,13 +154,13 @@ def test_an_operation_gives_in_every_lane_what_it_gives_alone(op, backend):
                     continue  # fused with an addition it does not
                 expected = float(backward(op, args)[0])
                 tiny = 1e-300 if abs(expected) < 1e-300 else 0.0  # below the normal floats a last bit is much
-                assert agree(computed, expected, size_of_terms(op, args) + tiny), (args, computed, expected)
+                assert same(backend, computed, expected, size_of_terms(op, args) + tiny), (args, computed, expected)
 
 
 @EVERY_BACKEND
 @TABLE
 def test_the_gradient_of_an_operation_is_the_mean_over_the_lanes(op, backend):
-    cases = edge_cases(op)
+    cases = edge_cases(op, backend)
     shift = [Value(-0.0) for _ in flat_args(cases[0])]  # -0.0 + x is x to the bit
 
     def loss(x):
@@ -157,7 +178,7 @@ def test_the_gradient_of_an_operation_is_the_mean_over_the_lanes(op, backend):
                 if math.isinf(size) and all(map(math.isfinite, terms)):
                     continue  # whether the sum overflows depends on its order
                 computed = found.get(leaf, 0.0)
-                assert agree(computed, sum(terms), size), (batch[:3], place, computed, sum(terms))
+                assert same(backend, computed, sum(terms), size), (batch[:3], place, computed, sum(terms))
 
 
 UNIFORM_AND_LANE = [op for op in OPERATIONS.values() if op.scalars == 2]
@@ -169,14 +190,14 @@ def test_an_operation_takes_parameters_beside_inputs(op, backend):
     for place in (0, 1):
         w = Value(0.0)
         values, loss = one_beside_another(op, w, 1 - place, backend)
-        for w.data in EDGES:
-            found = values(np.array(EDGES))[:, 0].tolist()
-            for x, computed in zip(EDGES, found, strict=True):
+        for w.data in edges(backend):
+            found = values(np.array(edges(backend)))[:, 0].tolist()
+            for x, computed in zip(edges(backend), found, strict=True):
                 args = (w.data, x) if place == 0 else (x, w.data)
                 expected, expected_slopes = backward(op, args)
-                assert agree(computed, float(expected), abs(expected) + 1e-300), (args, computed, expected)
+                assert same(backend, computed, float(expected), abs(expected) + 1e-300), (args, computed, expected)
                 slope, computed = expected_slopes[place], only(loss.value_and_grad(np.array([x]))[1])
-                assert agree(computed, slope, abs(slope) + 1e-300), (args, computed, slope)
+                assert same(backend, computed, slope, abs(slope) + 1e-300), (args, computed, slope)
 
 
 def one_beside_another(op, other, place, backend):
@@ -201,14 +222,14 @@ def only(slopes):
 def test_an_operation_takes_constants_beside_inputs(op, number, backend):
     for place in (0, 1):
         values, loss = one_beside_another(op, number, place, backend)
-        found = values(np.array(EDGES))[:, 0].tolist()
-        for x, computed in zip(EDGES, found, strict=True):
+        found = values(np.array(edges(backend)))[:, 0].tolist()
+        for x, computed in zip(edges(backend), found, strict=True):
             moved = Value(x)
             args = (moved, number) if place == 0 else (number, moved)
             expected = op(*args)
-            assert agree(computed, expected.data, abs(expected.data) + 1e-300), (args, computed)
+            assert same(backend, computed, expected.data, abs(expected.data) + 1e-300), (args, computed)
             slope, computed = gradients(expected, moved), only(loss.value_and_grad(np.array([x]))[1])
-            assert agree(computed, slope, abs(slope) + 1e-300), (args, computed, slope)
+            assert same(backend, computed, slope, abs(slope) + 1e-300), (args, computed, slope)
 
 
 @COMPILED

@@ -30,15 +30,22 @@ MOST_VERSIONS = 4  # programs kept for one shape of arguments: for train() and e
 
 
 def compile(
-    function: Callable | None = None, *, dtype: str = "float64", backend: str = "native", threads: int | None = None
+    function: Callable | None = None,
+    *,
+    dtype: str = "float64",
+    backend: str = "native",
+    threads: int | None = None,
+    devices: int | str | None = None,
 ) -> Any:
     """A function of one sample as a program for a whole batch. Also a decorator.
 
     function   ordinary Python over Values: it takes the numbers of one sample and returns a Value, or a nested list
     dtype      "float64" or "float32"
     backend    "native": machine code for this processor; without llvmlite it falls back to "numpy", and `report()`
-               says so. "eager" replays the function in Values, row by row: the oracle of the others
+               says so. "jax": operations of JAX, for accelerators and many devices. "eager" replays the function in
+               Values, row by row: the oracle of the others
     threads    how many may work on a call of the native backend; None for all processors. The bits are always the same
+    devices    how many of JAX's devices share the rows, or "all"; one unless said
 
     Values that exist before the call are parameters, read anew by each run; numbers, flags and other objects that the
     function reads are part of the program. Changed numbers of its closure, replaced parameters and `train()`/`eval()`
@@ -61,19 +68,23 @@ def compile(
         raise ValueError(f"backend {backend!r} is not known; there are {', '.join(BACKENDS)}")
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise ValueError(f"threads is a whole number from 1 on, or None for all processors; got {threads!r}")
+    if devices is not None and backend != "jax":
+        raise ValueError(f'devices are those of JAX: backend="jax", not {backend!r}')
     if function is None:
-        return lambda decorated: Compiled(decorated, dtype, backend, threads)
+        return lambda decorated: Compiled(decorated, dtype, backend, threads, devices)
     if not callable(function):
         raise TypeError(f"compile takes a function of one sample, got {function!r}")
-    return Compiled(function, dtype, backend, threads)
+    return Compiled(function, dtype, backend, threads, devices)
 
 
 class Compiled:
     """What `compile` returns. Call it with arrays whose rows are samples."""
 
-    def __init__(self, function: Callable, dtype: str, backend: str, threads: int | None) -> None:
+    def __init__(
+        self, function: Callable, dtype: str, backend: str, threads: int | None, devices: int | str | None
+    ) -> None:
         self.function, self.dtype, self.backend_name = function, dtype, backend
-        self.builder = Builder(backend, dtype, threads or available_threads())
+        self.builder = Builder(backend, dtype, threads or available_threads(), devices)
         self.versions: dict[Any, list[Version]] = {}  # for each shape of arguments; the last ones used come last
         self.loops: list = []  # of trainers: programs with an optimizer inside; the last ones used come first
         self.last: Version | None = None

@@ -88,19 +88,34 @@ def _take(numpy: Any, index: Any, values: Any, out: Any) -> None:
     numpy.copyto(out, numpy.take_along_axis(values, places[:, None], axis=1)[:, 0])
 
 
-class NumpyBackend:
-    """A program ready to run on arrays of one number of lanes after another."""
+class Kept:
+    """The numbers of a program's leaves that last from run to run, in an array that is replaced after each."""
 
     def __init__(self, program: Program, dtype: str) -> None:
         import numpy
-        from scipy import special
 
         self.numpy, self.program, self.dtype = numpy, program, dtype
-        self.primitives = primitives(numpy, special)
-        self.plans: dict[int, tuple[Any, Any, list[Callable]]] = {}
-        self.kept = numpy.zeros(program.uniform_rows, dtype)  # leaves, from one step of training to the next
+        self.kept = numpy.zeros(program.uniform_rows, dtype)
         self.leaves = slice(len(program.constants), program.batch_row)
         self.done = 0  # steps of training so far
+
+    def read(self, rows: Any) -> Any:
+        """The numbers of uniform rows that last from run to run: an array of row numbers, or `leaves`."""
+        return self.kept[rows]
+
+    def write(self, rows: Any, numbers: Any) -> None:
+        self.kept[rows] = array("d", numbers)  # a TypeError for what is no number
+
+
+class NumpyBackend(Kept):
+    """A program ready to run on arrays of one number of lanes after another."""
+
+    def __init__(self, program: Program, dtype: str) -> None:
+        from scipy import special
+
+        super().__init__(program, dtype)
+        self.primitives = primitives(self.numpy, special)
+        self.plans: dict[int, tuple[Any, Any, list[Callable]]] = {}
 
     def results(self, arrays: list, numbers: list[float], rows: int) -> Any:
         """[rows, numbers of one result], for arrays [rows, numbers of one sample] and the numbers of all leaves."""
@@ -119,13 +134,6 @@ class NumpyBackend:
         _, uniform = self.run(self._columns(arrays), numbers, rows)
         updates = {buffer: float(uniform[table.rows[0], 0]) for buffer, table in program.updates.items()}
         return float(uniform[program.mean.rows[0], 0]), uniform[program.gradient.rows, 0], updates
-
-    def read(self, rows: Any) -> Any:
-        """The numbers of uniform rows that last from run to run: an array of row numbers, or `leaves`."""
-        return self.kept[rows]
-
-    def write(self, rows: Any, numbers: Any) -> None:
-        self.kept[rows] = array("d", numbers)  # a TypeError for what is no number
 
     def train(self, arrays: list, order: Any, rows: int, steps: int, advance: int, history: Any) -> bool:
         """Steps of a program with `moves`, on `rows` rows each, `advance` positions of the order apart.
@@ -214,18 +222,9 @@ class NumpyBackend:
 
     def _counters(self, table: Table, banks: dict) -> Callable:
         """A function that gives the counters of random() as float64: constants to the bit, in every precision."""
-        numpy, program = self.numpy, self.program
-        exact = {(UNIFORM, row): number for row, number in enumerate(program.constants)}
-        for instruction in program.instructions:
-            if instruction.name == "constant":
-                exact[UNIFORM, instruction.first] = instruction.number
-            elif instruction.name == "broadcast":
-                for row, source in zip(instruction.rows.tolist(), instruction.args[0].rows.tolist(), strict=True):
-                    if (UNIFORM, source) in exact:
-                        exact[LANE, row] = exact[UNIFORM, source]
-        found = [exact.get((table.bank, row)) for row in table.rows.ravel().tolist()]
-        known = numpy.array([number is not None for number in found]).reshape(table.rows.shape)
-        constants = numpy.array([number for number in found if number is not None], dtype=numpy.float64)
+        numpy = self.numpy
+        known, constants = (of_rows[table.rows] for of_rows in self.program.known_numbers()[table.bank])
+        constants = constants[known]
 
         def counters() -> Any:
             numbers = banks[table.bank][table.rows].astype(numpy.float64)

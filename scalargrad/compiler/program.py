@@ -137,6 +137,20 @@ class Program:
         later = {i.first: i.number for i in self.instructions if i.name == "constant"}
         return dict(enumerate(self.constants)) | later
 
+    def known_numbers(self) -> dict[str, tuple[Any, Any]]:
+        """For each bank which rows are constants, lane rows that repeat one too, and their numbers, 0 elsewhere."""
+        import numpy
+
+        sizes = {LANE: self.lane_rows, UNIFORM: self.uniform_rows}
+        found = {bank: (numpy.zeros(size, bool), numpy.zeros(size)) for bank, size in sizes.items()}
+        rows = list(self.numbers)
+        found[UNIFORM][0][rows], found[UNIFORM][1][rows] = True, list(self.numbers.values())
+        for instruction in self.instructions:
+            if instruction.name == "broadcast":
+                for whole, lanes in zip(found[UNIFORM], found[LANE], strict=True):
+                    lanes[instruction.rows] = whole[instruction.args[0].rows]
+        return found
+
     def append(self, instruction: Instruction) -> Instruction:
         """Add an instruction and give it its rows."""
         if instruction.bank == LANE:

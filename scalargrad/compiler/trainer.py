@@ -11,9 +11,7 @@ from math import isfinite
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.native.backend import NativeBackend
 from scalargrad.compiler.native.memory import allocated
-from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
 from scalargrad.compiler.signature import Surroundings, contents, token
@@ -228,7 +226,7 @@ class _Loop:
         self.training, self.clock, self.state = with_optimizer(
             program, optimizer, schedule, compiled.steps, self.parameters
         )
-        self.backend: NativeBackend | NumpyBackend = compiled.build(self.training)
+        self.backend = compiled.build(self.training)
         self.values = [*program.parameters, *program.buffers]
         self.owner: Optimizer | None = None  # whose state lies here
         self.view = _State(self)

@@ -18,10 +18,12 @@ from scalargrad.compiler.roll import roll
 from scalargrad.compiler.signature import Surroundings
 from scalargrad.compiler.simplify import simplify
 from scalargrad.compiler.trace import TraceError, trace
+from scalargrad.compiler.xla.backend import JaxBackend
+from scalargrad.compiler.xla.devices import Devices
 from scalargrad.nn.module import Buffer
 
-BACKENDS = ("eager", "numpy", "native")
-Backend = NumpyBackend | NativeBackend
+BACKENDS = ("eager", "numpy", "native", "jax")
+Backend = NumpyBackend | NativeBackend | JaxBackend
 
 
 class Builder:
@@ -31,13 +33,16 @@ class Builder:
     seconds    spent so far on "tracing" and on "compiling"
     """
 
-    def __init__(self, name: str, dtype: str, threads: int) -> None:
+    def __init__(self, name: str, dtype: str, threads: int, devices: int | str | None = None) -> None:
         self.name, self.dtype, self.threads = name, dtype, threads
+        self.devices = Devices(devices) if name == "jax" else None
         self.fallback = ""
         self.seconds = {"tracing": 0.0, "compiling": 0.0}
 
     def build(self, program: Program) -> Backend:
         """A backend with memory of its own."""
+        if self.devices is not None:
+            return JaxBackend(program, self.dtype, self.devices, lambda: self.timed("compiling"))
         with self.timed("compiling"):
             if self.name == "native":
                 try:

@@ -1,0 +1,272 @@
+"""lower: a program as one function of arrays, in operations of JAX.
+
+Each instruction's result is an array [rows, lanes], or [rows, 1] where all lanes share it. A table of rows is read from
+such arrays by slices where it is a pattern, and by a gather where it is none.
+
+On several devices each has some of the lanes, and calls the same function with these. Only sums over lanes need the
+others: what the devices found is added up when somebody reads it, all the sums that wait at once.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.xla.primitives import primitives, random, wrong_index
+from scalargrad.compiler.xla.windows import window
+
+MOST_PIECES = 16  # of a table, each read from an array of its own; more are one gather from all these arrays
+
+Reader = Callable[["Run"], Any]
+
+
+class Lowered:
+    """A program made ready for tracing: `run` may be called where JAX traces, any number of times."""
+
+    def __init__(self, program: Program, dtype: str) -> None:
+        import jax
+        import numpy
+
+        self.jax, self.numpy, self.program, self.dtype = jax, numpy, program, dtype
+        self.primitives = primitives(jax)
+        self.known = program.known_numbers()
+        # Where the rows of each array begin: inputs, leaves and results.
+        lane_starts = [sum(program.inputs[:i]) for i in range(len(program.inputs))]
+        self.starts = {LANE: lane_starts, UNIFORM: [0, len(program.constants), program.batch_row]}
+        for instruction in program.instructions:
+            self.starts[instruction.bank].append(instruction.first)
+        self.ends = {
+            LANE: [*self.starts[LANE][1:], program.lane_rows],
+            UNIFORM: [*self.starts[UNIFORM][1:], program.uniform_rows],
+        }
+        self.constants = {
+            n: numpy.array(self.known[UNIFORM][1][start:end], dtype)[:, None]
+            for n, (start, end) in enumerate(zip(self.starts[UNIFORM], self.ends[UNIFORM], strict=True))
+            if self.known[UNIFORM][0][start:end].all()
+        }
+        self.readers: dict[tuple, Reader] = {}
+        self.steps = [self._step(i) for i in program.instructions if i.name not in ("constant", "leaf")]
+        self.kept = [instruction for instruction in program.instructions if instruction.name == "leaf"]
+
+    def run(
+        self,
+        arrays: Sequence[Any],
+        leaves: Any,
+        kept: Sequence[Any] = (),
+        rows: int | None = None,
+        axis: str | None = None,
+        valid: Any = None,
+    ) -> "Run":
+        """The program on lanes [lanes, numbers of one sample] of each input.
+
+        leaves   the numbers of parameters and buffers, [n]
+        kept     those of the `leaf` instructions, [n] each
+        rows     of the whole batch; the lanes, unless said
+        axis     the name of the axis of devices that share the batch
+        valid    which lanes take part in sums, [lanes]; None for all
+        """
+        run = Run(self, arrays, leaves, kept, rows, axis, valid)
+        for step in self.steps:
+            step(run)
+        return run
+
+    # Instructions.
+
+    def _step(self, instruction: Instruction) -> Callable[["Run"], None]:
+        compute = self._computation(instruction)
+        where, count = self.owner(instruction.bank, instruction.first), instruction.count
+        across = instruction.name in ("outer", "lane_sum")
+
+        def step(run: "Run") -> None:
+            result = compute(run)
+            lanes = run.lanes if instruction.bank == LANE else 1
+            result = self.jax.numpy.broadcast_to(result.astype(self.dtype), (count, lanes))
+            run.arrays[instruction.bank][where] = result
+            if across and run.axis is not None:
+                run.waiting.append(where)
+
+        return step
+
+    def _computation(self, instruction: Instruction) -> Reader:
+        name, args = instruction.name, instruction.args
+        if name == "contract":
+            return self._contraction(*args)
+        if name == "outer":
+            above, inputs = self.reader(args[0]), self.reader(args[1])
+            return lambda run: self._product(
+                "rcl,ckl->rk", run.selected(above(run)), run.selected(inputs(run))
+            ).reshape(-1, 1)
+        if name == "lane_sum":
+            terms = self.reader(args[0])
+            return lambda run: run.selected(terms(run)).sum((1, 2))[:, None]
+        if name == "broadcast":
+            return self.reader(args[0])
+        assert instruction.op is not None
+        operation = instruction.op.name
+        if operation == "random":
+            return self._random(args[0])
+        if operation == "sum" and (columns := self._columns(args[0])) is not None:
+            return lambda run: sum((column(run) for column in columns[1:]), start=columns[0](run))
+        readers, function = [self.reader(table) for table in args], self.primitives[operation]
+        if operation == "take":
+            return lambda run: self._take(run, *(read(run) for read in readers))
+        return lambda run: function(*(read(run) for read in readers))
+
+    def _contraction(self, weights: Table, inputs: Table) -> Reader:
+        left, right = self.reader(weights), self.reader(inputs)
+        letters = ["l" if table.bank == LANE else "" for table in (weights, inputs)]
+        formula = f"rk{letters[0]},ck{letters[1]}->rc{max(letters)}"
+
+        def compute(run: "Run") -> Any:
+            arrays = [a if letter else a[..., 0] for a, letter in zip((left(run), right(run)), letters, strict=True)]
+            return self._product(formula, *arrays).reshape(len(weights.rows) * len(inputs.rows), -1)
+
+        return compute
+
+    def _product(self, formula: str, left: Any, right: Any) -> Any:
+        """In full precision on accelerators, too, which would else round float32 to fewer bits."""
+        return self.jax.numpy.einsum(formula, left, right, precision="highest")
+
+    def _take(self, run: "Run", index: Any, values: Any) -> Any:
+        run.wrong.append(wrong_index(self.jax.numpy, index, values))
+        return self.primitives["take"](index, values)
+
+    def _random(self, table: Table) -> Reader:
+        known, numbers = (of_rows[table.rows][..., None] for of_rows in self.known[table.bank])
+        columns = [self.reader(Table(table.bank, column)) for column in table.rows.T]
+
+        def compute(run: "Run") -> Any:
+            counters = [(column(run), known[:, place], numbers[:, place]) for place, column in enumerate(columns)]
+            result, wrong = random(self.jax, counters, self.dtype)
+            run.wrong.append(wrong)
+            return result
+
+        return compute
+
+    # Tables.
+
+    def reader(self, table: Table) -> Reader:
+        """A function that gives the rows of a table, [shape of the table, lanes]; of a column of one row, that row."""
+        rows = table.rows
+        key = table.bank, rows.shape, rows.tobytes()
+        if key not in self.readers:
+            if rows.ndim == 1 and rows.size and (rows == rows[0]).all():
+                rows = rows[:1]
+            self.readers[key] = _remembered(self._reader(table.bank, rows), key)
+        return self.readers[key]
+
+    def _reader(self, bank: str, rows: Any) -> Reader:
+        numpy = self.numpy
+        if not rows.size:
+            return lambda run: numpy.zeros((*rows.shape, 1), self.dtype)
+        if bank == UNIFORM:
+            known, numbers = self.known[bank]
+            if known[rows].all():
+                constant = numbers[rows].astype(self.dtype)[..., None]
+                return lambda run: constant
+        owners = self.owner(bank, rows)
+        first = owners.flat[0]
+        if (owners == first).all():
+            return self._from_one(bank, int(first), rows - self.starts[bank][first])
+        if rows.ndim == 2 and (owners == owners[0]).all():  # each column is an array's
+            parts = [self._reader(bank, column) for column in rows.T]
+            return lambda run: self.jax.numpy.stack([part(run) for part in parts], axis=1)
+        of_line = owners if rows.ndim == 1 else numpy.where((owners == owners[:, :1]).all(axis=1), owners[:, 0], -1)
+        cuts = numpy.flatnonzero(numpy.diff(of_line)) + 1
+        if len(cuts) < MOST_PIECES and (of_line >= 0).all():
+            parts = [self._reader(bank, part) for part in numpy.split(rows, cuts)]
+            return lambda run: self.jax.numpy.concatenate([part(run) for part in parts])
+        return self._from_several(bank, owners, rows)
+
+    def _from_one(self, bank: str, owner: int, rows: Any) -> Reader:
+        numpy = self.jax.numpy
+        pattern = window(rows, self.ends[bank][owner] - self.starts[bank][owner])
+        if pattern is not None:
+            return lambda run: pattern.read(numpy, run.array(bank, owner))
+        return lambda run: numpy.take(run.array(bank, owner), rows, axis=0, mode="clip")
+
+    def _from_several(self, bank: str, owners: Any, rows: Any) -> Reader:
+        """From all the arrays that have some of the rows, one after another."""
+        numpy = self.numpy
+        there, place = numpy.unique(owners, return_inverse=True)
+        starts, ends = (numpy.array(ends[bank])[there] for ends in (self.starts, self.ends))
+        moved = numpy.concatenate([[0], numpy.cumsum(ends - starts)[:-1]]) - starts
+        rows = rows + moved[place.reshape(rows.shape)]
+        key = (bank, tuple(there.tolist()))
+
+        def join(run: "Run") -> Any:
+            return self.jax.numpy.concatenate([run.array(bank, owner) for owner in there.tolist()])
+
+        joined = _remembered(join, key)
+        return lambda run: self.jax.numpy.take(joined(run), rows, axis=0, mode="clip")
+
+    def _columns(self, table: Table) -> list[Reader] | None:
+        """Readers of the columns of a table, if each is an array's own: then nothing needs to be put together."""
+        owners = self.owner(table.bank, table.rows)
+        if not (owners == owners[0]).all() or (owners[0] == owners[0, 0]).all():
+            return None
+        return [self.reader(Table(table.bank, column)) for column in table.rows.T]
+
+    def owner(self, bank: str, rows: Any) -> Any:
+        """Which arrays have the rows."""
+        return self.numpy.searchsorted(self.starts[bank], rows, side="right") - 1
+
+
+class Run:
+    """What the instructions have computed so far.
+
+    wrong     [rows, lanes] each: where take() and random() were asked for what is not there
+    waiting   sums over the lanes of this device alone
+    """
+
+    def __init__(
+        self, lowered: Lowered, arrays: Sequence[Any], leaves: Any, kept: Sequence, rows: Any, axis: Any, valid: Any
+    ) -> None:
+        numpy = lowered.jax.numpy
+        self.lowered, self.axis, self.valid = lowered, axis, valid
+        self.lanes = arrays[0].shape[0]
+        share = numpy.full((1, 1), 1.0 / (self.lanes if rows is None else rows), lowered.dtype)
+        self.arrays: dict[str, dict[int, Any]] = {LANE: {}, UNIFORM: {1: leaves[:, None], 2: share}}
+        self.arrays[LANE].update((n, array.T) for n, array in enumerate(arrays))
+        self.arrays[UNIFORM].update(lowered.constants)
+        for instruction, numbers in zip(lowered.kept, kept, strict=True):
+            self.arrays[UNIFORM][lowered.owner(UNIFORM, instruction.first)] = numbers[:, None]
+        self.wrong: list[Any] = []
+        self.waiting: list[int] = []
+        self.read: dict[tuple, Any] = {}
+
+    def array(self, bank: str, owner: int) -> Any:
+        if bank == UNIFORM and owner in self.waiting:
+            uniform = self.arrays[UNIFORM]
+            sums = self.lowered.jax.lax.psum([uniform[place] for place in self.waiting], self.axis)
+            uniform.update(zip(self.waiting, sums, strict=True))
+            self.waiting.clear()
+        return self.arrays[bank][owner]
+
+    def rows(self, table: Table | None) -> Any:
+        """The numbers of a table, [shape, lanes]."""
+        assert table is not None
+        found = self.lowered.reader(table)(self)
+        return self.lowered.jax.numpy.broadcast_to(found, (*table.rows.shape, found.shape[-1]))
+
+    def selected(self, numbers: Any) -> Any:
+        """0 in lanes that do not take part."""
+        if self.valid is None:
+            return numbers
+        return self.lowered.jax.numpy.where(self.valid, numbers, 0.0)
+
+    @property
+    def is_wrong(self) -> Any:
+        """Did any lane of this device ask for what is not there?"""
+        numpy = self.lowered.jax.numpy
+        return sum((numpy.any(one) for one in self.wrong), start=numpy.asarray(False))
+
+
+def _remembered(read: Reader, key: tuple) -> Reader:
+    """A reader that reads once in a run."""
+
+    def remembered(run: Run) -> Any:
+        if key not in run.read:
+            run.read[key] = read(run)
+        return run.read[key]
+
+    return remembered
