@@ -16,6 +16,7 @@ from scalargrad.compiler.signature import token
 from scalargrad.compiler.trace import refuse_inside_a_trace
 from scalargrad.compiler.trainer import Trainer
 from scalargrad.compiler.version import BACKENDS, Backend, Builder, Version
+from scalargrad.compiler.xla.export import exported
 from scalargrad.contexts import with_grad
 from scalargrad.engine import Value, gradients
 from scalargrad.nn.module import Buffer
@@ -171,6 +172,45 @@ class Compiled:
         if self.backend_name == "eager":
             raise ValueError('the backend "eager" has no trainer: write the loop yourself, with optimizer.step()')
         return Trainer(self, optimizer, batch_size, rng, schedule, measures)
+
+    def to_jax(self, *arrays: Any, buffers: bool = False) -> tuple:
+        """The program as a pure function for code of your own in JAX: (parameters, X, Y) -> (loss, gradients).
+
+        Returns the function and the flat parameters, an array [parameters] in the order of `model.parameters()`, or of
+        those of several models one after another: `model.load_parameters(array)` brings them back. `jax.jit`, `vmap`,
+        `grad` and sharding work on it, and its own derivatives are those of the table of operations. Without arrays it
+        is the program of the last call.
+
+        buffers   for a program that changes buffers, such as running averages and the step that dropout counts: the
+                  function is (parameters, buffers, X, Y) -> (loss, gradients, buffers), and the flat buffers are
+                  returned, too. `load_buffers` brings these back
+
+        take() of an index that does not exist makes the loss nan: there is nobody who could raise an error.
+        """
+        version = self._prepared(arrays)[0] if arrays else self._last()
+        program = version.backward
+        function, parameters, state = exported(
+            program, self.dtype, version.parameters_of_modules(), version.trace.row is not None, self.steps
+        )
+        if buffers:
+            return function, parameters, state
+        if program.updates or self.steps in program.buffers:
+            raise ValueError("this program changes buffers from step to step: to_jax(buffers=True) hands them through")
+
+        def pure(parameters: Any, *arrays: Any) -> tuple:
+            return function(parameters, state, *arrays)[:2]
+
+        return pure, parameters
+
+    def load_buffers(self, buffers: Any) -> None:
+        """Set the buffers from the flat array that a function of `to_jax(buffers=True)` returned."""
+        import numpy
+
+        own, numbers = self._last().backward.buffers, numpy.asarray(buffers, "float64")
+        if numbers.shape != (len(own),):
+            raise ValueError(f"the program has {len(own)} buffers, and the array has the shape {numbers.shape}")
+        for buffer, number in zip(own, numbers.tolist(), strict=True):
+            buffer.data = number
 
     def report(self) -> str:
         """What share of the last program's work is native code, where its time goes, and how near to the peak it comes.

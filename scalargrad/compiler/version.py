@@ -20,6 +20,7 @@ from scalargrad.compiler.simplify import simplify
 from scalargrad.compiler.trace import TraceError, trace
 from scalargrad.compiler.xla.backend import JaxBackend
 from scalargrad.compiler.xla.devices import Devices
+from scalargrad.engine import Value
 from scalargrad.nn.module import Buffer
 
 BACKENDS = ("eager", "numpy", "native", "jax")
@@ -82,6 +83,15 @@ class Version:
     def is_current(self) -> bool:
         """Has nothing changed that the function reads?"""
         return self.surroundings.same(self.state)
+
+    def parameters_of_modules(self) -> list[Value]:
+        """All parameters of the modules that the program reads, in their order, and then the Values of no module."""
+        read, found = set(self.backward.parameters), {}
+        for module in self.surroundings.modules:
+            own = module.parameters()
+            if not read.isdisjoint(own):
+                found.update(dict.fromkeys(own))
+        return list(found | dict.fromkeys(self.backward.parameters))
 
     @cached_property
     def forward(self) -> Program:

@@ -161,6 +161,19 @@ class Module:
         for name, array in loaded.items():
             _assign(own[name], array.tolist())
 
+    def load_parameters(self, numbers: Any) -> None:
+        """Set the parameters from a flat array [parameters] in the order of `parameters()`: see `Compiled.to_jax`.
+
+        ValueError if it is of another length; then nothing has been changed.
+        """
+        import numpy
+
+        own, flat = self.parameters(), numpy.asarray(numbers, dtype=float)
+        if flat.shape != (len(own),):
+            raise ValueError(f"this {type(self).__name__} has {len(own)} parameters, and the array is {flat.shape}")
+        for parameter, number in zip(own, flat.tolist(), strict=True):
+            parameter.data = number
+
     # Training on arrays, and what comes of it.
 
     def fit(

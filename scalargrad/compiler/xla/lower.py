@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.xla.derivatives import with_partials
 from scalargrad.compiler.xla.primitives import primitives, random, wrong_index
 from scalargrad.compiler.xla.windows import window
 
@@ -20,14 +21,17 @@ Reader = Callable[["Run"], Any]
 
 
 class Lowered:
-    """A program made ready for tracing: `run` may be called where JAX traces, any number of times."""
+    """A program made ready for tracing: `run` may be called where JAX traces, any number of times.
 
-    def __init__(self, program: Program, dtype: str) -> None:
+    differentiable   with the derivatives of the table, for those who let JAX differentiate it once more
+    """
+
+    def __init__(self, program: Program, dtype: str, differentiable: bool = False) -> None:
         import jax
         import numpy
 
         self.jax, self.numpy, self.program, self.dtype = jax, numpy, program, dtype
-        self.primitives = primitives(jax)
+        self.primitives = with_partials(jax, primitives(jax)) if differentiable else primitives(jax)
         self.known = program.known_numbers()
         # Where the rows of each array begin: inputs, leaves and results.
         lane_starts = [sum(program.inputs[:i]) for i in range(len(program.inputs))]
@@ -138,7 +142,7 @@ class Lowered:
             counters = [(column(run), known[:, place], numbers[:, place]) for place, column in enumerate(columns)]
             result, wrong = random(self.jax, counters, self.dtype)
             run.wrong.append(wrong)
-            return result
+            return self.jax.numpy.where(wrong, self.numpy.nan, result)
 
         return compute
 

@@ -1,0 +1,69 @@
+"""A program as a pure function of arrays, for a user's own JAX code: jit, vmap, grad, an optimizer, many devices."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scalargrad.compiler.program import Program
+from scalargrad.compiler.xla.devices import jax_or_error
+from scalargrad.compiler.xla.lower import Lowered
+from scalargrad.engine import Value
+
+
+def exported(
+    program: Program, dtype: str, order: Sequence[Value], counts_rows: bool, steps: Value
+) -> tuple[Callable, Any, Any]:
+    """(parameters, buffers, *arrays) -> (loss, gradients, buffers), and the flat parameters and buffers of now.
+
+    order         the Values that the flat parameters are
+    counts_rows   is the last input the number of the row?
+    steps         the buffer that counts steps, should the program read it
+    """
+    jax = jax_or_error()
+    import numpy
+
+    if str(jax.dtypes.canonicalize_dtype(dtype)) != dtype:
+        raise ValueError(
+            f'{dtype} takes jax.config.update("jax_enable_x64", True) at the start; or compile with dtype="float32"'
+        )
+    lowered = Lowered(program, dtype, differentiable=True)
+    place = {value: n for n, value in enumerate(order)}
+    read = numpy.array([place[value] for value in program.parameters], int)
+    written = numpy.full(len(order), len(read))  # a parameter that the program does not read has the gradient 0
+    written[read] = numpy.arange(len(read))
+    widths = program.inputs[: len(program.inputs) - counts_rows]
+
+    def function(parameters: Any, buffers: Any, *arrays: Any) -> tuple:
+        numpy = jax.numpy
+        inputs = [numpy.asarray(array, dtype) for array in arrays]
+        _check(inputs, widths, numpy.shape(parameters), len(order))
+        rows = len(inputs[0])
+        inputs = [array.reshape(rows, -1) for array in inputs]
+        if counts_rows:
+            inputs.append(numpy.arange(rows, dtype=dtype)[:, None])
+        leaves = numpy.concatenate([numpy.asarray(parameters, dtype)[read], numpy.asarray(buffers, dtype)])
+        run = lowered.run(inputs, leaves)
+        gradient = numpy.append(run.rows(program.gradient)[:, 0], numpy.zeros((), dtype))[written]
+        following = [
+            run.rows(program.updates[buffer])[0, 0]
+            if buffer in program.updates
+            else buffers[n] + float(buffer is steps)
+            for n, buffer in enumerate(program.buffers)
+        ]
+        return run.rows(program.mean)[0, 0], gradient, numpy.array(following, dtype)
+
+    parameters = jax.numpy.array([value.data for value in order], dtype)
+    return function, parameters, jax.numpy.array([buffer.data for buffer in program.buffers], dtype)
+
+
+def _check(arrays: list, widths: list[int], parameters: tuple, count: int) -> None:
+    if parameters != (count,):
+        raise ValueError(f"the parameters are one array of {count} numbers, and this has the shape {parameters}")
+    if len(arrays) != len(widths):
+        raise TypeError(f"the program takes {len(widths)} arrays, got {len(arrays)}")
+    for array, width in zip(arrays, widths, strict=True):
+        if array.ndim < 1 or array.size != len(array) * width:
+            raise ValueError(
+                f"the program takes {width} numbers for each row, and an array has the shape {array.shape}"
+            )
+        if len(array) != len(arrays[0]):
+            raise ValueError(f"the arrays have {len(arrays[0])} and {len(array)} rows: one for each sample")
