@@ -11,6 +11,7 @@ from typing import Any
 
 from scalargrad.checkpoint import describe as describe_model
 from scalargrad.compiler import TraceError
+from scalargrad.compiler.xla.devices import Devices, refuse_uneven
 from scalargrad.learners import LEARNERS, Counters, Task
 from scalargrad.model_programs import seconds_of_preparation, shape_of_outputs
 from scalargrad.nn.module import Module, in_mode
@@ -43,6 +44,7 @@ class Settings:
     progress: bool
     schedule: str | Schedule | None
     augment: Callable | None
+    devices: int | str | None
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
@@ -69,6 +71,8 @@ class Settings:
             )
         if self.engine not in LEARNERS:
             raise ValueError(f"engine {self.engine!r} is not known; there are {', '.join(LEARNERS)}")
+        if self.devices is not None and self.engine != "jax":
+            raise ValueError(f'devices are those of JAX: engine="jax", not {self.engine!r}')
 
 
 class Data:
@@ -108,7 +112,8 @@ class Data:
                 raise ValueError("sample_weight is 0 for every row that is left to train on")
         refuse_one_class(objective, targets)
         self._refuse_targets_beyond(inputs.dtype, targets)
-        self.inputs, self.targets, self.weights = inputs, targets, weights
+        self.inputs, self.targets = _unchanging(inputs), _unchanging(targets)
+        self.weights = None if weights is None else _unchanging(weights)
 
     def _refuse_targets_beyond(self, dtype: Any, targets: Any) -> None:
         import numpy
@@ -143,13 +148,16 @@ def fit(
 ) -> History:
     """See `Module.fit`."""
     objective, schedule = objective_of(settings.loss), schedule_of(settings.schedule)
+    devices = Devices(settings.devices) if settings.engine == "jax" else None
     data = Data(model, objective, X, y, validation, sample_weight, settings.rng)
+    if devices:
+        refuse_uneven(settings.batch_size or len(data.inputs), len(devices))
     optimizer = settings.optimizer
     run = Run(model, optimizer, settings.epochs)
     rule = describe(optimizer, but=("state", "steps"))  # now: callbacks may change the rate
     details = run.details = Details(model, lambda: _description(model, objective, rule, settings, schedule, data))
     stopping = EarlyStopping(settings.early_stopping, details.values) if settings.early_stopping else None
-    details.stopping = stopping
+    details.stopping, details.devices = stopping, devices
     task = Task(
         model,
         objective,
@@ -162,22 +170,28 @@ def fit(
         float(settings.l2),
         int(settings.rng),
         settings.augment,
+        settings.engine,
+        len(devices) if devices else None,
     )
 
     def validate() -> Measures:
-        return _measures_of_validation(model, objective, data, settings.engine)
+        measures = _measures_of_validation(model, objective, data, settings.engine)
+        return devices.agreed(measures) if devices else measures
 
     with _fitted_with(model, objective):
         learner = details.learner = _learner(task, settings, run.history, validate)
         if resume is not None:
             learner.go_on_from(read_run(resume, run))
+        if devices:
+            devices.refuse_others(lambda: {**details.description, "parameters": [v.data for v in details.values]})
 
     def learn(watch: Watch) -> Measures:
         with in_mode(model, training=True):
             return learner.epoch(watch)
 
     rows = task.rows
-    with progress_bar(rows * run.epochs, " samples", settings.progress, done=run.epoch * rows) as show:
+    shown = settings.progress and (not devices or devices.is_first)
+    with progress_bar(rows * run.epochs, " samples", shown, done=run.epoch * rows) as show:
         # Checkpoints come last: what other callbacks change belongs to the run.
         callbacks = sorted(settings.callbacks, key=lambda callback: isinstance(callback, Checkpoint))
         callbacks = [stopping, *callbacks] if stopping else callbacks
@@ -185,6 +199,13 @@ def fit(
     if stopping and run.history.stopped != "interrupted":
         stopping.restore()
     return run.history
+
+
+def _unchanging(array: Any) -> Any:
+    """The array as one that nobody writes to while it is trained on: it may stay on a device."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _shares(weights: Any, dtype: Any) -> Any:

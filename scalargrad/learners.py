@@ -8,7 +8,7 @@ from scalargrad import randomness
 from scalargrad.contexts import observed_by
 from scalargrad.engine import Value, topological_order
 from scalargrad.losses import l2 as sum_of_squares
-from scalargrad.model_programs import flat, one_value, rows_as_tuples, training_program
+from scalargrad.model_programs import Target, flat, one_value, rows_as_tuples, training_program
 from scalargrad.nn.module import Buffer, Module
 from scalargrad.objectives import Objective
 from scalargrad.ops import batch_mean, dot, mean
@@ -20,10 +20,13 @@ from scalargrad.training import Measures, Watch
 class Task(NamedTuple):
     """What a learner is to do.
 
-    inputs      [rows, ...], and what belongs to each row: targets [rows, ...], and weights [rows] or None
+    inputs      [rows, ...], and what belongs to each row: targets [rows, ...], and weights [rows] or None; they are not
+                to be written to
     batch_size  rows of a step; None: all
     seed        of the order of rows in each epoch
     augment     (inputs, seed, epoch) -> the inputs of an epoch, or None
+    engine      of LEARNERS
+    devices     how many of JAX's devices share the rows of a step
     """
 
     model: Module
@@ -37,6 +40,8 @@ class Task(NamedTuple):
     l2: float
     seed: int
     augment: Callable[[Any, int, int], Any] | None = None
+    engine: str = "compiled"
+    devices: int | None = None
 
     def inputs_of(self, epoch: int) -> Any:
         """What the model sees in that epoch, counted over all fits."""
@@ -44,9 +49,7 @@ class Task(NamedTuple):
             return self.inputs
         import numpy
 
-        inputs = self.inputs.view()
-        inputs.flags.writeable = False  # they are the user's, and those of the next epoch
-        changed = numpy.ascontiguousarray(self.augment(inputs, self.seed, epoch), self.inputs.dtype)
+        changed = numpy.ascontiguousarray(self.augment(self.inputs, self.seed, epoch), self.inputs.dtype)
         if changed.shape != self.inputs.shape:
             raise ValueError(f"augment returned the shape {changed.shape} for inputs of {self.inputs.shape}")
         return changed
@@ -85,7 +88,8 @@ class CompiledLearner:
     def __init__(self, task: Task, counters: Counters, epochs: int) -> None:
         self.task = task
         weighted = task.weights is not None
-        self.program, score = training_program(task.model, task.objective, task.l2, weighted, str(task.inputs.dtype))
+        target = Target(str(task.inputs.dtype), task.engine, task.devices)
+        self.program, score = training_program(task.model, task.objective, task.l2, weighted, target)
         self.others = [task.targets, *([task.weights] if weighted else [])]
         self.trainer = self.program.trainer(
             task.optimizer,
@@ -207,7 +211,7 @@ class _Updates:
     def before_gradients(self, order: list) -> None: ...
 
 
-LEARNERS: dict[str, Any] = {"compiled": CompiledLearner, "eager": EagerLearner}
+LEARNERS: dict[str, Any] = {"compiled": CompiledLearner, "jax": CompiledLearner, "eager": EagerLearner}
 
 
 def _numbers(outputs: Any) -> Any:

@@ -1,7 +1,7 @@
 """The compiled functions of a model: made when they are first needed, and kept with it for as long as it lives."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad.compiler import compile
 from scalargrad.contexts import no_grad
@@ -15,10 +15,23 @@ if TYPE_CHECKING:
     from scalargrad.compiler.compiled import Compiled
 
 MOST_PROGRAMS = 8  # of one model
+BACKENDS = {"compiled": "native", "jax": "jax"}  # of the engines that compile; "eager" is the third
+ENGINES = (*BACKENDS, "eager")
+
+
+class Target(NamedTuple):
+    """What programs are compiled for; `devices` are those of JAX that share the rows."""
+
+    dtype: str
+    engine: str = "compiled"
+    devices: int | None = None
+
+    def compile(self, function: Callable) -> "Compiled":
+        return compile(function, dtype=self.dtype, backend=BACKENDS[self.engine], devices=self.devices)
 
 
 def training_program(
-    model: Module, objective: Objective, l2: float, weighted: bool, dtype: str
+    model: Module, objective: Objective, l2: float, weighted: bool, target: Target
 ) -> tuple["Compiled", Buffer]:
     """The loss of a sample (x, y) or, `weighted`, (x, y, weight), and a Buffer to which a step adds its mean score."""
 
@@ -40,33 +53,33 @@ def training_program(
         def by_weight(x: Any, y: Any, weight: Any) -> Any:
             return batch_mean(weight * loss(x, y)) / batch_mean(weight) + penalty()
 
-        return compile(by_weight if weighted else plain, dtype=dtype), score
+        return target.compile(by_weight if weighted else plain), score
 
-    return _kept(model, ("training", objective, l2, weighted, dtype), make)
+    return _kept(model, ("training", objective, l2, weighted, target), make)
 
 
-def outputs_program(model: Module, dtype: str) -> "Compiled":
+def outputs_program(model: Module, target: Target) -> "Compiled":
     """What the model returns for a sample, as the only item of a list: a number alone would be its mean."""
 
     def make() -> "Compiled":
         def outputs(x: Any) -> list:
             return [model(x)]
 
-        return compile(outputs, dtype=dtype)
+        return target.compile(outputs)
 
-    return _kept(model, ("outputs", dtype), make)
+    return _kept(model, ("outputs", target), make)
 
 
-def loss_program(model: Module, objective: Objective, dtype: str) -> "Compiled":
+def loss_program(model: Module, objective: Objective, target: Target) -> "Compiled":
     """The loss of what a model returned for a sample, and the sample's target, (outputs, y)."""
 
     def make() -> "Compiled":
         def losses(outputs: Any, y: Any) -> list:
             return [one_value(objective.loss(outputs, y))]
 
-        return compile(losses, dtype=dtype)
+        return target.compile(losses)
 
-    return _kept(model, ("loss", objective, dtype), make)
+    return _kept(model, ("loss", objective, target), make)
 
 
 def seconds_of_preparation(model: Module) -> dict[str, float]:

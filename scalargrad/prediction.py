@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad.contexts import no_grad
 from scalargrad.model_programs import (
+    ENGINES,
+    Target,
     flat,
     loss_program,
     one_value,
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
 ROWS_AT_ONCE = 2048
-ENGINES = ("compiled", "eager")
 
 
 class Evaluation(NamedTuple):
@@ -93,7 +94,7 @@ def outputs_of(model: Module, inputs: Any, engine: str = "compiled") -> Any:
     with in_mode(model, training=False):
         if check_engine(engine) == "eager":
             return _as_array(_one_by_one(model, inputs))
-        return _in_parts(outputs_program(model, str(inputs.dtype)), inputs)[:, 0]
+        return _in_parts(outputs_program(model, Target(str(inputs.dtype), engine)), inputs)[:, 0]
 
 
 def measured(
@@ -109,8 +110,8 @@ def measured(
         with in_mode(model, training=False):
             found, losses = map(_as_array, zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True))
         return float(losses.mean()), found
-    outputs = outputs_of(model, inputs)
-    losses = _in_parts(loss_program(model, objective, str(inputs.dtype)), outputs, targets)
+    outputs = outputs_of(model, inputs, engine)
+    losses = _in_parts(loss_program(model, objective, Target(str(inputs.dtype), engine)), outputs, targets)
     return float(losses.mean(dtype="float64")), outputs
 
 

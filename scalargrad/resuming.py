@@ -26,12 +26,14 @@ class Details:
 
     describe   says all that the run depends on, by name
     learner    what does the epochs, once they begin
+    devices    that share the work, where JAX does it; the first process writes the files
     """
 
     def __init__(self, model: Module, describe: Callable[[], dict[str, Any]]) -> None:
         self.model, self.describe = model, describe
         self.stopping: EarlyStopping | None = None
         self.learner: Any = None
+        self.devices: Any = None
 
     @cached_property
     def parameters(self) -> list[Value]:
@@ -57,8 +59,9 @@ class Checkpoint:
     every   so many epochs, and after the last one
 
     It runs after all other callbacks of an epoch. To resume, pass the same data and settings, and a model and an
-    optimizer made the same way; only `epochs` may be another number, unless there is a schedule. The files that
-    `scalargrad.load` opens are others: `model.save` writes them.
+    optimizer made the same way; only `epochs` may be another number, unless there is a schedule, and `devices`. Of
+    several processes the first one writes, and all read. The files that `scalargrad.load` opens are others:
+    `model.save` writes them.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
@@ -69,7 +72,11 @@ class Checkpoint:
 
     def __call__(self, run: Run) -> None:
         if run.epoch % self.every == 0 or run.epoch == run.epochs or run.history.stopped:
-            write_run(self.path, run)
+            devices = run.details.devices
+            if not devices or devices.is_first:
+                write_run(self.path, run)
+            if devices:
+                devices.meet("the run is written")
 
 
 def write_run(path: str | os.PathLike[str], run: Run) -> None:

@@ -26,7 +26,7 @@ from scalargrad import (
     where,
 )
 from scalargrad.datasets import load_digits, load_moons
-from scalargrad.model_programs import training_program
+from scalargrad.model_programs import Target, training_program
 from scalargrad.objectives import OBJECTIVES, objective_of
 from scalargrad.schedules import SCHEDULES, Cosine, Schedule, WarmUp
 from scalargrad.training import EarlyStopping, History, Run
@@ -815,7 +815,7 @@ def test_losses_of_one_name_are_told_apart():
         return lambda output, target: (output - target) ** power
 
     model = model_for("mse")
-    programs = {training_program(model, objective_of(factory(power)), 0.0, False, "float64")[0] for power in (2, 4)}
+    programs = {training_program(model, objective_of(factory(power)), 0.0, False, Target("float64"))[0] for power in (2, 4)}
     assert len(programs) == 2
 
 
@@ -862,7 +862,7 @@ BAD = {
     "validation, nan": ({"validation": (NAN, LABELS)}, r"validation X\[12, 1\] is nan"),
     "validation, text": ({"validation": "0.1"}, "validation is"),
     "early_stopping": ({"early_stopping": 0}, "early_stopping is a whole number from 1 on"),
-    "engine": ({"engine": "warp"}, "engine 'warp' is not known; there are compiled, eager"),
+    "engine": ({"engine": "warp"}, "engine 'warp' is not known; there are compiled, jax, eager"),
     "schedule": ({"schedule": "stairs"}, "schedule 'stairs' is not known"),
     "rng": ({"rng": -1}, "rng is a whole number from 0 on; got -1"),
     "weights": ({"sample_weight": [-1.0] * 50}, r"sample_weight\[0\] is -1.0"),

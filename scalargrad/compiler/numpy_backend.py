@@ -154,6 +154,9 @@ class NumpyBackend(Kept):
                 break
         return True
 
+    def prepare(self, *_: Any) -> None:
+        """There is nothing to compile."""
+
     def steps_at_once(self, rows: int) -> int:
         """How many steps to make in one call: here the user can interrupt each."""
         return 100

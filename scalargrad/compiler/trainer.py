@@ -15,6 +15,7 @@ from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
 from scalargrad.compiler.signature import Surroundings, contents, token
+from scalargrad.compiler.version import Backend
 from scalargrad.engine import Value
 from scalargrad.nn.module import Buffer
 from scalargrad.ops import add, mul
@@ -128,9 +129,12 @@ class Trainer:
         return {name: found[0] for name, found in self._epochs(arrays, 1, watch).items()}
 
     def prepare(self, *arrays: Any) -> None:
-        """Trace and compile now what the first step on such arrays would."""
+        """Trace and compile now what an epoch on such arrays would."""
         with self.compiled.lock:
-            self._loop(arrays)
+            loop, flat, rows = self._loop(arrays)
+            batch = min(self.batch_size or rows, rows)
+            for _, size, count in _pieces(rows, batch, loop.backend):
+                loop.backend.prepare(flat, batch < rows, size, count)
 
     def steps_of_an_epoch(self, arrays: Sequence[Any]) -> int:
         rows = next((len(array) for array in arrays if hasattr(array, "__len__")), 0)
@@ -175,12 +179,8 @@ class Trainer:
         """An epoch in pieces of steps of one size. The loss is inf or nan, if a step's was: there it stopped."""
         order = None if batch == rows else shuffled(rows, self.rng, self.epochs)
         names = ("loss", *self.measures)
-        sums, done = [0.0] * len(names), 0
-        while done < rows:
-            size = min(batch, rows - done)
-            count = (rows - done) // size
-            if watch:
-                count = min(count, MOMENTS * loop.backend.steps_at_once(size))
+        sums = [0.0] * len(names)
+        for done, size, count in _pieces(rows, batch, loop.backend if watch else None):
             chosen = None if order is None else order[done : done + count * size]
             found = loop.measured_steps(arrays, chosen, size, count, list(self.measures.values()))
             sums = [total + size * number for total, number in zip(sums, found, strict=True)]
@@ -204,6 +204,22 @@ class Trainer:
         loops.insert(0, loop)  # the last ones used come first
         del loops[MOST_LOOPS:]
         return loop, flat, rows
+
+
+def _pieces(rows: int, batch: int, backend: Backend | None) -> Iterator[tuple[int, int, int]]:
+    """An epoch in pieces of steps of one size: the rows before, those of a step, how many steps.
+
+    backend   says how many steps it makes at once, if somebody looks in between; the pieces are about equal then
+    """
+    done = 0
+    while done < rows:
+        size = min(batch, rows - done)
+        count = (rows - done) // size
+        if backend is not None:
+            pieces = -(-count // (MOMENTS * backend.steps_at_once(size)))
+            count = -(-count // pieces)
+        yield done, size, count
+        done += count * size
 
 
 class _Loop:

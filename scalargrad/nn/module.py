@@ -195,6 +195,7 @@ class Module:
         augment: Callable | None = None,
         sample_weight: Any = None,
         resume: "str | PathLike[str] | None" = None,
+        devices: int | str | None = None,
     ) -> "History":
         """Train this model on the samples X [rows, ...] and the targets y [rows, ...]; returns what was measured.
 
@@ -209,7 +210,8 @@ class Module:
                         parameters are put back
         callbacks       each is called after every epoch with a Run: see `scalargrad.training`
         rng             a seed, for the order of the rows and the choice of those for validation
-        engine          "compiled", or "eager": Values, one sample after another, for models that cannot be compiled
+        engine          "compiled"; "jax", for accelerators and many devices; or "eager": Values, one sample after
+                        another, for models that cannot be compiled
         progress        show a bar on standard error, if that is a terminal
         schedule        "constant", "step", "cosine", "one_cycle", "warm_up", or a Schedule with settings of its own
         augment         changes the samples of an epoch, (X, seed, epoch) -> X: see `scalargrad.augmentation`
@@ -217,6 +219,9 @@ class Module:
                         squared and validation count rows alike
         resume          a file that the callback Checkpoint wrote: go on from there, with the same numbers to the bit as
                         if the run had never stopped
+        devices         of engine "jax": how many of JAX's devices share the rows of a step, or "all"; the curves are
+                        the same. One unless said, or all where several processes have called
+                        `jax.distributed.initialize`: each calls fit with the same arguments, and reads its own share
 
         float32 samples are trained on in float32, others in float64. Ctrl-C ends it: the parameters are those of the
         last finished step. What is compiled is kept with the model: see `retrace` for what may not change unnoticed.
@@ -246,6 +251,7 @@ class Module:
             progress,
             schedule,
             augment,
+            devices,
         )
         return fit(self, X, y, settings, validation, sample_weight, resume)
 

@@ -108,6 +108,9 @@ class NativeBackend:
         else:
             self.uniform[self.native.layout.uniform[rows]] = numbers
 
+    def prepare(self, *_: Any) -> None:
+        """It is compiled, for any number of rows."""
+
     def train(self, arrays: list, order: Any, rows: int, steps: int, advance: int, history: Any) -> bool:
         """Steps of a program with `moves`, on `rows` rows each; False if an operation met a wrong argument."""
         return self.run_batch(arrays, rows, None, order, steps, advance, history)

@@ -4,8 +4,10 @@ One run on some rows is one call, and so are many steps of training: a `lax.scan
 Devices get equal shares of the rows. Where rows are left over, the last one is repeated, and counts nowhere.
 """
 
+from array import array
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from scalargrad.compiler.numpy_backend import Kept, NumpyBackend
@@ -18,6 +20,7 @@ from scalargrad.engine import Value
 # exponential, or 1 / y, leaves the range of floats. On a processor programs are as fast without it.
 AS_WRITTEN = {"xla_disable_hlo_passes": "algsimp"}
 AT_ONCE = 10**11  # operations of one call: nobody can interrupt it, or see how far it is
+MOST_COMPILED = 16  # for numbers of rows and steps that come back
 MOST_BYTES = 2**28  # of the samples that are put on devices for one call
 
 
@@ -32,6 +35,8 @@ class JaxBackend(Kept):
         self.lowered = Lowered(program, dtype)
         self.options = AS_WRITTEN if devices.platform == "cpu" else None
         self.work = sum(instruction.work for instruction in program.instructions)
+        # What training changes: parameters and buffers, and each `leaf` instruction.
+        self.state = [self.leaves, *(slice(leaf.first, leaf.first + leaf.count) for leaf in self.lowered.kept)]
         self.compiled: dict[tuple, Callable] = {}
         self.resident: tuple[list, list] = [], []  # arrays that nobody may change, and where they lie
         self.reference: NumpyBackend | None = None
@@ -73,18 +78,13 @@ class JaxBackend(Kept):
     def _call(
         self, devices: Devices, kind: str, outputs: Callable, shared: tuple, arrays: list, numbers: list, rows: int
     ) -> tuple:
-        padded = _padded(rows, len(devices))
-
         def function(arrays: list, leaves: Any) -> tuple:
             return outputs(self._run(devices, arrays, leaves, (), rows))
 
-        def compiled() -> Any:
-            return devices.shared(function, [[0] * len(arrays), None], shared)
-
-        leaves = self.numpy.array(numbers, self.dtype)
-        positions = self.numpy.minimum(self.numpy.arange(padded), rows - 1)
-        placed = [_place_rows(devices, array, positions) for array in arrays]
-        return self._compiled((kind, rows), compiled, (placed, _place(devices, leaves)))
+        lanes = self._lanes(devices, rows)
+        arguments = [devices.place_rows(array, lanes) for array in arrays], devices.place(self._as_array(numbers))
+        inputs = [[0] * len(arrays), None]
+        return self._compiled((kind, rows), lambda: devices.shared(function, inputs, shared), arguments)(*arguments)
 
     @property
     def _reference(self) -> NumpyBackend:
@@ -104,21 +104,24 @@ class JaxBackend(Kept):
         while done < steps:
             count = min(most, steps - done)
             moved = None if order is None else order[done * advance :]
-            losses, kept, wrong = self._scan(arrays, moved, rows, count, advance)
-            made = int(kept.sum())
+            scan, arguments = self._scan(arrays, moved, rows, count, advance)
+            losses, steps_made, wrong, *state = scan(*arguments)
+            fresh = self.kept.copy()
+            for part, numbers in zip(self.state, state, strict=True):
+                fresh[part] = numbers
+            made = int(steps_made.sum())
             history[done : done + made] = losses[:made]
-            done, self.done = done + made, self.done + made
+            self.kept, self.done, done = fresh, self.done + made, done + made
             if wrong:
                 return False
-            if made < count or not self.numpy.isfinite(losses[made - 1]):
+            if made < count or not self.numpy.isfinite(history[done - 1]):
                 break
         return True
 
     def prepare(self, arrays: list, shuffled: bool, rows: int, steps: int) -> None:
         """Compile now what `train` would."""
         order = self.numpy.zeros(rows * steps, int) if shuffled else None
-        count = min(self._most_steps(arrays, order, rows), steps)
-        self._scan(arrays, order, rows, count, rows if shuffled else 0, only_compile=True)
+        self._scan(arrays, order, rows, min(self._most_steps(arrays, order, rows), steps), rows)
 
     def steps_at_once(self, rows: int) -> int:
         """The same in all processes: they walk in step."""
@@ -129,80 +132,62 @@ class JaxBackend(Kept):
             return 2**31
         return max(1, MOST_BYTES // (rows * sum(array.itemsize * array.shape[1] for array in arrays) + 1))
 
-    def _scan(self, arrays: list, order: Any, rows: int, steps: int, advance: int, only_compile: bool = False) -> Any:
-        """So many steps at once: their losses, which of them were made, and whether an argument was wrong."""
+    def _scan(self, arrays: list, order: Any, rows: int, steps: int, advance: int) -> tuple[Callable, tuple]:
+        """So many steps in one call, compiled, and its arguments: samples for all steps, for each step, and the state.
+
+        It gives the losses, which of the steps were made, whether an argument was wrong, and the new state.
+        """
         numpy, jax, devices, program = self.numpy, self.jax, self.devices, self.program
-        lanes = numpy.minimum(numpy.arange(_padded(rows, len(devices))), rows - 1)
-        positions = None if order is None else order[(advance * numpy.arange(steps))[:, None] + lanes]
-        if positions is None:
-            samples, each = [_place_rows(devices, array, lanes) for array in arrays], None
-        elif len(devices) == 1:
-            samples, each = self._kept_there(arrays), _place(devices, positions.astype("int32"))
+        lanes, alone = self._lanes(devices, rows), len(devices) == 1
+        samples: list[Any] = []  # what all steps see
+        chosen: Any = None  # what each step sees: nothing, the positions of its rows, or its rows
+        if order is None:
+            samples = [devices.place_rows(array, lanes) for array in arrays]
         else:
-            samples, each = [], [_place_rows(devices, array, positions) for array in arrays]
-        state = [_place(devices, self.kept[rows_of]) for rows_of in self._rows_of_state()]
+            positions = order[(advance * numpy.arange(steps))[:, None] + lanes]
+            if alone:
+                samples, chosen = self._on_device(arrays), devices.place(positions.astype("int32"))
+            else:
+                chosen = [devices.place_rows(array, positions) for array in arrays]
 
-        def function(samples: list, each: Any, state: list) -> tuple:
-            def step(carry: tuple, chosen: Any) -> tuple:
-                state, alive, wrong = carry
-                if positions is None:
-                    batch = samples
-                elif len(devices) == 1:
-                    batch = [array[chosen] for array in samples]
-                else:
-                    batch = chosen
-                run = self._run(devices, batch, state[0], state[1:], rows)
-                loss, following = run.rows(program.mean)[0, 0], self._moved(run, state)
-                bad = self._any_wrong(run)
-                made = alive & ~bad
-                state = [jax.numpy.where(made, new, old) for new, old in zip(following, state, strict=True)]
-                return (state, made & jax.numpy.isfinite(loss), wrong | (alive & bad)), (loss, made)
+        def step(samples: list, carry: tuple, chosen: Any) -> tuple:
+            state, going_on, wrong = carry
+            batch = samples if order is None else [array[chosen] for array in samples] if alone else chosen
+            run = self._run(devices, batch, state[0], state[1:], rows)
+            loss, following, bad = run.rows(program.mean)[0, 0], self._moved(run, state), self._any_wrong(run)
+            made = going_on & ~bad
+            state = [jax.numpy.where(made, new, old) for new, old in zip(following, state, strict=True)]
+            return (state, made & jax.numpy.isfinite(loss), wrong | (going_on & bad)), (loss, made)
 
+        def function(samples: list, chosen: Any, state: list) -> tuple:
             start = state, jax.numpy.asarray(True), jax.numpy.asarray(False)
-            (state, _, wrong), (losses, made) = jax.lax.scan(step, start, each, length=steps)
+            (state, _, wrong), (losses, made) = jax.lax.scan(partial(step, samples), start, chosen, length=steps)
             return (losses, made, wrong, *state)
 
-        def compiled() -> Any:
-            inputs = [[0] * len(samples), [1] * len(each) if isinstance(each, list) else None, [None] * len(state)]
-            return devices.shared(function, inputs, (None,) * (3 + len(state)))
-
-        found = self._compiled(
-            ("scan", rows, steps, positions is None, tuple(array.shape for array in samples)),
-            compiled,
-            (samples, each, state),
-            only_compile,
-        )
-        if only_compile:
-            return None
-        losses, made, wrong, *state = found
-        fresh = self.kept.copy()
-        for rows_of, numbers in zip(self._rows_of_state(), state, strict=True):
-            fresh[rows_of] = numbers
-        self.kept = fresh
-        return self.numpy.asarray(losses), self.numpy.asarray(made), bool(wrong)
-
-    def _rows_of_state(self) -> list[slice]:
-        """What training changes: parameters and buffers, and each `leaf` instruction."""
-        return [self.leaves, *(slice(i.first, i.first + i.count) for i in self.lowered.kept)]
+        arguments = samples, chosen, [devices.place(self.kept[part]) for part in self.state]
+        inputs = [[0] * len(samples), [1] * len(arrays) if isinstance(chosen, list) else None, [None] * len(self.state)]
+        key = ("scan", rows, steps, order is None, *(array.shape for array in samples))
+        shared = (None,) * (3 + len(self.state))
+        return self._compiled(key, lambda: devices.shared(function, inputs, shared), arguments), arguments
 
     def _moved(self, run: Run, state: list) -> list:
-        """The numbers of the next step."""
+        """The state after a step."""
         following = list(state)
         for source, target in self.program.moves:
-            place = next(n for n, rows in enumerate(self._rows_of_state()) if rows.start <= target.rows[0] < rows.stop)
-            rows = target.rows - self._rows_of_state()[place].start
-            numbers, span = run.rows(source)[:, 0], Table(UNIFORM, rows).range
-            if len(rows) == len(following[place]) and span == slice(0, len(rows), 1):
+            place = next(n for n, part in enumerate(self.state) if part.start <= target.rows[0] < part.stop)
+            rows, numbers = target.rows - self.state[place].start, run.rows(source)[:, 0]
+            span = Table(UNIFORM, rows).range
+            if span == slice(0, len(following[place]), 1):
                 following[place] = numbers
             else:
                 following[place] = following[place].at[rows if span is None else span].set(numbers)
         return following
 
-    def _kept_there(self, arrays: list) -> list:
+    def _on_device(self, arrays: list) -> list:
         """The arrays on the device. Those that nobody may write to stay there from call to call."""
         known, placed = self.resident
         if len(known) != len(arrays) or not all(_is_same(old, new) for old, new in zip(known, arrays, strict=True)):
-            placed = [_place(self.devices, array) for array in arrays]
+            placed = [self.devices.place(array) for array in arrays]
             lasting = not any(array.flags.writeable for array in arrays)
             self.resident = (list(arrays), placed) if lasting else ([], [])
         return placed
@@ -222,28 +207,21 @@ class JaxBackend(Kept):
             return run.is_wrong
         return self.jax.lax.psum(run.is_wrong.astype("int32"), run.axis) > 0
 
-    def _compiled(self, key: tuple, make: Callable[[], Callable], arguments: tuple, only_compile: bool = False) -> Any:
-        with self.jax.enable_x64(True):
-            if key not in self.compiled:
-                with self.timed():
-                    self.compiled[key] = self.jax.jit(make()).lower(*arguments).compile(self.options)
-            return None if only_compile else self.compiled[key](*arguments)
+    def _compiled(self, key: tuple, make: Callable[[], Callable], arguments: tuple) -> Callable:
+        if key not in self.compiled:
+            with self.timed(), self.jax.enable_x64(True):
+                self.compiled[key] = self.jax.jit(make()).lower(*arguments).compile(self.options)
+            if len(self.compiled) > MOST_COMPILED:
+                self.compiled.pop(next(iter(self.compiled)))
+        return self.compiled[key]
 
+    def _lanes(self, devices: Devices, rows: int) -> Any:
+        """The rows of a batch, and the last one again until all devices have equally many."""
+        padded = -(-rows // len(devices)) * len(devices)
+        return self.numpy.minimum(self.numpy.arange(padded), rows - 1)
 
-def _padded(rows: int, devices: int) -> int:
-    return -(-rows // devices) * devices
-
-
-def _place(devices: Devices, array: Any) -> Any:
-    """All of an array on every device."""
-    return devices.place(array.shape, None, lambda index: array[index])
-
-
-def _place_rows(devices: Devices, array: Any, positions: Any) -> Any:
-    """The rows of an array at these positions, [lanes] or [steps, lanes], each lane on its device."""
-    axis = positions.ndim - 1
-    shape = (*positions.shape, array.shape[1])
-    return devices.place(shape, axis, lambda index: array[positions[index[: axis + 1]]][..., index[axis + 1]])
+    def _as_array(self, numbers: list[float]) -> Any:
+        return self.numpy.frombuffer(array("d", numbers)).astype(self.dtype)  # a TypeError for what is no number
 
 
 def _is_same(old: Any, new: Any) -> bool:

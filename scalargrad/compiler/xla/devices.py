@@ -4,6 +4,7 @@ In a program of several processes, each of which has begun with `jax.distributed
 processes take part, and each process reads the rows of its own devices only.
 """
 
+import zlib
 from collections.abc import Callable
 from functools import cached_property
 from numbers import Integral
@@ -75,10 +76,59 @@ class Devices:
         """Shares along this axis of an array, or, for None, all of it on every device."""
         return self.jax.sharding.NamedSharding(self.mesh, _spec(self.jax, axis))
 
-    def place(self, shape: tuple[int, ...], axis: int | None, read: Callable[[tuple], Any]) -> Any:
-        """An array on the devices. `read` gives the part at some slices; it is asked for what lies here only."""
+    def place(self, array: Any) -> Any:
+        """All of an array on every device."""
+        return self._placed(array.shape, None, lambda index: array[index])
+
+    def place_rows(self, array: Any, positions: Any) -> Any:
+        """Rows of an array, at positions [lanes] or [steps, lanes]: each lane on its device, and only there read."""
+        axis, shape = positions.ndim - 1, (*positions.shape, array.shape[1])
+        return self._placed(shape, axis, lambda index: array[positions[index[:-1]]][..., index[-1]])
+
+    def _placed(self, shape: tuple[int, ...], axis: int | None, read: Callable[[tuple], Any]) -> Any:
         with self.jax.enable_x64(True):  # or float64 would become float32
             return self.jax.make_array_from_callback(shape, self.sharding(axis), read)
+
+    def agreed(self, measures: dict[str, float]) -> dict[str, float]:
+        """Those of the first process: others may have rounded otherwise, and would decide otherwise."""
+        if not self.is_shared:
+            return measures
+        import numpy
+        from jax.experimental import multihost_utils
+
+        with self.jax.enable_x64(True):
+            numbers = multihost_utils.broadcast_one_to_all(numpy.array(list(measures.values()), "float64"))
+        return dict(zip(measures, numbers.tolist(), strict=True))
+
+    def refuse_others(self, describe: Callable[[], dict[str, Any]]) -> None:
+        """A ValueError in every process, if what `describe` says is not the same in all of them."""
+        if not self.is_shared:
+            return
+        import numpy
+        from jax.experimental import multihost_utils
+
+        what = describe()
+        sums = numpy.array([zlib.crc32(str(x).encode()) for x in what.values()], "uint32")
+        everywhere = multihost_utils.process_allgather(sums)
+        for place, name in enumerate(what):
+            different = numpy.flatnonzero(everywhere[:, place] != everywhere[0, place])
+            if len(different):
+                raise ValueError(
+                    f"process {different[0]} has another {name} than process 0: all processes make the same model, "
+                    "with the same seed, and pass the same samples and settings"
+                )
+
+    @property
+    def is_first(self) -> bool:
+        """Is this the process that writes files?"""
+        return self.jax.process_index() == 0
+
+    def meet(self, why: str) -> None:
+        """Wait here for all processes."""
+        if self.is_shared:
+            from jax.experimental import multihost_utils
+
+            multihost_utils.sync_global_devices(why)
 
     def shared(self, function: Callable, inputs: list, outputs: Any) -> Callable:
         """The function run by every device on its shares: `inputs` and `outputs` have the shared axis of each array."""
