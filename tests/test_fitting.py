@@ -815,7 +815,8 @@ def test_losses_of_one_name_are_told_apart():
         return lambda output, target: (output - target) ** power
 
     model = model_for("mse")
-    programs = {training_program(model, objective_of(factory(power)), 0.0, False, Target("float64"))[0] for power in (2, 4)}
+    target = Target("float64")
+    programs = {training_program(model, objective_of(factory(power)), 0.0, False, target)[0] for power in (2, 4)}
     assert len(programs) == 2
 
 

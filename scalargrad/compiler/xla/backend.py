@@ -37,6 +37,7 @@ class JaxBackend(Kept):
         self.work = sum(instruction.work for instruction in program.instructions)
         # What training changes: parameters and buffers, and each `leaf` instruction.
         self.state = [self.leaves, *(slice(leaf.first, leaf.first + leaf.count) for leaf in self.lowered.kept)]
+        self.moves = self._moves() if program.moves else []
         self.compiled: dict[tuple, Callable] = {}
         self.resident: tuple[list, list] = [], []  # arrays that nobody may change, and where they lie
         self.reference: NumpyBackend | None = None
@@ -170,17 +171,23 @@ class JaxBackend(Kept):
         shared = (None,) * (3 + len(self.state))
         return self._compiled(key, lambda: devices.shared(function, inputs, shared), arguments), arguments
 
+    def _moves(self) -> list[tuple[Any, Any]]:
+        """For each part of the state: which of its numbers a step changes, and the rows that they come from."""
+        numpy = self.numpy
+        targets, sources = (numpy.concatenate([move[side].rows for move in self.program.moves]) for side in (1, 0))
+        moves = []
+        for part in self.state:
+            mine = numpy.flatnonzero((targets >= part.start) & (targets < part.stop))
+            mine = mine[numpy.argsort(targets[mine])]
+            moves.append((targets[mine] - part.start, sources[mine]))
+        return moves
+
     def _moved(self, run: Run, state: list) -> list:
         """The state after a step."""
-        following = list(state)
-        for source, target in self.program.moves:
-            place = next(n for n, part in enumerate(self.state) if part.start <= target.rows[0] < part.stop)
-            rows, numbers = target.rows - self.state[place].start, run.rows(source)[:, 0]
-            span = Table(UNIFORM, rows).range
-            if span == slice(0, len(following[place]), 1):
-                following[place] = numbers
-            else:
-                following[place] = following[place].at[rows if span is None else span].set(numbers)
+        following = []
+        for old, (places, sources) in zip(state, self.moves, strict=True):
+            new = run.rows(Table(UNIFORM, sources))[:, 0]
+            following.append(new if len(places) == len(old) else old.at[places].set(new, unique_indices=True))
         return following
 
     def _on_device(self, arrays: list) -> list:

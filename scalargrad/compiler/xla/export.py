@@ -21,10 +21,7 @@ def exported(
     jax = jax_or_error()
     import numpy
 
-    if str(jax.dtypes.canonicalize_dtype(dtype)) != dtype:
-        raise ValueError(
-            f'{dtype} takes jax.config.update("jax_enable_x64", True) at the start; or compile with dtype="float32"'
-        )
+    _refuse_narrow(jax, dtype)
     lowered = Lowered(program, dtype, differentiable=True)
     place = {value: n for n, value in enumerate(order)}
     read = numpy.array([place[value] for value in program.parameters], int)
@@ -33,14 +30,17 @@ def exported(
     widths = program.inputs[: len(program.inputs) - counts_rows]
 
     def function(parameters: Any, buffers: Any, *arrays: Any) -> tuple:
+        _refuse_narrow(jax, dtype)  # it may have been switched off since
         numpy = jax.numpy
-        inputs = [numpy.asarray(array, dtype) for array in arrays]
-        _check(inputs, widths, numpy.shape(parameters), len(order))
+        parameters, buffers, *inputs = [numpy.asarray(array, dtype) for array in (parameters, buffers, *arrays)]
+        _check_numbers("parameters", parameters, len(order))
+        _check_numbers("buffers", buffers, len(program.buffers))
+        _check_inputs(inputs, widths)
         rows = len(inputs[0])
         inputs = [array.reshape(rows, -1) for array in inputs]
         if counts_rows:
             inputs.append(numpy.arange(rows, dtype=dtype)[:, None])
-        leaves = numpy.concatenate([numpy.asarray(parameters, dtype)[read], numpy.asarray(buffers, dtype)])
+        leaves = numpy.concatenate([parameters[read], buffers])
         run = lowered.run(inputs, leaves)
         gradient = numpy.append(run.rows(program.gradient)[:, 0], numpy.zeros((), dtype))[written]
         following = [
@@ -55,9 +55,19 @@ def exported(
     return function, parameters, jax.numpy.array([buffer.data for buffer in program.buffers], dtype)
 
 
-def _check(arrays: list, widths: list[int], parameters: tuple, count: int) -> None:
-    if parameters != (count,):
-        raise ValueError(f"the parameters are one array of {count} numbers, and this has the shape {parameters}")
+def _refuse_narrow(jax: Any, dtype: str) -> None:
+    if str(jax.dtypes.canonicalize_dtype(dtype)) != dtype:
+        raise ValueError(
+            f'{dtype} takes jax.config.update("jax_enable_x64", True) at the start; or compile with dtype="float32"'
+        )
+
+
+def _check_numbers(name: str, numbers: Any, count: int) -> None:
+    if numbers.shape != (count,):
+        raise ValueError(f"the {name} are one array of {count} numbers, and this has the shape {numbers.shape}")
+
+
+def _check_inputs(arrays: list, widths: list[int]) -> None:
     if len(arrays) != len(widths):
         raise TypeError(f"the program takes {len(widths)} arrays, got {len(arrays)}")
     for array, width in zip(arrays, widths, strict=True):
@@ -67,3 +77,5 @@ def _check(arrays: list, widths: list[int], parameters: tuple, count: int) -> No
             )
         if len(array) != len(arrays[0]):
             raise ValueError(f"the arrays have {len(arrays[0])} and {len(array)} rows: one for each sample")
+    if not len(arrays[0]):
+        raise ValueError("the arrays have no rows: a mean over no samples is not defined")

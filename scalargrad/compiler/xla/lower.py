@@ -230,7 +230,9 @@ class Run:
         self.lanes = arrays[0].shape[0]
         share = numpy.full((1, 1), 1.0 / (self.lanes if rows is None else rows), lowered.dtype)
         self.arrays: dict[str, dict[int, Any]] = {LANE: {}, UNIFORM: {1: leaves[:, None], 2: share}}
-        self.arrays[LANE].update((n, array.T) for n, array in enumerate(arrays))
+        # Behind a barrier samples are turned once. Else each of a convolution's slices would turn them for itself.
+        turn = lowered.jax.lax.optimization_barrier
+        self.arrays[LANE].update((n, turn(array.T)) for n, array in enumerate(arrays))
         self.arrays[UNIFORM].update(lowered.constants)
         for instruction, numbers in zip(lowered.kept, kept, strict=True):
             self.arrays[UNIFORM][lowered.owner(UNIFORM, instruction.first)] = numbers[:, None]
