@@ -16,6 +16,7 @@ from scalargrad.compiler.signature import token
 from scalargrad.compiler.trace import refuse_inside_a_trace
 from scalargrad.compiler.trainer import Trainer
 from scalargrad.compiler.version import BACKENDS, Backend, Builder, Version
+from scalargrad.compiler.xla.backend import JaxBackend
 from scalargrad.compiler.xla.export import exported
 from scalargrad.contexts import with_grad
 from scalargrad.engine import Value, gradients
@@ -227,6 +228,8 @@ class Compiled:
             arrays = [numpy.zeros((self.rows, count), self.dtype) for count in version.program.inputs]
             with self.lock:
                 return report(backend, arrays, self.rows)
+        if isinstance(backend, JaxBackend):
+            return f"jax: all {len(version.program.instructions)} instructions, on {backend.devices}"
         reason = f": there is no native code, {self.builder.fallback}" if self.builder.fallback else ""
         return f"numpy: all {len(version.program.instructions)} instructions run in NumPy{reason}"
 

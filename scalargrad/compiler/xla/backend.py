@@ -19,7 +19,7 @@ from scalargrad.engine import Value
 # XLA's simplifier writes log(exp(x)) as x, and x / y as x * (1 / y) for one y of many x: of another value where the
 # exponential, or 1 / y, leaves the range of floats. On a processor programs are as fast without it.
 AS_WRITTEN = {"xla_disable_hlo_passes": "algsimp"}
-AT_ONCE = 10**11  # operations of one call: nobody can interrupt it, or see how far it is
+AT_ONCE = 10**10  # operations between two looks at an epoch: nobody can interrupt a call, or see how far it is
 MOST_COMPILED = 16  # for numbers of rows and steps that come back
 MOST_BYTES = 2**28  # of the samples that are put on devices for one call
 

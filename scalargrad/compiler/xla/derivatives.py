@@ -62,9 +62,16 @@ def with_partials(jax: Any, code: dict[str, Callable]) -> dict[str, Callable]:
         return function
 
     for name, compute in code.items():
-        if name not in PLAIN and OPERATIONS[name].partials is not None:
+        if OPERATIONS[name].partials is None:
+            functions[name] = _flat(jax, compute)
+        elif name not in PLAIN:
             functions[name] = differentiable(OPERATIONS[name], compute)
     return functions
+
+
+def _flat(jax: Any, compute: Callable) -> Callable:
+    """Without a slope, also at nan, which `step` hands on."""
+    return lambda *arrays: jax.lax.stop_gradient(compute(*arrays))
 
 
 def _columns(array: Any, kind: type) -> tuple:

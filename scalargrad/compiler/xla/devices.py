@@ -36,15 +36,18 @@ class Devices:
         if isinstance(asked, bool) or not isinstance(asked, Integral) or asked < 1:
             raise ValueError(f'devices is a whole number from 1 on, or "all"; got {asked!r}')
         if asked > len(there):
-            kind = there[0].platform
-            hint = " (XLA_FLAGS=--xla_force_host_platform_device_count=8 makes 8 of a processor)" * (kind == "cpu")
-            raise ValueError(f"there {_are(len(there), kind)}, and {asked} devices were asked for{hint}")
+            hint = "; XLA_FLAGS=--xla_force_host_platform_device_count=8 makes 8 devices of a processor"
+            hint = hint if there[0].platform == "cpu" else ""
+            raise ValueError(f"{asked} devices were asked for, and JAX has {_count(there)}{hint}")
         if jax.process_count() > 1 and asked != len(there):
             raise ValueError(
                 f'{jax.process_count()} processes with {len(there)} devices share the work: devices="all" or '
                 f"{len(there)}, not {asked}"
             )
         self.devices: list[Any] = there[:asked]
+
+    def __repr__(self) -> str:
+        return _count(self.devices)
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -150,8 +153,8 @@ def refuse_uneven(batch: int, devices: int) -> None:
         raise ValueError(f"a batch of {batch} rows does not divide by {devices} devices: {choice} does")
 
 
-def _are(count: int, kind: str) -> str:
-    return f"is 1 device ({kind})" if count == 1 else f"are {count} devices ({kind})"
+def _count(devices: list) -> str:
+    return f"{len(devices)} device{'s' * (len(devices) > 1)} ({devices[0].platform})"
 
 
 def _spec(jax: Any, axis: int | None) -> Any:
