@@ -2,9 +2,14 @@
 Only data that is not there, MNIST, may be missing: set SCALARGRAD_DATA to its folder.
 
 Where SCALARGRAD_GUARD_PAGES is set, native code runs in memory between pages that nobody may touch: see guard.py.
+
+A run with SCALARGRAD_NOTE_PASSED writes into that file which tests passed. A run with SCALARGRAD_LEAVE_OUT leaves out
+those in that file: what was skipped, or was not chosen, or is new, runs.
 """
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +19,19 @@ if os.environ.get("SCALARGRAD_GUARD_PAGES"):
     from tests.guard import install
 
     install(os.environ["SCALARGRAD_GUARD_PAGES"])
+
+
+def pytest_terminal_summary(terminalreporter):
+    if file := os.environ.get("SCALARGRAD_NOTE_PASSED"):
+        passed = [report.nodeid for report in terminalreporter.getreports("passed")]
+        Path(file).write_text(json.dumps(passed, indent=0), encoding="utf-8")
+
+
+def pytest_collection_modifyitems(config, items):
+    if file := os.environ.get("SCALARGRAD_LEAVE_OUT"):
+        passed = {*json.loads(Path(file).read_text(encoding="utf-8"))}
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in passed])
+        items[:] = [item for item in items if item.nodeid not in passed]
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -102,11 +102,11 @@ def test_the_operation_takes_values_and_has_no_slope():
 
 @pytest.mark.parametrize("counter", [0.5, 2.0**63, -1e19, math.inf, math.nan])
 @pytest.mark.parametrize("place", [0, 1])
-def test_counters_are_whole_numbers(counter, place):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_counters_are_whole_numbers(backend, counter, place):
     counters = [counter, 3.0] if place == 0 else [3.0, counter]
     message = re.escape(f"random counts in whole numbers below 2**63, got {counter}")
     with pytest.raises(ValueError, match=message):
         random(*counters)
-    for backend in BACKENDS:
-        with pytest.raises(ValueError, match=r"random counts in|random: |random\(\)"):
-            compile(lambda x: random(*(x if n is counter else n for n in counters)), backend=backend)([counter])
+    with pytest.raises(ValueError, match=r"random counts in|random: |random\(\)"):
+        compile(lambda x: random(*(x if n is counter else n for n in counters)), backend=backend)([counter])
