@@ -86,11 +86,15 @@ class CompiledLearner:
     """The trainer of a compiled program, in the type of the inputs."""
 
     def __init__(self, task: Task, counters: Counters, epochs: int) -> None:
+        import numpy
+
         self.task = task
         weighted = task.weights is not None
         target = Target(str(task.inputs.dtype), task.engine, task.devices)
         self.program, score = training_program(task.model, task.objective, task.l2, weighted, target)
-        self.others = [task.targets, *([task.weights] if weighted else [])]
+        # In the type of the program: what does not change stays on a device from epoch to epoch.
+        others = [task.targets, *([task.weights] if weighted else [])]
+        self.others = [numpy.ascontiguousarray(array, target.dtype) for array in others]
         self.trainer = self.program.trainer(
             task.optimizer,
             task.batch_size,

@@ -168,8 +168,8 @@ sigmoid    = Op("sigmoid",    "x", ieee.sigmoid, lambda y, x: (_squared(0.5 * se
 relu       = Op("relu",       "x", ieee.relu,    lambda y, x: (step(y),))
 leaky_relu = Op("leaky_relu", "x slope", lambda x, slope: where(less(0.0, x), x, slope * x), lambda y, x, slope: (
     where(less(0.0, x), 1.0, slope), where(less(0.0, x), 0.0, x)), default=0.01, composite=True)
-softplus   = Op("softplus",   "x", lambda x: maximum(x, 0.0) + log1p(exp(-abs(x))), lambda y, x: (sigmoid(x),),
-                composite=True)
+softplus   = Op("softplus",   "x", lambda x: where(less(0.0, x), x, 0.0) + log1p(exp(where(less(0.0, x), -x, x))),
+                lambda y, x: (sigmoid(x),), composite=True)
 erf        = Op("erf",        "x", math.erf,     lambda y, x: (2.0 / math.sqrt(math.pi) * exp(-x * x),))
 erfc       = Op("erfc",       "x", math.erfc,    lambda y, x: (-2.0 / math.sqrt(math.pi) * exp(-x * x),))
 gelu       = Op("gelu",       "x", lambda x: 0.5 * x * erfc(-x * math.sqrt(0.5)), lambda y, x: (

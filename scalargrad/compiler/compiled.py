@@ -90,6 +90,7 @@ class Compiled:
         self.versions: dict[Any, list[Version]] = {}  # for each shape of arguments; the last ones used come last
         self.loops: list = []  # of trainers: programs with an optimizer inside; the last ones used come first
         self.last: Version | None = None
+        self.exported: Version | None = None  # by to_jax
         self.rows = 1  # of the last call
         self.steps = Buffer(0.0, "step")  # of training: how often backward() has run
         self.lock = threading.RLock()  # a program's memory serves one call at a time
@@ -188,8 +189,10 @@ class Compiled:
 
         take() of an index that does not exist makes the loss nan: there is nobody who could raise an error.
         """
-        version = self._prepared(arrays)[0] if arrays else self._last()
-        program = version.backward
+        refuse_inside_a_trace()
+        with self.lock:
+            version = self._prepared(arrays)[0] if arrays else self._last()
+            self.exported, program = version, version.backward
         function, parameters, state = exported(
             program, self.dtype, version.parameters_of_modules(), version.trace.row is not None, self.steps
         )
@@ -207,7 +210,9 @@ class Compiled:
         """Set the buffers from the flat array that a function of `to_jax(buffers=True)` returned."""
         import numpy
 
-        own, numbers = self._last().backward.buffers, numpy.asarray(buffers, "float64")
+        if self.exported is None:
+            raise RuntimeError("to_jax(buffers=True) comes first: its buffers are these")
+        own, numbers = self.exported.backward.buffers, numpy.asarray(buffers, "float64")
         if numbers.shape != (len(own),):
             raise ValueError(f"the program has {len(own)} buffers, and the array has the shape {numbers.shape}")
         for buffer, number in zip(own, numbers.tolist(), strict=True):
@@ -296,9 +301,9 @@ class Compiled:
         """A backend for a program of this function, with memory of its own."""
         return self.builder.build(program)
 
-    def refuse(self, program: Program, arrays: list) -> None:
+    def refuse(self, program: Program, arrays: list, numbers: list[float]) -> None:
         """Say which argument of an operation is wrong in these arrays: NumPy runs the program and finds out."""
-        NumpyBackend(program, self.dtype).slopes(arrays, _numbers(program), len(arrays[0]))
+        NumpyBackend(program, self.dtype).slopes(arrays, numbers, len(arrays[0]))
         raise ValueError("an operation met a number that it cannot take")
 
 
@@ -332,6 +337,8 @@ def _as_array(argument: Any, place: int, dtype: str) -> Any:
         array = numpy.asarray(argument)
     except ValueError as error:
         raise ValueError(f"argument {place} is ragged: its rows differ in length") from error
+    except TypeError as error:  # JAX's, for a number that it traces
+        raise TypeError(f"argument {place} has no numbers to read; in code that JAX traces, use to_jax()") from error
     if array.dtype == object or array.dtype.kind not in "biuf":
         remedy = "; of Values and traced numbers, pass the numbers" if array.dtype == object else ""
         raise TypeError(f"argument {place} holds {array.dtype} and not numbers{remedy}")

@@ -133,8 +133,8 @@ class Trainer:
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
             batch = min(self.batch_size or rows, rows)
-            for _, size, count in _pieces(rows, batch, loop.backend):
-                loop.backend.prepare(flat, batch < rows, size, count)
+            sizes = {(size, count) for _, size, count in _pieces(rows, batch, loop.backend)}
+            loop.backend.prepare(flat, batch < rows, sorted(sizes, reverse=True))
 
     def steps_of_an_epoch(self, arrays: Sequence[Any]) -> int:
         rows = next((len(array) for array in arrays if hasattr(array, "__len__")), 0)
@@ -306,7 +306,7 @@ class _Loop:
         history = self.history if count == 1 else numpy.zeros(count, self.compiled.dtype)
         before = self.backend.done
         if not self.backend.train(arrays, order, rows, count, advance, history):
-            self.compiled.refuse(self.program, arrays)
+            self.compiled.refuse(self.program, arrays, self.backend.read(self.backend.leaves).tolist())
         return history[: self.backend.done - before].tolist()
 
 

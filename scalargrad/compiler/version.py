@@ -86,10 +86,11 @@ class Version:
 
     def parameters_of_modules(self) -> list[Value]:
         """All parameters of the modules that the program reads, in their order, and then the Values of no module."""
-        read, found = set(self.backward.parameters), {}
-        for module in self.surroundings.modules:
-            own = module.parameters()
-            if not read.isdisjoint(own):
+        modules, read = self.surroundings.modules, set(self.backward.parameters)
+        parts = {part for module in modules for part in module.modules() if part is not module}
+        found: dict[Value, None] = {}
+        for module in modules:
+            if module not in parts and not read.isdisjoint(own := module.parameters()):
                 found.update(dict.fromkeys(own))
         return list(found | dict.fromkeys(self.backward.parameters))
 

@@ -168,10 +168,14 @@ class Module:
         """
         import numpy
 
-        own, flat = self.parameters(), numpy.asarray(numbers, dtype=float)
+        own, flat = self.parameters(), numpy.asarray(numbers)
+        if flat.dtype.kind not in "biuf":
+            raise TypeError(f"the parameters are real numbers, and the array holds {flat.dtype}")
         if flat.shape != (len(own),):
-            raise ValueError(f"this {type(self).__name__} has {len(own)} parameters, and the array is {flat.shape}")
-        for parameter, number in zip(own, flat.tolist(), strict=True):
+            raise ValueError(
+                f"this {type(self).__name__} has {len(own)} parameters, and the array has the shape {flat.shape}"
+            )
+        for parameter, number in zip(own, flat.astype(float).tolist(), strict=True):
             parameter.data = number
 
     # Training on arrays, and what comes of it.

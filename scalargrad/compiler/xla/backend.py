@@ -39,7 +39,7 @@ class JaxBackend(Kept):
         self.state = [self.leaves, *(slice(leaf.first, leaf.first + leaf.count) for leaf in self.lowered.kept)]
         self.moves = self._moves() if program.moves else []
         self.compiled: dict[tuple, Callable] = {}
-        self.resident: tuple[list, list] = [], []  # arrays that nobody may change, and where they lie
+        self.lasting: list[tuple[Any, Any]] = []  # arrays that do not change, and where they lie
         self.reference: NumpyBackend | None = None
 
     # What a compiled function asks for.
@@ -119,19 +119,26 @@ class JaxBackend(Kept):
                 break
         return True
 
-    def prepare(self, arrays: list, shuffled: bool, rows: int, steps: int) -> None:
-        """Compile now what `train` would."""
-        order = self.numpy.zeros(rows * steps, int) if shuffled else None
-        self._scan(arrays, order, rows, min(self._most_steps(arrays, order, rows), steps), rows)
+    def prepare(self, arrays: list, shuffled: bool, sizes: list[tuple[int, int]]) -> None:
+        """Compile now what `train` would for so many rows and steps. Until the next call these arrays do not change."""
+        if len(self.devices) == 1:
+            self.lasting = [(array, self.devices.place(array)) for array in arrays]
+        for rows, steps in sizes:
+            order = self.numpy.zeros(rows * steps, int) if shuffled else None
+            self._scan(arrays, order, rows, min(self._most_steps(arrays, order, rows), steps), rows)
 
     def steps_at_once(self, rows: int) -> int:
         """The same in all processes: they walk in step."""
         return max(1, AT_ONCE // (self.work * rows + 1))
 
     def _most_steps(self, arrays: list, order: Any, rows: int) -> int:
-        if order is None or len(self.devices) == 1:
+        """Those of an epoch, if nothing speaks against it: another number of epochs is compiled already."""
+        if order is None:
             return 2**31
-        return max(1, MOST_BYTES // (rows * sum(array.itemsize * array.shape[1] for array in arrays) + 1))
+        most = len(arrays[0]) // rows
+        if len(self.devices) > 1:
+            most = min(most, MOST_BYTES // (rows * sum(array.itemsize * array.shape[1] for array in arrays) + 1))
+        return max(1, most)
 
     def _scan(self, arrays: list, order: Any, rows: int, steps: int, advance: int) -> tuple[Callable, tuple]:
         """So many steps in one call, compiled, and its arguments: samples for all steps, for each step, and the state.
@@ -147,7 +154,7 @@ class JaxBackend(Kept):
         else:
             positions = order[(advance * numpy.arange(steps))[:, None] + lanes]
             if alone:
-                samples, chosen = self._on_device(arrays), devices.place(positions.astype("int32"))
+                samples, chosen = list(map(self._on_device, arrays)), devices.place(positions.astype("int32"))
             else:
                 chosen = [devices.place_rows(array, positions) for array in arrays]
 
@@ -190,14 +197,10 @@ class JaxBackend(Kept):
             following.append(new if len(places) == len(old) else old.at[places].set(new, unique_indices=True))
         return following
 
-    def _on_device(self, arrays: list) -> list:
-        """The arrays on the device. Those that nobody may write to stay there from call to call."""
-        known, placed = self.resident
-        if len(known) != len(arrays) or not all(_is_same(old, new) for old, new in zip(known, arrays, strict=True)):
-            placed = [self.devices.place(array) for array in arrays]
-            lasting = not any(array.flags.writeable for array in arrays)
-            self.resident = (list(arrays), placed) if lasting else ([], [])
-        return placed
+    def _on_device(self, array: Any) -> Any:
+        """The array on the device."""
+        placed = next((placed for known, placed in self.lasting if _is_same(known, array)), None)
+        return self.devices.place(array) if placed is None else placed
 
     # A call.
 
@@ -212,7 +215,7 @@ class JaxBackend(Kept):
     def _any_wrong(self, run: Run) -> Any:
         if run.axis is None or not run.wrong:
             return run.is_wrong
-        return self.jax.lax.psum(run.is_wrong.astype("int32"), run.axis) > 0
+        return self.jax.lax.psum(run.is_wrong.astype(self.dtype), run.axis) > 0
 
     def _compiled(self, key: tuple, make: Callable[[], Callable], arguments: tuple) -> Callable:
         if key not in self.compiled:

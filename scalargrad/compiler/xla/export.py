@@ -29,7 +29,7 @@ def exported(
     written[read] = numpy.arange(len(read))
     widths = program.inputs[: len(program.inputs) - counts_rows]
 
-    def function(parameters: Any, buffers: Any, *arrays: Any) -> tuple:
+    def compute(parameters: Any, buffers: Any, *arrays: Any) -> tuple:
         _refuse_narrow(jax, dtype)  # it may have been switched off since
         numpy = jax.numpy
         parameters, buffers, *inputs = [numpy.asarray(array, dtype) for array in (parameters, buffers, *arrays)]
@@ -52,7 +52,38 @@ def exported(
         return run.rows(program.mean)[0, 0], gradient, numpy.array(following, dtype)
 
     parameters = jax.numpy.array([value.data for value in order], dtype)
-    return function, parameters, jax.numpy.array([buffer.data for buffer in program.buffers], dtype)
+    return (
+        _with_own_gradient(jax, compute),
+        parameters,
+        jax.numpy.array([buffer.data for buffer in program.buffers], dtype),
+    )
+
+
+def _with_own_gradient(jax: Any, compute: Callable) -> Callable:
+    """The function, whose loss has the gradient that it returns, should JAX be asked for it.
+
+    JAX itself would multiply by 0 what the program leaves out: rows that no gradient reaches, which may be infinite.
+    """
+    function = jax.custom_jvp(compute)
+
+    def derivative(arguments: tuple, changes: tuple) -> tuple:
+        moving = [n for n, x in enumerate(changes) if not isinstance(x, jax.custom_derivatives.SymbolicZero)]
+
+        def change(places: list[int]) -> tuple:
+            def moved(*some: Any) -> tuple:
+                return compute(*(some[places.index(n)] if n in places else x for n, x in enumerate(arguments)))
+
+            return jax.jvp(moved, [arguments[n] for n in places], [changes[n] for n in places])
+
+        results, (slope, *others) = change(moving)
+        if 0 in moving:  # the parameters
+            slope = results[1] @ changes[0]
+            if len(moving) > 1:
+                slope += change(moving[1:])[1][0]
+        return results, (slope, *others)
+
+    function.defjvp(derivative, symbolic_zeros=True)
+    return function
 
 
 def _refuse_narrow(jax: Any, dtype: str) -> None:

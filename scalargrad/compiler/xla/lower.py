@@ -4,7 +4,7 @@ Each instruction's result is an array [rows, lanes], or [rows, 1] where all lane
 such arrays by slices where it is a pattern, and by a gather where it is none.
 
 On several devices each has some of the lanes, and calls the same function with these. Only sums over lanes need the
-others: what the devices found is added up when somebody reads it, all the sums that wait at once.
+others: what the devices found is added up.
 """
 
 from collections.abc import Callable, Sequence
@@ -81,12 +81,11 @@ class Lowered:
         across = instruction.name in ("outer", "lane_sum")
 
         def step(run: "Run") -> None:
-            result = compute(run)
-            lanes = run.lanes if instruction.bank == LANE else 1
-            result = self.jax.numpy.broadcast_to(result.astype(self.dtype), (count, lanes))
-            run.arrays[instruction.bank][where] = result
+            result = compute(run).astype(self.dtype)
             if across and run.axis is not None:
-                run.waiting.append(where)
+                result = self.jax.lax.psum(result, run.axis)  # XLA sends several of them together
+            lanes = run.lanes if instruction.bank == LANE else 1
+            run.arrays[instruction.bank][where] = self.jax.numpy.broadcast_to(result, (count, lanes))
 
         return step
 
@@ -95,36 +94,43 @@ class Lowered:
         if name == "contract":
             return self._contraction(*args)
         if name == "outer":
-            above, inputs = self.reader(args[0]), self.reader(args[1])
-            return lambda run: self._product(
-                "rcl,ckl->rk", run.selected(above(run)), run.selected(inputs(run))
-            ).reshape(-1, 1)
+            return self._outer(*args)
         if name == "lane_sum":
             terms = self.reader(args[0])
             return lambda run: run.selected(terms(run)).sum((1, 2))[:, None]
         if name == "broadcast":
-            return self.reader(args[0])
+            return self.operand(args[0])
         assert instruction.op is not None
         operation = instruction.op.name
         if operation == "random":
             return self._random(args[0])
         if operation == "sum" and (columns := self._columns(args[0])) is not None:
             return lambda run: sum((column(run) for column in columns[1:]), start=columns[0](run))
-        readers, function = [self.reader(table) for table in args], self.primitives[operation]
+        readers, function = [self.operand(table) for table in args], self.primitives[operation]
         if operation == "take":
             return lambda run: self._take(run, *(read(run) for read in readers))
         return lambda run: function(*(read(run) for read in readers))
 
     def _contraction(self, weights: Table, inputs: Table) -> Reader:
+        first, second = ("l" if table.bank == LANE else "" for table in (weights, inputs))
+        r, weights = _without_axis("r", weights)
+        c, inputs = _without_axis("c", inputs)
         left, right = self.reader(weights), self.reader(inputs)
-        letters = ["l" if table.bank == LANE else "" for table in (weights, inputs)]
-        formula = f"rk{letters[0]},ck{letters[1]}->rc{max(letters)}"
+        formula = f"{r}k{first},{c}k{second}->{r}{c}{first or second}"
 
         def compute(run: "Run") -> Any:
-            arrays = [a if letter else a[..., 0] for a, letter in zip((left(run), right(run)), letters, strict=True)]
-            return self._product(formula, *arrays).reshape(len(weights.rows) * len(inputs.rows), -1)
+            weights, inputs = left(run), right(run)
+            result = self._product(formula, weights if first else weights[..., 0], inputs if second else inputs[..., 0])
+            return result.reshape(-1, run.lanes if first or second else 1)
 
         return compute
+
+    def _outer(self, above: Table, inputs: Table) -> Reader:
+        c, rows = _without_axis("c", Table(above.bank, above.rows.T))
+        _, columns = _without_axis("c", inputs)
+        left, right = self.reader(rows), self.reader(columns)
+        formula = f"{c}rl,{c}kl->rk"
+        return lambda run: self._product(formula, run.selected(left(run)), run.selected(right(run))).reshape(-1, 1)
 
     def _product(self, formula: str, left: Any, right: Any) -> Any:
         """In full precision on accelerators, too, which would else round float32 to fewer bits."""
@@ -136,7 +142,7 @@ class Lowered:
 
     def _random(self, table: Table) -> Reader:
         known, numbers = (of_rows[table.rows][..., None] for of_rows in self.known[table.bank])
-        columns = [self.reader(Table(table.bank, column)) for column in table.rows.T]
+        columns = [self.operand(Table(table.bank, column)) for column in table.rows.T]
 
         def compute(run: "Run") -> Any:
             counters = [(column(run), known[:, place], numbers[:, place]) for place, column in enumerate(columns)]
@@ -149,14 +155,17 @@ class Lowered:
     # Tables.
 
     def reader(self, table: Table) -> Reader:
-        """A function that gives the rows of a table, [shape of the table, lanes]; of a column of one row, that row."""
-        rows = table.rows
-        key = table.bank, rows.shape, rows.tobytes()
+        """A function that gives the rows of a table, [shape of the table, lanes]."""
+        key = table.bank, table.rows.shape, table.rows.tobytes()
         if key not in self.readers:
-            if rows.ndim == 1 and rows.size and (rows == rows[0]).all():
-                rows = rows[:1]
-            self.readers[key] = _remembered(self._reader(table.bank, rows), key)
+            self.readers[key] = _remembered(self._reader(table.bank, table.rows), key)
         return self.readers[key]
+
+    def operand(self, table: Table) -> Reader:
+        """The same for an operand of an elementwise operation: of a column that repeats one row, that row."""
+        rows = table.rows
+        repeats = rows.ndim == 1 and rows.size and (rows == rows[0]).all()
+        return self.reader(Table(table.bank, rows[:1]) if repeats else table)
 
     def _reader(self, bank: str, rows: Any) -> Reader:
         numpy = self.numpy
@@ -171,14 +180,12 @@ class Lowered:
         first = owners.flat[0]
         if (owners == first).all():
             return self._from_one(bank, int(first), rows - self.starts[bank][first])
-        if rows.ndim == 2 and (owners == owners[0]).all():  # each column is an array's
-            parts = [self._reader(bank, column) for column in rows.T]
-            return lambda run: self.jax.numpy.stack([part(run) for part in parts], axis=1)
-        of_line = owners if rows.ndim == 1 else numpy.where((owners == owners[:, :1]).all(axis=1), owners[:, 0], -1)
-        cuts = numpy.flatnonzero(numpy.diff(of_line)) + 1
-        if len(cuts) < MOST_PIECES and (of_line >= 0).all():
-            parts = [self._reader(bank, part) for part in numpy.split(rows, cuts)]
-            return lambda run: self.jax.numpy.concatenate([part(run) for part in parts])
+        for axis in range(rows.ndim):
+            changes = numpy.diff(owners, axis=axis) != 0
+            cuts = numpy.flatnonzero(changes if rows.ndim == 1 else changes.any(axis=1 - axis))
+            if 0 < len(cuts) < MOST_PIECES:
+                parts = [self._reader(bank, part) for part in numpy.split(rows, cuts + 1, axis)]
+                return lambda run: self.jax.numpy.concatenate([part(run) for part in parts], axis)
         return self._from_several(bank, owners, rows)
 
     def _from_one(self, bank: str, owner: int, rows: Any) -> Reader:
@@ -206,9 +213,10 @@ class Lowered:
     def _columns(self, table: Table) -> list[Reader] | None:
         """Readers of the columns of a table, if each is an array's own: then nothing needs to be put together."""
         owners = self.owner(table.bank, table.rows)
-        if not (owners == owners[0]).all() or (owners[0] == owners[0, 0]).all():
+        many = 1 < owners.shape[1] <= MOST_PIECES and len(owners) and len(set(owners[0].tolist())) > 1
+        if not many or not (owners == owners[0]).all():
             return None
-        return [self.reader(Table(table.bank, column)) for column in table.rows.T]
+        return [self.operand(Table(table.bank, column)) for column in table.rows.T]
 
     def owner(self, bank: str, rows: Any) -> Any:
         """Which arrays have the rows."""
@@ -218,8 +226,7 @@ class Lowered:
 class Run:
     """What the instructions have computed so far.
 
-    wrong     [rows, lanes] each: where take() and random() were asked for what is not there
-    waiting   sums over the lanes of this device alone
+    wrong   [rows, lanes] each: where take() and random() were asked for what is not there
     """
 
     def __init__(
@@ -237,22 +244,15 @@ class Run:
         for instruction, numbers in zip(lowered.kept, kept, strict=True):
             self.arrays[UNIFORM][lowered.owner(UNIFORM, instruction.first)] = numbers[:, None]
         self.wrong: list[Any] = []
-        self.waiting: list[int] = []
         self.read: dict[tuple, Any] = {}
 
     def array(self, bank: str, owner: int) -> Any:
-        if bank == UNIFORM and owner in self.waiting:
-            uniform = self.arrays[UNIFORM]
-            sums = self.lowered.jax.lax.psum([uniform[place] for place in self.waiting], self.axis)
-            uniform.update(zip(self.waiting, sums, strict=True))
-            self.waiting.clear()
         return self.arrays[bank][owner]
 
     def rows(self, table: Table | None) -> Any:
         """The numbers of a table, [shape, lanes]."""
         assert table is not None
-        found = self.lowered.reader(table)(self)
-        return self.lowered.jax.numpy.broadcast_to(found, (*table.rows.shape, found.shape[-1]))
+        return self.lowered.reader(table)(self)
 
     def selected(self, numbers: Any) -> Any:
         """0 in lanes that do not take part."""
@@ -265,6 +265,14 @@ class Run:
         """Did any lane of this device ask for what is not there?"""
         numpy = self.lowered.jax.numpy
         return sum((numpy.any(one) for one in self.wrong), start=numpy.asarray(False))
+
+
+def _without_axis(letter: str, table: Table) -> tuple[str, Table]:
+    """The letter of a table's first axis, or none for a table of one line, which a product takes without that axis.
+
+    XLA then sees a product of two matrices, and turns none of them around.
+    """
+    return (letter, table) if len(table.rows) > 1 else ("", Table(table.bank, table.rows[0]))
 
 
 def _remembered(read: Reader, key: tuple) -> Reader:

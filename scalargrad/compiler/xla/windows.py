@@ -119,12 +119,13 @@ def _edges(offset: int, directions: list[Direction], count: int) -> list[Edge] |
     """The edges of a box of `count` rows in which no direction runs over an end, the outermost first."""
     groups: list[list[Direction]] = [[]]
     steps, span = [1], 0
-    for direction in directions:
-        if direction.stride > max(span, steps[-1]):  # an edge of its own
+    for n, direction in enumerate(directions):
+        step = direction.stride
+        if step > max(span, steps[-1]) and all(d.stride % step == 0 for d in directions[n:]):  # an edge of its own
             groups.append([])
-            steps.append(direction.stride)
+            steps.append(step)
         groups[-1].append(direction)
-        span += (direction.size - 1) * direction.stride
+        span += (direction.size - 1) * step
     edges: list[Edge] = []
     steps.append(-(-count // steps[-1]) * steps[-1])  # the outermost edge takes all rows, and more if it must
     for n, group in enumerate(groups):
