@@ -11,7 +11,8 @@ from typing import Any
 
 from scalargrad.checkpoint import describe as describe_model
 from scalargrad.compiler import TraceError
-from scalargrad.compiler.xla.devices import Devices, refuse_uneven
+from scalargrad.compiler.xla.devices import devices_for, refuse_uneven
+from scalargrad.compiler.xla.processes import Processes
 from scalargrad.learners import LEARNERS, Counters, Task
 from scalargrad.model_programs import seconds_of_preparation, shape_of_outputs
 from scalargrad.nn.module import Module, in_mode
@@ -20,7 +21,7 @@ from scalargrad.optim import Optimizer
 from scalargrad.prediction import measured
 from scalargrad.progress import progress_bar
 from scalargrad.randomness import shuffled
-from scalargrad.resuming import Checkpoint, Details, describe, read_run
+from scalargrad.resuming import Checkpoint, Details, describe, numbers_of, read_run
 from scalargrad.samples import checked_inputs, checked_weights
 from scalargrad.schedules import Constant, Schedule, schedule_of
 from scalargrad.training import EarlyStopping, History, Measures, Run, Watch
@@ -148,16 +149,19 @@ def fit(
 ) -> History:
     """See `Module.fit`."""
     objective, schedule = objective_of(settings.loss), schedule_of(settings.schedule)
-    devices = Devices(settings.devices) if settings.engine == "jax" else None
-    data = Data(model, objective, X, y, validation, sample_weight, settings.rng)
-    if devices:
-        refuse_uneven(settings.batch_size or len(data.inputs), len(devices))
+    devices = devices_for(settings.devices) if settings.engine == "jax" else None
+    processes = Processes(devices.jax if devices else None)
+    with processes.in_step():
+        data = Data(model, objective, X, y, validation, sample_weight, settings.rng)
+        if devices:
+            refuse_uneven(settings.batch_size or len(data.inputs), len(devices))
     optimizer = settings.optimizer
     run = Run(model, optimizer, settings.epochs)
     rule = describe(optimizer, but=("state", "steps"))  # now: callbacks may change the rate
     details = run.details = Details(model, lambda: _description(model, objective, rule, settings, schedule, data))
     stopping = EarlyStopping(settings.early_stopping, details.values) if settings.early_stopping else None
-    details.stopping, details.devices = stopping, devices
+    details.stopping, details.processes = stopping, processes
+    processes.refuse_others(lambda: _conditions(run, settings, data) | _state(run))
     task = Task(
         model,
         objective,
@@ -174,31 +178,50 @@ def fit(
         len(devices) if devices else None,
     )
 
-    def validate() -> Measures:
-        measures = _measures_of_validation(model, objective, data, settings.engine)
-        return devices.agreed(measures) if devices else measures
+    def measure() -> Measures:
+        return _measures_of_validation(model, objective, data, settings.engine)
 
     with _fitted_with(model, objective):
-        learner = details.learner = _learner(task, settings, run.history, validate)
-        if resume is not None:
-            learner.go_on_from(read_run(resume, run))
-        if devices:
-            devices.refuse_others(lambda: {**details.description, "parameters": [v.data for v in details.values]})
+        with processes.in_step():
+            learner = details.learner = _learner(task, settings, run.history, measure)
+            if resume is not None:
+                learner.go_on_from(read_run(resume, run))
+        processes.refuse_others(lambda: _state(run))
 
     def learn(watch: Watch) -> Measures:
         with in_mode(model, training=True):
             return learner.epoch(watch)
 
     rows = task.rows
-    shown = settings.progress and (not devices or devices.is_first)
+    shown = settings.progress and processes.is_first
     with progress_bar(rows * run.epochs, " samples", shown, done=run.epoch * rows) as show:
         # Checkpoints come last: what other callbacks change belongs to the run.
         callbacks = sorted(settings.callbacks, key=lambda callback: isinstance(callback, Checkpoint))
         callbacks = [stopping, *callbacks] if stopping else callbacks
+        callbacks.append(lambda run: processes.refuse_others(lambda: _state(run)))
+        validate = lambda: processes.agreed(measure())  # noqa: E731
         run.go(learn, validate, callbacks, lambda done, found: show(run.epoch * rows + done, found))
     if stopping and run.history.stopped != "interrupted":
         stopping.restore()
     return run.history
+
+
+def _conditions(run: Run, settings: Settings, data: Data) -> dict[str, Any]:
+    """What several processes must have in common before they train together."""
+    checkpoints = [callback.every for callback in settings.callbacks if isinstance(callback, Checkpoint)]
+    more = {"epochs": run.epochs, "validation": data.held_out is not None, "number of checkpoints": checkpoints}
+    return {**run.details.description, **more}
+
+
+def _state(run: Run) -> dict[str, Any]:
+    """What several processes must have in common after each epoch, and its callbacks."""
+    numbers = numbers_of(run)
+    return {
+        "number in the model": numbers["values"],
+        "state of the optimizer": [run.optimizer.steps, zlib.crc32(numbers["optimizer"])],
+        "learning rate": run.optimizer.lr,
+        "reason to stop": run.history.stopped,
+    }
 
 
 def _unchanging(array: Any) -> Any:

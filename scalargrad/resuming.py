@@ -26,14 +26,14 @@ class Details:
 
     describe   says all that the run depends on, by name
     learner    what does the epochs, once they begin
-    devices    that share the work, where JAX does it; the first process writes the files
+    processes  that train together; the first one writes the files
     """
 
     def __init__(self, model: Module, describe: Callable[[], dict[str, Any]]) -> None:
         self.model, self.describe = model, describe
         self.stopping: EarlyStopping | None = None
         self.learner: Any = None
-        self.devices: Any = None
+        self.processes: Any = None
 
     @cached_property
     def parameters(self) -> list[Value]:
@@ -72,11 +72,10 @@ class Checkpoint:
 
     def __call__(self, run: Run) -> None:
         if run.epoch % self.every == 0 or run.epoch == run.epochs or run.history.stopped:
-            devices = run.details.devices
-            if not devices or devices.is_first:
-                write_run(self.path, run)
-            if devices:
-                devices.meet("the run is written")
+            processes = run.details.processes
+            with processes.in_step():
+                if processes.is_first:
+                    write_run(self.path, run)
 
 
 def write_run(path: str | os.PathLike[str], run: Run) -> None:
@@ -84,12 +83,10 @@ def write_run(path: str | os.PathLike[str], run: Run) -> None:
     import numpy
 
     details: Details = run.details
-    optimizer, remembered = run.optimizer, run.optimizer.state.copy()
-    fresh = (0.0,) * optimizer.state_size
+    optimizer = run.optimizer
     curves = {name: curve for name, curve in run.history.items() if all(isinstance(x, Real) for x in curve)}
     arrays = {
-        "values": numpy.array([value.data for value in details.values]),
-        "optimizer": numpy.array([remembered.get(parameter, fresh) for parameter in details.parameters]),
+        **numbers_of(run),
         **{f"{CURVE}{name}": numpy.array(curve, "float64") for name, curve in curves.items()},
     }
     state = {
@@ -105,6 +102,18 @@ def write_run(path: str | os.PathLike[str], run: Run) -> None:
         arrays["best"] = numpy.array(stopping.numbers)
         state |= {"best_loss": stopping.best, "best_epoch": stopping.epoch, "best_numbers": len(stopping.numbers)}
     write_arrays(path, {name: array for name, array in arrays.items() if array.size}, {"run": json.dumps(state)})
+
+
+def numbers_of(run: Run) -> dict[str, Any]:
+    """What training has changed so far: "values", [n], and what the "optimizer" remembers, [parameters, numbers]."""
+    import numpy
+
+    optimizer, details = run.optimizer, run.details
+    remembered, fresh = optimizer.state.copy(), (0.0,) * optimizer.state_size
+    return {
+        "values": numpy.array([value.data for value in details.values]),
+        "optimizer": numpy.array([remembered.get(parameter, fresh) for parameter in details.parameters]),
+    }
 
 
 def read_run(path: str | os.PathLike[str], run: Run) -> Counters:

@@ -26,7 +26,9 @@ from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from tests.compiled_functions import loop, numbers
 
 BACKENDS = ("numpy", "native")
-EVERY_BACKEND = pytest.mark.parametrize("backend", BACKENDS)
+EVERY_BACKEND = pytest.mark.parametrize("backend", [*BACKENDS, "jax"])
+# Of many cases, each of which XLA compiles for a second: test_xla.py has some of them.
+EVERY_BACKEND_AT_LENGTH = pytest.mark.parametrize("backend", [*BACKENDS, pytest.param("jax", marks=pytest.mark.long)])
 SHUFFLE = 0x5AFE  # part of what the trainer promises: the same seed gives the same batches for ever
 FOLDER = Path(__file__).parent.parent
 
@@ -170,7 +172,7 @@ OPTIMIZERS = {
 # fmt: on
 
 
-@EVERY_BACKEND
+@EVERY_BACKEND_AT_LENGTH
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_moves_as_in_the_loop(name, backend):
     ours, theirs = Problem(), Problem()
@@ -754,7 +756,7 @@ def test_a_random_number_of_the_step_alone_is_one_for_all_rows(backend):
 # Data.
 
 
-@EVERY_BACKEND
+@EVERY_BACKEND_AT_LENGTH
 def test_data_of_any_kind(backend):
     x, y = [[1, 2], [3, 4], [5, 6]], [1, 0, 1]
     plain = np.array(x, dtype=float)
@@ -875,7 +877,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers(whole):
     assert len(program.trainer(SGD(0.1), batch_size=whole, rng=whole).run(X, epochs=whole)["loss"]) == 2
 
 
-@EVERY_BACKEND
+@EVERY_BACKEND_AT_LENGTH
 @pytest.mark.parametrize("batch_size", [None, 4])
 @pytest.mark.parametrize("wrong", [3.0, -1.0, 0.5, math.nan, math.inf, 1e300])
 def test_a_wrong_index_in_the_data_is_named_and_nothing_is_lost(wrong, batch_size, backend):

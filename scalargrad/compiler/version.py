@@ -19,7 +19,7 @@ from scalargrad.compiler.signature import Surroundings
 from scalargrad.compiler.simplify import simplify
 from scalargrad.compiler.trace import TraceError, trace
 from scalargrad.compiler.xla.backend import JaxBackend
-from scalargrad.compiler.xla.devices import Devices
+from scalargrad.compiler.xla.devices import devices_for
 from scalargrad.engine import Value
 from scalargrad.nn.module import Buffer
 
@@ -36,7 +36,7 @@ class Builder:
 
     def __init__(self, name: str, dtype: str, threads: int, devices: int | str | None = None) -> None:
         self.name, self.dtype, self.threads = name, dtype, threads
-        self.devices = Devices(devices) if name == "jax" else None
+        self.devices = devices_for(devices) if name == "jax" else None
         self.fallback = ""
         self.seconds = {"tracing": 0.0, "compiling": 0.0}
 

@@ -4,8 +4,8 @@ In a program of several processes, each of which has begun with `jax.distributed
 processes take part, and each process reads the rows of its own devices only.
 """
 
-import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
 from typing import Any
@@ -23,31 +23,37 @@ def jax_or_error() -> Any:
     return jax
 
 
-class Devices:
-    """`asked`: how many, "all", or None for one; in several processes None is all, and all it has to be."""
+def devices_for(asked: int | str | None) -> "Devices":
+    """So many devices, "all", or, for None, one; in several processes None is all, and all it has to be."""
+    jax = jax_or_error()
+    there = jax.devices()
+    if asked is None:
+        asked = 1 if jax.process_count() == 1 else "all"
+    if asked == "all":
+        asked = len(there)
+    if isinstance(asked, bool) or not isinstance(asked, Integral) or asked < 1:
+        raise ValueError(f'devices is a whole number from 1 on, or "all"; got {asked!r}')
+    if asked > len(there):
+        hint = f"; XLA_FLAGS=--xla_force_host_platform_device_count={asked} makes {asked} of a processor"
+        hint = hint if there[0].platform == "cpu" else ""
+        raise ValueError(f"{asked} devices were asked for, and JAX has {Devices(jax, there)}{hint}")
+    if jax.process_count() > 1 and asked != len(there):
+        raise ValueError(
+            f'{jax.process_count()} processes with {len(there)} devices share the work: devices="all" or '
+            f"{len(there)}, not {asked}"
+        )
+    return Devices(jax, there[:asked])
 
-    def __init__(self, asked: int | str | None) -> None:
-        self.jax = jax = jax_or_error()
-        there = jax.devices()
-        if asked is None:
-            asked = 1 if jax.process_count() == 1 else "all"
-        if asked == "all":
-            asked = len(there)
-        if isinstance(asked, bool) or not isinstance(asked, Integral) or asked < 1:
-            raise ValueError(f'devices is a whole number from 1 on, or "all"; got {asked!r}')
-        if asked > len(there):
-            hint = "; XLA_FLAGS=--xla_force_host_platform_device_count=8 makes 8 devices of a processor"
-            hint = hint if there[0].platform == "cpu" else ""
-            raise ValueError(f"{asked} devices were asked for, and JAX has {_count(there)}{hint}")
-        if jax.process_count() > 1 and asked != len(there):
-            raise ValueError(
-                f'{jax.process_count()} processes with {len(there)} devices share the work: devices="all" or '
-                f"{len(there)}, not {asked}"
-            )
-        self.devices: list[Any] = there[:asked]
+
+@dataclass(frozen=True, repr=False)
+class Devices:
+    """Some devices of the package `jax`."""
+
+    jax: Any
+    devices: list[Any]
 
     def __repr__(self) -> str:
-        return _count(self.devices)
+        return f"{len(self)} device{'s' * (len(self) > 1)} ({self.platform})"
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -58,16 +64,9 @@ class Devices:
         return self.devices[0].platform
 
     @property
-    def is_shared(self) -> bool:
-        """Do other processes take part?"""
-        return self.jax.process_count() > 1
-
-    @property
     def here(self) -> "Devices":
         """One device of this process, for work that every process does by itself."""
-        alone = Devices.__new__(Devices)
-        alone.jax, alone.devices = self.jax, self.jax.local_devices()[:1]
-        return alone if self.is_shared else self
+        return self if self.jax.process_count() == 1 else Devices(self.jax, self.jax.local_devices()[:1])
 
     @cached_property
     def mesh(self) -> Any:
@@ -92,47 +91,6 @@ class Devices:
         with self.jax.enable_x64(True):  # or float64 would become float32
             return self.jax.make_array_from_callback(shape, self.sharding(axis), read)
 
-    def agreed(self, measures: dict[str, float]) -> dict[str, float]:
-        """Those of the first process: others may have rounded otherwise, and would decide otherwise."""
-        if not self.is_shared:
-            return measures
-        import numpy
-        from jax.experimental import multihost_utils
-
-        with self.jax.enable_x64(True):
-            numbers = multihost_utils.broadcast_one_to_all(numpy.array(list(measures.values()), "float64"))
-        return dict(zip(measures, numbers.tolist(), strict=True))
-
-    def refuse_others(self, describe: Callable[[], dict[str, Any]]) -> None:
-        """A ValueError in every process, if what `describe` says is not the same in all of them."""
-        if not self.is_shared:
-            return
-        import numpy
-        from jax.experimental import multihost_utils
-
-        what = describe()
-        sums = numpy.array([zlib.crc32(str(x).encode()) for x in what.values()], "uint32")
-        everywhere = multihost_utils.process_allgather(sums)
-        for place, name in enumerate(what):
-            different = numpy.flatnonzero(everywhere[:, place] != everywhere[0, place])
-            if len(different):
-                raise ValueError(
-                    f"process {different[0]} has another {name} than process 0: all processes make the same model, "
-                    "with the same seed, and pass the same samples and settings"
-                )
-
-    @property
-    def is_first(self) -> bool:
-        """Is this the process that writes files?"""
-        return self.jax.process_index() == 0
-
-    def meet(self, why: str) -> None:
-        """Wait here for all processes."""
-        if self.is_shared:
-            from jax.experimental import multihost_utils
-
-            multihost_utils.sync_global_devices(why)
-
     def shared(self, function: Callable, inputs: list, outputs: Any) -> Callable:
         """The function run by every device on its shares: `inputs` and `outputs` have the shared axis of each array."""
         if len(self) == 1:
@@ -151,10 +109,6 @@ def refuse_uneven(batch: int, devices: int) -> None:
         below, above = batch // devices * devices, -(-batch // devices) * devices
         choice = f"{below} or {above}" if below else f"{above}"
         raise ValueError(f"a batch of {batch} rows does not divide by {devices} devices: {choice} does")
-
-
-def _count(devices: list) -> str:
-    return f"{len(devices)} device{'s' * (len(devices) > 1)} ({devices[0].platform})"
 
 
 def _spec(jax: Any, axis: int | None) -> Any:

@@ -1,0 +1,69 @@
+"""Processes that train one model together, each with devices of its own: they walk in step, or stop with an error.
+
+Each runs the same script, and has called `jax.distributed.initialize`. One alone agrees with itself about everything.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Processes:
+    """`jax`: the package, or None where training does without."""
+
+    def __init__(self, jax: Any) -> None:
+        self.jax = jax
+
+    @property
+    def is_alone(self) -> bool:
+        return self.jax is None or self.jax.process_count() == 1
+
+    @property
+    def is_first(self) -> bool:
+        """Is this the process that writes files and shows progress?"""
+        return self.is_alone or self.jax.process_index() == 0
+
+    @contextmanager
+    def in_step(self) -> Iterator[None]:
+        """A block that fails in every process, if it fails in one: else the others would wait for that one for ever."""
+        try:
+            yield
+        except BaseException:
+            self._gathered([1])
+            raise
+        failed = self._gathered([0])[:, 0].nonzero()[0]
+        if len(failed):
+            raise RuntimeError(f"process {failed[0]} stopped with an error, which it shows")
+
+    def agreed(self, measures: dict[str, float]) -> dict[str, float]:
+        """Those of the first process: others may have rounded otherwise, and would decide otherwise."""
+        first = self._gathered(list(measures.values()), "float64")[0]
+        return dict(zip(measures, first.tolist(), strict=True))
+
+    def refuse_others(self, describe: Callable[[], dict[str, Any]]) -> None:
+        """A ValueError in every process, if what `describe` says is not the same in all of them."""
+        if self.is_alone:
+            return
+        what = describe()
+        contents = [x.tobytes() if hasattr(x, "tobytes") else str(x).encode() for x in what.values()]
+        everywhere = self._gathered(list(map(zlib.crc32, contents)))
+        for name, sums in zip(what, everywhere.T, strict=True):
+            different = (sums != sums[0]).nonzero()[0]
+            if len(different):
+                raise ValueError(
+                    f"process {different[0]} has another {name} than process 0: all processes make the same model, "
+                    "pass the same samples and settings, and decide alike in callbacks"
+                )
+
+    def _gathered(self, numbers: list, dtype: str = "uint32") -> Any:
+        """The numbers of every process, [processes, numbers]. It waits for all of them."""
+        import numpy
+
+        row = numpy.array(numbers, dtype)
+        if self.is_alone:
+            return row[None]
+        from jax.experimental import multihost_utils
+
+        with self.jax.enable_x64(True):
+            return numpy.asarray(multihost_utils.process_allgather(row))
