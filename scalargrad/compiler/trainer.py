@@ -129,7 +129,10 @@ class Trainer:
         return {name: found[0] for name, found in self._epochs(arrays, 1, watch).items()}
 
     def prepare(self, *arrays: Any) -> None:
-        """Trace and compile now what an epoch on such arrays would."""
+        """Trace and compile now what an epoch on such arrays would.
+
+        With JAX on one device, these stay there: until the next call of `prepare` nobody changes them.
+        """
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
             batch = min(self.batch_size or rows, rows)

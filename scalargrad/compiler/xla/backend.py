@@ -101,11 +101,11 @@ class JaxBackend(Kept):
 
         It stops after a step with a loss of inf or nan; `done` counts the steps.
         """
-        most, done = self._most_steps(arrays, order, rows), 0
+        samples, most, done = self._samples(arrays, order, rows), self._most_steps(arrays, order, rows), 0
         while done < steps:
             count = min(most, steps - done)
-            moved = None if order is None else order[done * advance :]
-            scan, arguments = self._scan(arrays, moved, rows, count, advance)
+            chosen = self._chosen(arrays, order, rows, count, advance, done * advance)
+            scan, arguments = self._scan(samples, chosen, rows, count)
             losses, steps_made, wrong, *state = scan(*arguments)
             fresh = self.kept.copy()
             for part, numbers in zip(self.state, state, strict=True):
@@ -125,7 +125,9 @@ class JaxBackend(Kept):
             self.lasting = [(array, self.devices.place(array)) for array in arrays]
         for rows, steps in sizes:
             order = self.numpy.zeros(rows * steps, int) if shuffled else None
-            self._scan(arrays, order, rows, min(self._most_steps(arrays, order, rows), steps), rows)
+            count = min(steps, self._most_steps(arrays, order, rows))
+            chosen = self._chosen(arrays, order, rows, count, rows, 0)
+            self._scan(self._samples(arrays, order, rows), chosen, rows, count)
 
     def steps_at_once(self, rows: int) -> int:
         """The same in all processes: they walk in step."""
@@ -140,28 +142,36 @@ class JaxBackend(Kept):
             most = min(most, MOST_BYTES // (rows * sum(array.itemsize * array.shape[1] for array in arrays) + 1))
         return max(1, most)
 
-    def _scan(self, arrays: list, order: Any, rows: int, steps: int, advance: int) -> tuple[Callable, tuple]:
-        """So many steps in one call, compiled, and its arguments: samples for all steps, for each step, and the state.
+    def _samples(self, arrays: list, order: Any, rows: int) -> list:
+        """What all steps see: the samples of a batch that is always the same, or, on one device, all samples."""
+        if order is None:
+            return [self.devices.place_rows(array, self._lanes(self.devices, rows)) for array in arrays]
+        return list(map(self._on_device, arrays)) if len(self.devices) == 1 else []
+
+    def _chosen(self, arrays: list, order: Any, rows: int, steps: int, advance: int, first: int) -> Any:
+        """What each step sees: nothing, the positions of its samples, or, on several devices, its samples."""
+        if order is None:
+            return None
+        starts = first + advance * self.numpy.arange(steps)
+        positions = order[starts[:, None] + self._lanes(self.devices, rows)]
+        if len(self.devices) == 1:
+            return self.devices.place(positions.astype("int32"))
+        return [self.devices.place_rows(array, positions) for array in arrays]
+
+    def _scan(self, samples: list, chosen: Any, rows: int, steps: int) -> tuple[Callable, tuple]:
+        """So many steps in one call, compiled, and its arguments.
 
         It gives the losses, which of the steps were made, whether an argument was wrong, and the new state.
         """
-        numpy, jax, devices, program = self.numpy, self.jax, self.devices, self.program
-        lanes, alone = self._lanes(devices, rows), len(devices) == 1
-        samples: list[Any] = []  # what all steps see
-        chosen: Any = None  # what each step sees: nothing, the positions of its rows, or its rows
-        if order is None:
-            samples = [devices.place_rows(array, lanes) for array in arrays]
-        else:
-            positions = order[(advance * numpy.arange(steps))[:, None] + lanes]
-            if alone:
-                samples, chosen = list(map(self._on_device, arrays)), devices.place(positions.astype("int32"))
-            else:
-                chosen = [devices.place_rows(array, positions) for array in arrays]
+        jax, devices, program, each_has_its_own = self.jax, self.devices, self.program, isinstance(chosen, list)
 
         def step(samples: list, carry: tuple, chosen: Any) -> tuple:
             state, going_on, wrong = carry
-            batch = samples if order is None else [array[chosen] for array in samples] if alone else chosen
-            run = self._run(devices, batch, state[0], state[1:], rows)
+            if each_has_its_own:
+                samples = chosen
+            elif chosen is not None:
+                samples = [array[chosen] for array in samples]
+            run = self._run(devices, samples, state[0], state[1:], rows)
             loss, following, bad = run.rows(program.mean)[0, 0], self._moved(run, state), self._any_wrong(run)
             made = going_on & ~bad
             state = [jax.numpy.where(made, new, old) for new, old in zip(following, state, strict=True)]
@@ -173,8 +183,8 @@ class JaxBackend(Kept):
             return (losses, made, wrong, *state)
 
         arguments = samples, chosen, [devices.place(self.kept[part]) for part in self.state]
-        inputs = [[0] * len(samples), [1] * len(arrays) if isinstance(chosen, list) else None, [None] * len(self.state)]
-        key = ("scan", rows, steps, order is None, *(array.shape for array in samples))
+        inputs = [[0] * len(samples), [1] * len(chosen) if each_has_its_own else None, [None] * len(self.state)]
+        key = ("scan", rows, steps, chosen is None, *(array.shape for array in samples))
         shared = (None,) * (3 + len(self.state))
         return self._compiled(key, lambda: devices.shared(function, inputs, shared), arguments), arguments
 

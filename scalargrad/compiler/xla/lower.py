@@ -189,8 +189,10 @@ class Lowered:
         return self._from_several(bank, owners, rows)
 
     def _from_one(self, bank: str, owner: int, rows: Any) -> Reader:
-        numpy = self.jax.numpy
-        pattern = window(rows, self.ends[bank][owner] - self.starts[bank][owner])
+        numpy, count = self.jax.numpy, self.ends[bank][owner] - self.starts[bank][owner]
+        if bank == LANE and owner < len(self.program.inputs) and self.numpy.array_equal(rows, self.numpy.arange(count)):
+            return lambda run: run.samples[owner].T  # as a factor of a product they need not be turned
+        pattern = window(rows, count)
         if pattern is not None:
             return lambda run: pattern.read(numpy, run.array(bank, owner))
         return lambda run: numpy.take(run.array(bank, owner), rows, axis=0, mode="clip")
@@ -238,7 +240,7 @@ class Run:
         share = numpy.full((1, 1), 1.0 / (self.lanes if rows is None else rows), lowered.dtype)
         self.arrays: dict[str, dict[int, Any]] = {LANE: {}, UNIFORM: {1: leaves[:, None], 2: share}}
         # Behind a barrier samples are turned once. Else each of a convolution's slices would turn them for itself.
-        turn = lowered.jax.lax.optimization_barrier
+        self.samples, turn = arrays, lowered.jax.lax.optimization_barrier
         self.arrays[LANE].update((n, turn(array.T)) for n, array in enumerate(arrays))
         self.arrays[UNIFORM].update(lowered.constants)
         for instruction, numbers in zip(lowered.kept, kept, strict=True):
