@@ -101,7 +101,7 @@ def data_of(row: Row) -> tuple[ndarray, ndarray]:
 
 
 def scalargrad_side(row: Row) -> Train:
-    """On one device the data lie there, and steps pick their rows; else the host picks them and hands each its share."""
+    """On one device the data lie there, and steps pick their rows; else the host hands each device its share."""
     images, labels = data_of(row)
     labels = labels.astype("float32")
     model = model_of(row)

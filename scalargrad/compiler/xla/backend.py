@@ -34,7 +34,9 @@ class JaxBackend(Kept):
         self.jax, self.devices, self.timed = devices.jax, devices, timed
         self.lowered = Lowered(program, dtype)
         self.options = AS_WRITTEN if devices.platform == "cpu" else None
-        self.work = sum(instruction.work for instruction in program.instructions)
+        works = [(i.bank == LANE or i.name in ("outer", "lane_sum"), i.work) for i in program.instructions]
+        self.work_of_row = sum(work for of_lanes, work in works if of_lanes)
+        self.work_of_step = sum(work for of_lanes, work in works if not of_lanes)
         # What training changes: parameters and buffers, and each `leaf` instruction.
         self.state = [self.leaves, *(slice(leaf.first, leaf.first + leaf.count) for leaf in self.lowered.kept)]
         self.moves = self._moves() if program.moves else []
@@ -131,7 +133,7 @@ class JaxBackend(Kept):
 
     def steps_at_once(self, rows: int) -> int:
         """The same in all processes: they walk in step."""
-        return max(1, AT_ONCE // (self.work * rows + 1))
+        return max(1, AT_ONCE // (self.work_of_row * rows + self.work_of_step + 1))
 
     def _most_steps(self, arrays: list, order: Any, rows: int) -> int:
         """Those of an epoch, if nothing speaks against it: another number of epochs is compiled already."""

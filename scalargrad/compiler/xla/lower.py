@@ -185,7 +185,7 @@ class Lowered:
             cuts = numpy.flatnonzero(changes if rows.ndim == 1 else changes.any(axis=1 - axis))
             if 0 < len(cuts) < MOST_PIECES:
                 parts = [self._reader(bank, part) for part in numpy.split(rows, cuts + 1, axis)]
-                return lambda run: self.jax.numpy.concatenate([part(run) for part in parts], axis)
+                return lambda run: self._joined([part(run) for part in parts], axis)
         return self._from_several(bank, owners, rows)
 
     def _from_one(self, bank: str, owner: int, rows: Any) -> Reader:
@@ -207,10 +207,23 @@ class Lowered:
         key = (bank, tuple(there.tolist()))
 
         def join(run: "Run") -> Any:
-            return self.jax.numpy.concatenate([run.array(bank, owner) for owner in there.tolist()])
+            return self._joined([run.array(bank, owner) for owner in there.tolist()], 0)
 
         joined = _remembered(join, key)
         return lambda run: self.jax.numpy.take(joined(run), rows, axis=0, mode="clip")
+
+    def _joined(self, arrays: list, axis: int) -> Any:
+        """One array of several, one after another along an axis."""
+        numpy, shapes = self.jax.numpy, [array.shape for array in arrays]
+        if shapes[0][-1] != 1:
+            return numpy.concatenate(arrays, axis)
+        # Without lanes XLA would ask number by number which of the arrays it is from: each is copied into its place.
+        length = sum(shape[axis] for shape in shapes)
+        whole, first = numpy.zeros((*shapes[0][:axis], length, *shapes[0][axis + 1 :]), self.dtype), 0
+        for array in arrays:
+            whole = self.jax.lax.dynamic_update_slice_in_dim(whole, array, first, axis)
+            first += array.shape[axis]
+        return whole
 
     def _columns(self, table: Table) -> list[Reader] | None:
         """Readers of the columns of a table, if each is an array's own: then nothing needs to be put together."""
