@@ -1,10 +1,15 @@
 """What the README quotes is what the files say."""
 
+import os
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.oracle import oracle
 from tests.test_package import LEVELS, PACKAGE, ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -40,3 +45,49 @@ def test_every_file_that_the_readme_links_is_there():
 def test_the_readme_never_installs_somebody_elses_package():
     assert not re.search(r"pip install scalargrad\b(?!-engine)", README)
     assert Path(ROOT / "pyproject.toml").read_text().count('name = "scalargrad-engine"') == 1
+
+
+# What takes JAX is no doctest: it runs here.
+
+
+def code_with(words: str) -> str:
+    (found,) = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if words in code]
+    return found
+
+
+def started(script: Path, **environment: str) -> subprocess.Popen:
+    settings = {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, cwd=script.parent, env=os.environ | settings
+    )
+
+
+def test_the_script_for_several_machines_trains_in_two_processes(tmp_path):
+    oracle("jax")
+    script = tmp_path / "train.py"
+    script.write_text(code_with("# train.py"), encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        first = f"127.0.0.1:{free.getsockname()[1]}"
+    processes = [started(script, FIRST=first, PROCESSES="2", PROCESS=str(rank)) for rank in range(2)]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert outputs[0].splitlines()[-1].startswith("History(5 epochs: loss ")
+    assert "History" not in outputs[1]
+    assert {path.name for path in tmp_path.iterdir()} == {"train.py", "digits.safetensors", "run.safetensors"}
+
+
+def test_the_code_for_users_of_jax_trains(tmp_path):
+    oracle("jax")
+    script = tmp_path / "own.py"
+    before = """
+import jax, scalargrad
+from scalargrad import MLP, cross_entropy
+from scalargrad.datasets import load_digits
+images, labels = load_digits()
+model = MLP(64, [32, 10], init="he", rng=0)
+"""
+    after = "\nprint(model.evaluate(images, labels, 'cross_entropy').accuracy)\n"
+    script.write_text(before + code_with("to_jax") + after, encoding="utf-8")
+    output, _ = started(script).communicate(timeout=300)
+    assert float(output.splitlines()[-1]) > 0.8
