@@ -164,7 +164,8 @@ def test_arrays_of_any_kind_and_of_any_number_of_rows(jax):
     for arrays in ((X[:1], Y[:1]), (np.arange(12).reshape(6, 2), np.arange(6)), (X > 0.0, Y > 0.0), (X[::-1], Y[::-1])):
         assert float(function(parameters, *arrays)[0]) == pytest.approx(program(*arrays), rel=1e-13)
     lists = jax.jit(lambda: function(parameters.tolist(), X.tolist(), Y[:, None].tolist()))()
-    assert [array.tolist() for array in lists] == [array.tolist() for array in function(parameters, X, Y)]
+    for array, expected in zip(lists, function(parameters, X, Y), strict=True):
+        assert array.tolist() == pytest.approx(expected.tolist(), rel=1e-12)
 
 
 def test_flags_are_part_of_the_program(jax):
