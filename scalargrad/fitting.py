@@ -181,6 +181,9 @@ def fit(
     def measure() -> Measures:
         return _measures_of_validation(model, objective, data, settings.engine)
 
+    def validate() -> Measures:
+        return processes.agreed(measure())
+
     with _fitted_with(model, objective):
         with processes.in_step():
             learner = details.learner = _learner(task, settings, run.history, measure)
@@ -199,7 +202,6 @@ def fit(
         callbacks = sorted(settings.callbacks, key=lambda callback: isinstance(callback, Checkpoint))
         callbacks = [stopping, *callbacks] if stopping else callbacks
         callbacks.append(lambda run: processes.refuse_others(lambda: _state(run)))
-        validate = lambda: processes.agreed(measure())  # noqa: E731
         run.go(learn, validate, callbacks, lambda done, found: show(run.epoch * rows + done, found))
     if stopping and run.history.stopped != "interrupted":
         stopping.restore()

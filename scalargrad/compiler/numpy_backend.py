@@ -13,25 +13,8 @@ from scalargrad.randomness import LARGEST, uniform_array
 def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
     """Operation -> a function of arrays and the array for its result. Operands in a tuple are the second axis."""
     return {
-        "add": numpy.add,
-        "sub": numpy.subtract,
-        "mul": numpy.multiply,
-        "div": numpy.divide,
-        "neg": numpy.negative,
+        **elementary(numpy),
         "pow": partial(_power, numpy),
-        "exp": numpy.exp,
-        "expm1": numpy.expm1,
-        "log": numpy.log,
-        "log1p": numpy.log1p,
-        "sqrt": numpy.sqrt,
-        "sin": numpy.sin,
-        "cos": numpy.cos,
-        "tan": numpy.tan,
-        "asin": numpy.arcsin,
-        "acos": numpy.arccos,
-        "atan": numpy.arctan,
-        "sinh": numpy.sinh,
-        "cosh": numpy.cosh,
         "sech": partial(_sech, numpy),
         "tanh": numpy.tanh,
         "sigmoid": partial(_sigmoid, numpy),
@@ -86,6 +69,30 @@ def _take(numpy: Any, index: Any, values: Any, out: Any) -> None:
     places = numpy.broadcast_to(index.astype(int), out.shape)
     values = numpy.broadcast_to(values, (*values.shape[:2], out.shape[1]))
     numpy.copyto(out, numpy.take_along_axis(values, places[:, None], axis=1)[:, 0])
+
+
+def elementary(numpy: Any) -> dict[str, Callable]:
+    """Operations for which NumPy has a function, and JAX one of the same name."""
+    return {
+        "add": numpy.add,
+        "sub": numpy.subtract,
+        "mul": numpy.multiply,
+        "div": numpy.divide,
+        "neg": numpy.negative,
+        "exp": numpy.exp,
+        "expm1": numpy.expm1,
+        "log": numpy.log,
+        "log1p": numpy.log1p,
+        "sqrt": numpy.sqrt,
+        "sin": numpy.sin,
+        "cos": numpy.cos,
+        "tan": numpy.tan,
+        "asin": numpy.arcsin,
+        "acos": numpy.arccos,
+        "atan": numpy.arctan,
+        "sinh": numpy.sinh,
+        "cosh": numpy.cosh,
+    }
 
 
 class Kept:

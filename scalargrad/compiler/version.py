@@ -42,9 +42,9 @@ class Builder:
 
     def build(self, program: Program) -> Backend:
         """A backend with memory of its own."""
-        if self.devices is not None:
-            return JaxBackend(program, self.dtype, self.devices, lambda: self.timed("compiling"))
         with self.timed("compiling"):
+            if self.devices is not None:
+                return JaxBackend(program, self.dtype, self.devices, lambda: self.timed("compiling"))
             if self.name == "native":
                 try:
                     return NativeBackend(program, self.dtype, machine(), self.threads)

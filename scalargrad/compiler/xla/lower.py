@@ -194,8 +194,8 @@ class Lowered:
             return lambda run: run.samples[owner].T  # as a factor of a product they need not be turned
         pattern = window(rows, count)
         if pattern is not None:
-            return lambda run: pattern.read(numpy, run.array(bank, owner))
-        return lambda run: numpy.take(run.array(bank, owner), rows, axis=0, mode="clip")
+            return lambda run: pattern.read(numpy, run.arrays[bank][owner])
+        return lambda run: numpy.take(run.arrays[bank][owner], rows, axis=0, mode="clip")
 
     def _from_several(self, bank: str, owners: Any, rows: Any) -> Reader:
         """From all the arrays that have some of the rows, one after another."""
@@ -207,7 +207,7 @@ class Lowered:
         key = (bank, tuple(there.tolist()))
 
         def join(run: "Run") -> Any:
-            return self._joined([run.array(bank, owner) for owner in there.tolist()], 0)
+            return self._joined([run.arrays[bank][owner] for owner in there.tolist()], 0)
 
         joined = _remembered(join, key)
         return lambda run: self.jax.numpy.take(joined(run), rows, axis=0, mode="clip")
@@ -260,9 +260,6 @@ class Run:
             self.arrays[UNIFORM][lowered.owner(UNIFORM, instruction.first)] = numbers[:, None]
         self.wrong: list[Any] = []
         self.read: dict[tuple, Any] = {}
-
-    def array(self, bank: str, owner: int) -> Any:
-        return self.arrays[bank][owner]
 
     def rows(self, table: Table | None) -> Any:
         """The numbers of a table, [shape, lanes]."""

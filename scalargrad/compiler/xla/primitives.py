@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from scalargrad.compiler.numpy_backend import elementary
 from scalargrad.randomness import LARGEST, uniform_array
 
 
@@ -11,25 +12,8 @@ def primitives(jax: Any) -> dict[str, Callable]:
     """Operation -> a function of arrays."""
     numpy = jax.numpy
     return {
-        "add": numpy.add,
-        "sub": numpy.subtract,
-        "mul": numpy.multiply,
-        "div": numpy.divide,
-        "neg": numpy.negative,
+        **elementary(numpy),
         "pow": numpy.power,
-        "exp": numpy.exp,
-        "expm1": numpy.expm1,
-        "log": numpy.log,
-        "log1p": numpy.log1p,
-        "sqrt": numpy.sqrt,
-        "sin": numpy.sin,
-        "cos": numpy.cos,
-        "tan": numpy.tan,
-        "asin": numpy.arcsin,
-        "acos": numpy.arccos,
-        "atan": numpy.arctan,
-        "sinh": numpy.sinh,
-        "cosh": numpy.cosh,
         "sech": partial(_sech, numpy),
         "tanh": numpy.tanh,
         "sigmoid": partial(_sigmoid, numpy),
