@@ -5,7 +5,6 @@ A gradient wants the IEEE answer: inf, inf and nan. The functions here give it, 
 """
 
 import math
-import operator
 from collections.abc import Callable, Sequence
 
 inf, nan = math.inf, math.nan
@@ -97,15 +96,24 @@ def take(index: float, values: Sequence[float]) -> float:
     return values[int(index)]
 
 
+# From Python 3.12 on the builtin sum of floats compensates its roundings: other bits than a chain of additions has.
+
+
 def total(values: Sequence[float]) -> float:
     """The sum from left to right; -0.0 is the start that changes no bit of it."""
-    return sum(values, -0.0) if values else 0.0
+    result = -0.0 if values else 0.0
+    for x in values:
+        result += x
+    return result
 
 
 def dot(weights: Sequence[float], inputs: Sequence[float]) -> float:
     """The sum of products from left to right."""
     check_dot(weights, inputs)
-    return sum(map(operator.mul, weights, inputs), -0.0) if weights else 0.0
+    result = -0.0 if weights else 0.0
+    for w, x in zip(weights, inputs):  # noqa: B905 (equally long, and hot)
+        result += w * x
+    return result
 
 
 def check_dot(weights: Sequence, inputs: Sequence) -> None:

@@ -11,7 +11,7 @@ from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.model_programs import Target, flat, one_value, rows_as_tuples, training_program
 from scalargrad.nn.module import Buffer, Module
 from scalargrad.objectives import Objective
-from scalargrad.ops import batch_mean, dot, mean
+from scalargrad.ops import batch_mean, dot, mean, sum
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule
 from scalargrad.training import Measures, Watch
@@ -185,7 +185,7 @@ class EagerLearner:
         for buffer, number in updates.numbers.items():
             buffer.data = number
         self.counters = self.counters._replace(steps=self.counters.steps + 1)
-        return loss.data, sum(score for _, score in found)
+        return loss.data, sum([score for _, score in found])
 
     def _sample(self, inputs: Any, row: int) -> tuple[Value, float]:
         """The loss of a row, and its score."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scalargrad.engine import Value
-from scalargrad.ops import pow, sqrt
+from scalargrad.ops import dot, pow, sqrt
 
 
 class Optimizer:
@@ -148,7 +148,8 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     """
     parameters = list(parameters)
     _check("max_norm", max_norm, max_norm >= 0.0)
-    norm = sqrt(sum(parameter.grad * parameter.grad for parameter in parameters) + 0.0)
+    slopes = tuple(parameter.grad for parameter in parameters)
+    norm = sqrt(dot(slopes, slopes))
     scale = max_norm / (norm + 1e-6)
     if scale < 1.0:
         for parameter in parameters:

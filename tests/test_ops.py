@@ -108,6 +108,32 @@ def test_floats_and_values_give_the_same_bits(op):
         assert same(float(op(*args)), op(*deep(Value, args)).data), args
 
 
+ADDED_UP = {
+    "tenths": [0.1] * 10,
+    "a small one that a large one swallows": [1e16, 1.0, -1e16],
+    "what cancels in the end": [1.0, 1e100, 1.0, -1e100],
+    "thirds": [1.0 / 3.0 for _ in range(99)],
+    "an inf in between": [1.0, math.inf, -1.0],
+    "zeros": [-0.0, -0.0],
+}
+
+
+@pytest.mark.parametrize("name", ADDED_UP)
+def test_sums_add_from_left_to_right(name):
+    """To the bit, on every Python: its builtin sum compensates from 3.12 on. NumPy's accumulate adds one by one."""
+    terms = ADDED_UP[name]
+    expected = float(np.add.accumulate(terms)[-1])
+    ones = [1.0] * len(terms)
+    for op, args, right in (
+        (total, (terms,), expected),
+        (mean, (terms,), expected / len(terms)),
+        (dot, (terms, ones), expected),
+    ):
+        assert same(op(*args), right)
+        assert same(op(*deep(Value, tuple(map(tuple, args)))).data, right)
+        assert same(op(*deep(ieee.Number, tuple(map(tuple, args)))), right)
+
+
 # The truth about an operation is itself checked: mpmath differentiates its values numerically.
 
 SMOOTH = [name for name in NUMERIC if TRUTH[name].derivatives and name not in ("take", "where")]

@@ -42,6 +42,15 @@ def test_every_step_is_pytorchs(name):
         assert [p.data for p in parameters] == pytest.approx(tensor.tolist(), rel=1e-12, abs=1e-12)
 
 
+def test_the_norm_adds_from_left_to_right():
+    """To the bit, on every Python: each 1 is lost beside 1e16, where a sum that compensates keeps them all."""
+    parameters = [Value(0.0) for _ in range(101)]
+    for parameter in parameters:
+        parameter.grad = 1.0
+    parameters[0].grad = 1e8
+    assert clip_grad_norm(parameters, 1e9) == 1e8
+
+
 @pytest.mark.parametrize("max_norm", [0.5, 100.0, 0.0])
 def test_clipping_is_pytorchs(max_norm):
     torch = oracle("torch")

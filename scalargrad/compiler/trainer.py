@@ -18,7 +18,7 @@ from scalargrad.compiler.signature import Surroundings, contents, token
 from scalargrad.compiler.version import Backend
 from scalargrad.engine import Value
 from scalargrad.nn.module import Buffer
-from scalargrad.ops import add, mul
+from scalargrad.ops import add, mean, mul, sum
 from scalargrad.optim import Optimizer
 from scalargrad.progress import progress_bar
 from scalargrad.randomness import shuffled
@@ -174,7 +174,7 @@ class Trainer:
         steps = rows // batch
         losses = loop.steps(arrays, order, batch, steps * epochs, batch)
         parts = [losses[first : first + steps] for first in range(0, len(losses), steps)]
-        return [sum(part) / len(part) for part in parts]
+        return [mean(part) for part in parts]
 
     def _one_epoch(
         self, loop: "_Loop", arrays: list, rows: int, batch: int, watch: Watch | None
