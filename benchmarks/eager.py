@@ -1,14 +1,15 @@
-"""How fast is the eager engine? Side by side with micrograd, on the same numbers, in turns.
+"""How fast is the eager engine? Beside micrograd and a plain engine (plain_value.py), on the same numbers, in turns.
 
     pip install micrograd
-    python benchmarks/eager.py
+    python -m benchmarks.eager > benchmarks/eager.txt
 
 Each measurement is the median of several runs in a process of its own, so that neither engine inherits the other's
-memory; the processes take turns. Both must compute the same value and gradient, or the script stops.
+memory; the processes take turns. All must compute the same value and gradient, or the script stops.
 """
 
 import argparse
 import gc
+import importlib
 import json
 import random
 import statistics
@@ -19,15 +20,16 @@ import time
 
 CHAIN = 100_000
 SIZES = [2, 16, 16, 1]
-ENGINES = ("micrograd", "scalargrad")
+MODULES = {  # of Value, and of MLP
+    "micrograd": ("micrograd.engine", "micrograd.nn"),
+    "plain": ("benchmarks.plain_value", "benchmarks.plain_value"),
+    "scalargrad": ("scalargrad.engine", "scalargrad.nn"),
+}
 
 
 def measure_chain(engine: str, runs: int) -> dict:
     """Nanoseconds an operation for a chain of multiply, add, relu, forward and backward."""
-    if engine == "micrograd":
-        from micrograd.engine import Value
-    else:
-        from scalargrad.engine import Value
+    Value = importlib.import_module(MODULES[engine][0]).Value  # noqa: N806
 
     def once() -> tuple[float, float, float]:
         start, factor, shift = Value(0.5), Value(1.000001), Value(1e-6)
@@ -48,27 +50,21 @@ def measure_step(engine: str, runs: int) -> dict:
 
     points, labels = make_moons(100, noise=0.1, random_state=0)
     points, labels = points.tolist(), labels.tolist()
-    if engine == "micrograd":
-        from micrograd.nn import MLP
+    from scalargrad.losses import l2, mse
 
-        model = MLP(SIZES[0], SIZES[1:])
-    else:
-        from scalargrad.losses import l2, mse
-        from scalargrad.nn import MLP
-
-        model = MLP(SIZES[0], SIZES[1:])
+    model = importlib.import_module(MODULES[engine][1]).MLP(SIZES[0], SIZES[1:])
     rng, parameters = random.Random(0), model.parameters()
     for parameter in parameters:
         parameter.data = rng.uniform(-0.5, 0.5)
 
-    def loss_of_micrograd():
+    def loss_of_sums():
         errors = [model(point) - label for point, label in zip(points, labels, strict=True)]
         return sum(e * e for e in errors) * (1.0 / len(errors)) + 1e-4 * sum(p * p for p in parameters)
 
     def loss_of_scalargrad():
         return mse([model(point) for point in points], labels) + 1e-4 * l2(parameters)
 
-    loss_of = loss_of_micrograd if engine == "micrograd" else loss_of_scalargrad
+    loss_of = loss_of_scalargrad if engine == "scalargrad" else loss_of_sums
     seconds, losses = [], []
     for _ in range(runs):
         begin = time.perf_counter()
@@ -103,7 +99,7 @@ MEASURES = {"chain": measure_chain, "step": measure_step}
 
 
 def in_own_process(case: str, engine: str, collector: bool, runs: int) -> dict:
-    command = [sys.executable, __file__, "--case", case, "--engine", engine, "--runs", str(runs)]
+    command = [sys.executable, "-m", "benchmarks.eager", "--case", case, "--engine", engine, "--runs", str(runs)]
     output = subprocess.run(command + ["--no-gc"] * (not collector), check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(output.stdout)
 
@@ -126,17 +122,18 @@ def same(ours: list[float], theirs: list[float]) -> bool:
     return all(abs(a - b) <= 1e-9 * max(1.0, abs(b)) for a, b in zip(ours, theirs, strict=True))
 
 
-def compare(case: str, collector: bool, turns: int, runs: int) -> tuple[float, float]:
-    seconds: dict[str, list[float]] = {engine: [] for engine in ENGINES}
+def compare(case: str, collector: bool, turns: int, runs: int) -> list[float]:
+    """Seconds by engine, medians."""
+    seconds: dict[str, list[float]] = {engine: [] for engine in MODULES}
     numbers = {}
     for _ in range(turns):
-        for engine in ENGINES:
+        for engine in MODULES:
             result = in_own_process(case, engine, collector, runs)
             seconds[engine] += result["seconds"]
             numbers[engine] = result["numbers"]
-    if not same(numbers["scalargrad"], numbers["micrograd"]):
+    if not all(same(numbers["scalargrad"], others) for others in numbers.values()):
         sys.exit(f"{case}: the engines disagree: {numbers}")
-    return statistics.median(seconds["micrograd"]), statistics.median(seconds["scalargrad"])
+    return [statistics.median(seconds[engine]) for engine in MODULES]
 
 
 def import_cost() -> float:
@@ -155,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--case", choices=MEASURES, help=argparse.SUPPRESS)
-    parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--engine", choices=MODULES, help=argparse.SUPPRESS)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--no-gc", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -168,11 +165,12 @@ def main() -> None:
         ("100 moons, a step of 2-16-16-1, collector on", "step", True, 1e3, "ms", 60),
         ("100 moons, a step of 2-16-16-1, collector off", "step", False, 1e3, "ms", 8),
     ]
-    print(f"{'':46} {'micrograd':>10} {'scalargrad':>10}  {'':16} {'ratio':>6}  goal")
+    engines = f"{'micrograd':>10} {'plain':>10} {'scalargrad':>10}"
+    print(f"{'':46} {engines}  {'':16} {'micrograd: ratio':>16}  goal  plain: ratio")
     for title, case, collector, scale, unit, goal in rows:
-        theirs, ours = compare(case, collector, options.turns, options.runs)
-        wanted = f"{goal}" if goal else "-"
-        print(f"{title:46} {theirs * scale:10.1f} {ours * scale:10.2f}  {unit:16} {theirs / ours:6.1f}  {wanted}")
+        theirs, plain, ours = compare(case, collector, options.turns, options.runs)
+        times = f"{theirs * scale:10.1f} {plain * scale:10.1f} {ours * scale:10.2f}  {unit:16}"
+        print(f"{title:46} {times} {theirs / ours:16.1f}  {goal or '-':>4}  {plain / ours:12.2f}", flush=True)
     print(f"memory: {measure_memory():.0f} bytes a node (goal: at most 200)")
     print(f"import scalargrad: {import_cost():.0f} ms more than `python -c pass` (goal: at most 40)")
 
