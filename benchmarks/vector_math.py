@@ -67,8 +67,8 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=4000, help="points for each error (default 4,000)")
     options = parser.parse_args()
     widths = {number: machine().width(dtype) for number, dtype in PRECISIONS.items()}
-    compiled = {number: Native(FUNCTIONS, number, width, machine().fma) for number, width in widths.items()}
-    wider = {number: Native(FUNCTIONS, number, 2 * width, machine().fma) for number, width in widths.items()}
+    compiled = {number: Native(FUNCTIONS, number, machine()) for number in widths}
+    wider = {number: Native(FUNCTIONS, number, machine(), 2 * width) for number, width in widths.items()}
     print(
         "Nanoseconds for one element: in one vector, in two at once, and NumPy's or SciPy's; the largest error in ulp\n"
     )

@@ -2,6 +2,7 @@
 Only data that is not there, MNIST, may be missing: set SCALARGRAD_DATA to its folder.
 
 Where SCALARGRAD_GUARD_PAGES is set, native code runs in memory between pages that nobody may touch: see guard.py.
+Where SCALARGRAD_VECTOR_BYTES is set, it is that of a processor with vectors of so many bytes: see machines.py.
 
 A run with SCALARGRAD_NOTE_PASSED writes into that file which tests passed. A run with SCALARGRAD_LEAVE_OUT leaves out
 those in that file: what was skipped, or was not chosen, or is new, runs.
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.machines import install_if_asked
 from tests.oracle import oracle
 
+install_if_asked()
 if os.environ.get("SCALARGRAD_GUARD_PAGES"):
     from tests.guard import install
 

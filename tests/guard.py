@@ -10,7 +10,6 @@ import ctypes
 import inspect
 import math
 import mmap
-import os
 from functools import wraps
 from typing import Any
 
@@ -70,8 +69,3 @@ def install(edge: str) -> None:
 
     backend.allocated = guard.allocated
     backend.NativeBackend.run_batch = guarded  # type: ignore[method-assign]
-
-
-def install_if_asked() -> None:
-    if edge := os.environ.get("SCALARGRAD_GUARD_PAGES"):
-        install(edge)

@@ -10,8 +10,9 @@ import numpy
 from mpmath import isnan, mp, mpf
 
 from scalargrad.compiler.native.code import BITS, Formula, function, rounded
+from scalargrad.compiler.native.machine import Machine
 from scalargrad.ops import OPERATIONS
-from tests.oracle import TRUTH, oracle, points
+from tests.oracle import TRUTH, points
 
 inf = math.inf
 
@@ -49,30 +50,25 @@ finish:
 class Native:
     """Formulas as functions of arrays: `native.exp(x)`. `repeats` computes the same several times, to be timed."""
 
-    def __init__(self, formulas: dict[str, Formula], number: str, width: int, fma: bool = True) -> None:
-        llvm = oracle("llvmlite.binding")
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        features = llvm.get_host_cpu_features().flatten()
-        target = llvm.Target.from_default_triple().create_target_machine(
-            cpu=llvm.get_host_cpu_name(), features=features, opt=2, jit=True
-        )
-        texts = [self._text(name, formula, number, width, fma) for name, formula in formulas.items()]
-        module = llvm.parse_assembly(once_declared("\n".join(texts)))
-        module.verify()
-        self.engine = llvm.create_mcjit_compiler(module, target)
-        self.engine.finalize_object()
-        self.type, self.width = TYPES[number], width
+    def __init__(self, formulas: dict[str, Formula], number: str, machine: Machine, width: int | None = None) -> None:
+        self.machine, self.type = machine, TYPES[number]
+        self.width = width or machine.width(self.type.__name__)
+        mark = f"{number}_{len(machine.addresses)}"  # there may be others of this name
+        texts = {
+            f"run_{name}_{mark}": self._text(f"{name}_{mark}", formula, 2 if name == "pow" else 1, number, machine.fma)
+            for name, formula in formulas.items()
+        }
+        addresses = machine.compiled(texts)
         for name in formulas:
-            setattr(self, name, self._function(self.engine.get_function_address(f"run_{name}")))
+            setattr(self, name, self._function(addresses[f"run_{name}_{mark}"]))
 
-    def _text(self, name: str, formula: Formula, number: str, width: int, fma: bool) -> str:
-        vector, arguments = f"<{width} x {number}>", 2 if name == "pow" else 1
+    def _text(self, name: str, formula: Formula, arguments: int, number: str, fma: bool) -> str:
+        vector = f"<{self.width} x {number}>"
         given = ", ".join(f"{vector} %v{i}" for i in range(arguments))
         loop = LOOP.format(
-            name=name, number=number, vector=vector, arguments=given, width=width, size=BITS[number] // 8
+            name=name, number=number, vector=vector, arguments=given, width=self.width, size=BITS[number] // 8
         )
-        return function(name, formula, arguments, number, width, fma) + loop
+        return function(name, formula, arguments, number, self.width, fma) + loop
 
     def _function(self, address: int) -> Callable[..., Any]:
         compiled = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2)(address)
@@ -85,12 +81,6 @@ class Native:
             return results[:count]
 
         return run
-
-
-def once_declared(text: str) -> str:
-    """The text with each declaration once, at its top."""
-    lines = text.split("\n")
-    return "\n".join([*dict.fromkeys(declarations(lines)), *(x for x in lines if not x.startswith("declare"))])
 
 
 def declarations(lines: Iterable[str]) -> list[str]:

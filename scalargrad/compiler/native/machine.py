@@ -1,10 +1,10 @@
 """The machine: what this processor can do, and kernels as machine code, compiled once in a process by llvmlite."""
 
 import ctypes
-import platform
 import sys
 import threading
 from functools import cache
+from typing import Any
 
 from scalargrad.compiler.native.code import BITS, function
 from scalargrad.compiler.native.driver import driver, meeting
@@ -12,6 +12,9 @@ from scalargrad.compiler.native.kernel_code import KernelCode
 from scalargrad.compiler.native.vector_math import FUNCTIONS
 
 NUMBERS = {"float64": "double", "float32": "float"}
+# By LLVM's names: features of x86 processors, each of which has those before it, and what has wider vectors.
+FEATURES = ("avx", "fma", "avx512f")
+WIDER = {16: "avx", 32: "avx512f"}
 
 
 class UnavailableError(Exception):
@@ -25,25 +28,37 @@ def machine() -> "Machine":
 
 
 class Machine:
-    def __init__(self) -> None:
+    """The processor at hand, or one that can do less: its code is what such a processor would run.
+
+    vector_bytes  of its vectors: 16, 32 or 64. What is wider than the processor's own is split by LLVM
+    fma           False: code does without fused multiply-adds, even if the processor has them
+    """
+
+    def __init__(self, vector_bytes: int | None = None, fma: bool = True) -> None:
         try:
             import llvmlite.binding as llvm
 
             llvm.initialize_native_target()
             llvm.initialize_native_asmprinter()
-            features = llvm.get_host_cpu_features()
-            self.has = {name for name, present in features.items() if present}
-            target = llvm.Target.from_default_triple()
-            self.target = target.create_target_machine(
-                cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=2, jit=True
+            features = _features(llvm)
+            present = {name for name, there in features.items() if there}
+            left_out = ([] if fma else ["fma"]) + ([WIDER[vector_bytes]] if vector_bytes in WIDER else [])
+            self.has = present.difference(*(FEATURES[FEATURES.index(name) :] for name in left_out))
+            signs = [("+" if name in self.has else "-") + name for name in features]
+            # LLVM goes from left to right, and a feature brings those that it needs: what is left out comes last.
+            self.target = llvm.Target.from_default_triple().create_target_machine(
+                cpu=llvm.get_host_cpu_name(), features=",".join(sorted(signs)), opt=2, jit=True
             )
-            self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), self.target)
+            # The pointers of kernels have no type, which an old LLVM does not understand.
+            self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly("declare void @any(ptr)"), self.target)
         except Exception as problem:
-            raise UnavailableError(f"{type(problem).__name__}: {problem}") from problem
+            raise UnavailableError(" ".join(f"{type(problem).__name__}: {problem}".split())) from problem
         self.llvm = llvm
-        self.arm = platform.machine().lower() in ("arm64", "aarch64")
-        self.fma = self.arm or "fma" in self.has
-        self.vector_bytes = 64 if "avx512f" in self.has else 32 if "avx" in self.has else 16
+        architecture = self.target.triple.partition("-")[0]
+        self.arm, self.x86 = architecture in ("arm64", "aarch64"), architecture == "x86_64"
+        self.fma = fma and (self.arm or "fma" in self.has)
+        widest = 64 if "avx512f" in self.has else 32 if "avx" in self.has else 16
+        self.vector_bytes = vector_bytes or widest
         self.registers = 32 if self.arm or "avx512f" in self.has else 16
         self.lock = threading.RLock()
         self.addresses: dict[str, int] = {}
@@ -119,7 +134,7 @@ class Machine:
         return self.addresses[f"walk_{NUMBERS[dtype]}"]
 
     def _pause(self) -> str:
-        return "" if self.arm else "llvm.x86.sse2.pause()"
+        return "llvm.x86.sse2.pause()" if self.x86 else ""
 
     def _give_way(self) -> int:
         try:
@@ -130,3 +145,11 @@ class Machine:
             return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
         except (OSError, AttributeError):
             return 0
+
+
+def _features(llvm: Any) -> dict[str, bool]:
+    """Which features the processor has; nothing, where LLVM cannot find out: then code is for any of its kind."""
+    try:
+        return dict(llvm.get_host_cpu_features())
+    except RuntimeError:
+        return {}
