@@ -28,7 +28,12 @@ class Guard:
         if edge not in EDGES:
             raise ValueError(f"an array has the edges {' and '.join(EDGES)}, got {edge!r}")
         self.edge = edge
-        self.protect = ctypes.CDLL(None, use_errno=True).mprotect
+        try:
+            self.protect = ctypes.CDLL(None, use_errno=True).mprotect
+        except (TypeError, AttributeError):
+            raise OSError(
+                "guard pages need mprotect, which this system has not: unset SCALARGRAD_GUARD_PAGES"
+            ) from None
         self.protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
     def allocated(self, count: int, dtype: str, aligned: int = 0) -> Any:

@@ -2,8 +2,11 @@
 
 import itertools
 import math
+import os
+import re
 import subprocess
 import sys
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import ops
-from scalargrad.compiler import compile
+from scalargrad.compiler import compile, version
 from scalargrad.compiler.native import backend as native_backend
+from scalargrad.compiler.native import team
 from scalargrad.compiler.native.adding_up import with_sums_in_products
 from scalargrad.compiler.native.backend import NativeBackend
+from scalargrad.compiler.native.driver import driver, meeting
+from scalargrad.compiler.native.kernel_code import KernelCode
+from scalargrad.compiler.native.machine import Machine, UnavailableError
 from scalargrad.compiler.native.tasks import tasks_of
 from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.plan import plan
@@ -25,7 +32,9 @@ from scalargrad.nn.nested import numbers_in
 from scalargrad.ops import batch_mean, dot, exp, maximum, relu, sqrt, take, tanh
 from scalargrad.optim import SGD, Adam
 from tests.compiled_functions import CASES, Case, flat, numbers, planned, rolled, weights
+from tests.guard import Guard
 from tests.machines import WIDTHS, machine_with
+from tests.oracle import oracle
 from tests.test_compiler import SETTINGS, one_output, programs, results_of
 
 FOLDER = Path(__file__).parent.parent
@@ -33,7 +42,7 @@ ROWS = (1, 2, 7, 8, 9, 31, 32, 33, 63, 64, 65, 129, 500, 3_000)
 BOTH_PRECISIONS = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
-def alone(code, *arguments, timeout=60):
+def alone(code, *arguments, timeout=300):
     """Run code in a process of its own."""
     code = f"from tests.machines import install_if_asked\ninstall_if_asked()\n{code}"
     command = [sys.executable, "-X", "faulthandler", "-c", code, *arguments]
@@ -161,7 +170,7 @@ import numpy as np
 from scalargrad import Value, compile, ops
 from scalargrad.compiler.native import backend
 
-faulthandler.dump_traceback_later(20, exit=True)
+faulthandler.dump_traceback_later(200, exit=True)
 backend.WORTH_A_THREAD, backend.WORTH_STARTING = 1, 0.0
 a, values = Value(-5.0), tuple(Value(float(i)) for i in range(3))
 program = compile(lambda x: ops.take(3.0 * ops.step(a), values) * x, threads=2)
@@ -191,7 +200,7 @@ import numpy as np
 from scalargrad import MLP, compile, mse
 from scalargrad.compiler.native import backend
 
-faulthandler.dump_traceback_later(20, exit=True)
+faulthandler.dump_traceback_later(200, exit=True)
 backend.WORTH_A_THREAD, backend.WORTH_STARTING = 1, 0.0
 model = MLP(8, [32, 32, 1], activation="relu", rng=0)
 x, y = np.random.default_rng(0).normal(size=(60_000, 8)), np.zeros(60_000)
@@ -230,7 +239,7 @@ import numpy as np
 from scalargrad import MLP, compile
 from scalargrad.compiler.native import backend
 
-faulthandler.dump_traceback_later(20, exit=True)
+faulthandler.dump_traceback_later(200, exit=True)
 backend.WORTH_A_THREAD, backend.WORTH_STARTING = 1, 0.0
 model = MLP(3, [8, 2], activation="relu", rng=0)
 x = np.random.default_rng(0).normal(size=(300, 3))
@@ -480,6 +489,27 @@ def test_random_programs_for_every_processor(program, rows, dtype, vector_bytes,
     check_against_numpy(planned(case), [case.arrays], machine, dtype)
 
 
+@pytest.mark.parametrize("vector_bytes", WIDTHS)
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("name", ["network", "standardised", "random numbers"])
+def test_every_width_agrees_with_eager(name, dtype, vector_bytes, monkeypatch):
+    """Values, gradients and steps of training, compiled as users compile them."""
+    monkeypatch.setattr(version, "machine", lambda: machine_with(vector_bytes))
+    found = all_numbers(PROGRAMS[name](), dtype, "native", "native")
+    expected = all_numbers(PROGRAMS[name](), "float64", "eager", "numpy")  # eager is no trainer
+    bound = 1e-11 if dtype == "float64" else 2e-4
+    assert found == pytest.approx(expected, rel=bound, abs=bound)
+
+
+def all_numbers(function, dtype, backend, trainer):
+    """The mean, its gradient, and what two epochs of training make of the losses and the parameters."""
+    x = numbers(37, 3)
+    value, slopes = compile(function, backend=backend, dtype=dtype).value_and_grad(x)
+    program = compile(function, backend=trainer, dtype=dtype)
+    losses = program.trainer(SGD(1e-3), batch_size=20, rng=0).run(x, epochs=2)["loss"]
+    return [value, *slopes, *losses, *(p.data for p in program.parameters)]
+
+
 def case_of(program, rows):
     """The loss of a random program, on its rows again and again."""
     leaves, inputs = list(map(Value, program.parameters)), len(program.data[0])
@@ -661,7 +691,7 @@ def test_arrays_of_any_size():
             program(wrong)
 
 
-# Without llvmlite.
+# Other surroundings: without llvmlite, on other systems.
 
 WITHOUT = """
 import sys
@@ -685,6 +715,126 @@ def test_without_llvmlite_numpy_does_it_and_the_report_says_so():
     assert lines[1] == f"{history} {w.data}"
     assert lines[2].startswith("numpy: all")
     assert "llvmlite" in lines[2]
+
+
+def raising(problem):
+    def refuse(*_, **__):
+        raise problem
+
+    return refuse
+
+
+# Where llvmlite is there and of no use: what fails, and how.
+UNAVAILABLE = {
+    "initialize_native_target": RuntimeError("no target\n for this"),
+    "get_host_cpu_name": OSError("libstdc++.so.6:\n gone"),
+    "parse_assembly": RuntimeError("expected type"),  # an old LLVM, whose pointers have types
+    "create_mcjit_compiler": AttributeError("no MCJIT"),  # one to come
+}
+
+
+@pytest.mark.parametrize("name", UNAVAILABLE)
+def test_where_there_is_no_native_code_numpy_does_it_and_says_why_in_one_line(name, monkeypatch):
+    llvm = oracle("llvmlite.binding")
+    monkeypatch.setattr(llvm, name, raising(UNAVAILABLE[name]))
+    monkeypatch.setattr(version, "machine", Machine)
+    program = compile(lambda x: 2.0 * x)
+    assert program([1.0, 2.0]) == 3.0
+    reason = " ".join(str(UNAVAILABLE[name]).split())
+    assert program.report().endswith(f"in NumPy: there is no native code, {type(UNAVAILABLE[name]).__name__}: {reason}")
+
+
+def test_an_llvmlite_that_fails_at_import_is_as_good_as_none(tmp_path, monkeypatch):
+    (tmp_path / "llvmlite").mkdir()
+    (tmp_path / "llvmlite/__init__.py").write_text("raise OSError('cannot open\\n libllvmlite')", encoding="utf-8")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "llvmlite"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UnavailableError, match=r"^OSError: cannot open libllvmlite$"):
+        Machine()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "replaced"),
+    [("get_host_cpu_name", lambda: "unheard-of"), ("get_host_cpu_features", raising(RuntimeError("who knows")))],
+)
+def test_a_processor_that_llvm_does_not_know_gets_code_for_any_of_its_kind(attribute, replaced, monkeypatch):
+    monkeypatch.setattr(oracle("llvmlite.binding"), attribute, replaced)
+    machine = Machine()
+    case = product(3, 8, 1, "affine")
+    check_against_numpy(planned(case), [case.arrays], machine, "float64")
+
+
+def test_code_for_narrower_vectors_uses_no_wider_ones():
+    """And none of the instructions that processors with such vectors do not have."""
+    machines = [machine_with(vector_bytes) for vector_bytes in WIDTHS]
+    if not machines[0].x86:
+        pytest.skip("other processors have vectors of one width")
+    for machine, wider in zip(machines, (r"%[yz]mm|\bv\w+pd", "%zmm", "%nothing is"), strict=True):
+        code = KernelCode("double", 8, machine.fma)
+        x = code.load("%record")
+        code.store(code.multiply_add(x, x, x), "%context")
+        module = machine.llvm.parse_assembly(code.text("f"))
+        assert not re.search(wider, machine.target.emit_assembly(module)), wider
+
+
+@pytest.mark.parametrize(
+    "triple", ["arm64-apple-darwin22.6.0", "aarch64-unknown-linux-gnu", "riscv64-unknown-linux-gnu"]
+)
+def test_only_x86_gets_instructions_of_x86(triple):
+    machine = copy(machine_with())
+    machine.x86 = triple.startswith("x86")
+    text = driver(machine.code("float64")) + meeting(machine._pause(), 0)
+    machine.llvm.initialize_all_targets()
+    machine.llvm.initialize_all_asmprinters()
+    target = machine.llvm.Target.from_triple(triple).create_target_machine()
+    assert "meet" in target.emit_assembly(machine.llvm.parse_assembly(text))
+
+
+@pytest.mark.usefixtures("many_threads")
+@pytest.mark.parametrize(
+    ("name", "replaced"),
+    [("ctypes.CDLL", raising(TypeError("as on Windows"))), ("sys.platform", "win32")],
+)
+def test_threads_meet_where_they_cannot_give_way(name, replaced, monkeypatch):
+    machine = Machine()
+    with monkeypatch.context() as patch:
+        patch.setattr(name, replaced)
+        assert machine._give_way() == 0
+        machine.run_address("float64")
+    monkeypatch.setattr(version, "machine", lambda: machine)
+    x = numbers(200, 3)
+    found = [compile(network(), threads=threads).value_and_grad(x) for threads in (1, 3)]
+    assert found[0][0] == found[1][0]
+    assert found[0][1].tobytes() == found[1][1].tobytes()
+
+
+# fmt: off
+PROCESSORS_TO_USE = {  # affinity, processors, the quota of the container; threads
+    "as many as may be used":       (3, 8, None, 3),
+    "a quota":                      (8, 8, "250000 100000\n", 3),
+    "less than one processor":      (8, 8, "50000 100000\n", 1),
+    "a quota that says max":        (2, 8, "max 100000\n", 2),
+    "a quota of more than it has":  (2, 8, "800000 100000\n", 2),
+    "macOS and Windows":            (None, 4, None, 4),
+    "nothing is known":             (None, None, None, 1),
+    "a file of something else":     (2, 8, "", 2),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("name", PROCESSORS_TO_USE)
+def test_threads_are_as_many_as_processors_may_be_used(name, tmp_path, monkeypatch):
+    affinity, processors, quota, threads = PROCESSORS_TO_USE[name]
+    if affinity is None:
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    else:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(affinity)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    monkeypatch.setattr(team, "QUOTA", tmp_path / "cpu.max")
+    if quota is not None:
+        team.QUOTA.write_text(quota, encoding="ascii")
+    assert team.available_threads() == threads
 
 
 # Guard pages. That they catch what they are there for:
@@ -740,6 +890,20 @@ OVERRUNS = [
 def test_guarded_programs_work(edge, kernel, field, change):
     done = alone(PLANTED, edge, kernel, str(field), str(change))
     assert (done.stdout, done.returncode) == ("survived\n", 0), done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect")
+@pytest.mark.parametrize(("change", "returncode"), [("nothing", 0), ("too early", -11)])
+def test_guard_pages_may_be_larger(change, returncode):
+    """16 KiB, as Apple's are."""
+    larger = f"import mmap\nmmap.PAGESIZE = max(mmap.PAGESIZE, 16384)\n{PLANTED}"
+    assert alone(larger, "start", "map", "-1", change).returncode == returncode
+
+
+def test_guard_pages_say_where_there_are_none(monkeypatch):
+    monkeypatch.setattr("ctypes.CDLL", raising(TypeError("as on Windows")))
+    with pytest.raises(OSError, match="mprotect"):
+        Guard("end")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect")

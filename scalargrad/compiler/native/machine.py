@@ -47,7 +47,10 @@ class Machine:
             signs = [("+" if name in self.has else "-") + name for name in features]
             # LLVM goes from left to right, and a feature brings those that it needs: what is left out comes last.
             self.target = llvm.Target.from_default_triple().create_target_machine(
-                cpu=llvm.get_host_cpu_name(), features=",".join(sorted(signs)), opt=2, jit=True
+                cpu=llvm.get_host_cpu_name() if features else "generic",
+                features=",".join(sorted(signs)),
+                opt=2,
+                jit=True,
             )
             # The pointers of kernels have no type, which an old LLVM does not understand.
             self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly("declare void @any(ptr)"), self.target)
@@ -143,7 +146,7 @@ class Machine:
             else:
                 library, name = ctypes.CDLL(None), "sched_yield"
             return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-        except (OSError, AttributeError):
+        except (OSError, AttributeError, TypeError):  # the last one from CDLL(None), where it means nothing
             return 0
 
 

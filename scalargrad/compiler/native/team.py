@@ -5,17 +5,25 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from math import ceil
+from pathlib import Path
 from time import sleep
 from typing import Any
 
 PATIENCE = 0.05  # seconds between two looks at what the user wants
 
 
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container on Linux: microseconds of computing in a period, or "max"
+
+
 def available_threads() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many processors this process may use: beyond its container's quota threads would only wait for each other."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = map(int, QUOTA.read_text(encoding="ascii").split())
+    except (OSError, ValueError):  # there is no such file, or no limit
+        return count
+    return max(1, min(count, ceil(quota / period)))
 
 
 Run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)  # a call without Python's lock
