@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.anomaly import AnomalyError, anomaly_detection
 from scalargrad.contexts import no_grad
 from scalargrad.engine import Value, gradients, topological_order
+from scalargrad.forks import whole
 from scalargrad.functional import GradcheckError, grad, gradcheck, hessian, hvp, jvp, value_and_grad
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
 from scalargrad.nn import MLP, Buffer, Layer, Module, Neuron, Parameter
@@ -96,7 +97,8 @@ LATER = {
 def __getattr__(name: str) -> Any:
     if name not in LATER:
         raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
-    return getattr(import_module(LATER[name]), name)
+    with whole:
+        return getattr(import_module(LATER[name]), name)
 
 
 def __dir__() -> list[str]:

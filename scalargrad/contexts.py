@@ -5,7 +5,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import get_ident
 from typing import Any, Protocol
+
+from scalargrad.forks import in_children
 
 
 class Observer(Protocol):
@@ -19,18 +22,33 @@ class Observer(Protocol):
 open_blocks = 0  # in all threads together: while it is 0, a new Value asks nothing else
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 observers: ContextVar[tuple[Observer, ...]] = ContextVar("observers", default=())
+_threads: dict[int, int] = {}  # that opened the blocks, by the id of the block's token
 
 
 @contextmanager
 def _block(variable: ContextVar, setting: Any) -> Iterator[None]:
     global open_blocks
     token = variable.set(setting)
+    _threads[id(token)] = get_ident()
     open_blocks += 1
     try:
         yield
     finally:
-        open_blocks -= 1
+        if _threads.pop(id(token), None) is not None:
+            open_blocks -= 1
         variable.reset(token)
+
+
+def _count_own_blocks() -> None:
+    """In a child: the threads that opened the others are not there to close them."""
+    global open_blocks
+    for block, thread in _threads.copy().items():
+        if thread != get_ident():
+            del _threads[block]
+    open_blocks = len(_threads)
+
+
+in_children(_count_own_blocks)
 
 
 def show(value: Any) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from scalargrad.forks import freed, loaded
+
 
 @contextmanager
 def progress_bar(
@@ -19,7 +21,10 @@ def progress_bar(
     if not wanted:
         yield lambda done, measures: None
         return
-    from tqdm import tqdm
+    loaded("tqdm")
+    from tqdm.std import TqdmDefaultWriteLock, tqdm
+
+    freed(TqdmDefaultWriteLock.th_lock)
 
     many = total >= 10_000
     with tqdm(

@@ -7,11 +7,11 @@ best epoch so far, and the history. The file says what the run depends on, too, 
 import json
 import os
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
 from scalargrad.engine import Value
+from scalargrad.forks import kept
 from scalargrad.learners import Counters
 from scalargrad.model_programs import flat
 from scalargrad.nn.module import Module
@@ -35,16 +35,16 @@ class Details:
         self.learner: Any = None
         self.processes: Any = None
 
-    @cached_property
+    @kept
     def parameters(self) -> list[Value]:
         return list(self.model.parameters())
 
-    @cached_property
+    @kept
     def values(self) -> list[Value]:
         """All numbers that training changes: parameters and buffers."""
         return list(dict.fromkeys([*self.parameters, *flat([array for _, array in self.model.named_arrays()])]))
 
-    @cached_property
+    @kept
     def description(self) -> dict[str, Any]:
         return self.describe()
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from scalargrad.contexts import observed_only_by
 from scalargrad.engine import Value
+from scalargrad.forks import freed, undone
 from scalargrad.nn import MLP, Layer, Module, Neuron, Parameter
 from scalargrad.nn.module import in_mode
 from scalargrad.operands import is_recorded
 from scalargrad.ops import dot, mul
 
 HEADINGS = ("", "layer", "output", "parameters", "multiply-adds")
-_classes = threading.RLock()  # held by the one who changes classes of layers
+_classes = freed(threading.RLock())  # held by the one who changes classes of layers
 
 
 def summary(model: Module, sample: Any = None) -> str:
@@ -129,16 +130,21 @@ def _calls_shown(rows: dict[Module, _Row], observer: _Observer) -> Iterator[None
     with _classes:
         plain = {kind: kind.__call__ for kind in map(type, rows)}
         own = {kind for kind in plain if "__call__" in vars(kind)}
-        try:
-            for kind in plain:
-                kind.__call__ = watched(kind, plain[kind])  # type: ignore[method-assign]
-            yield
-        finally:
+
+        def put_back() -> None:
             for kind in plain:
                 if kind in own:
                     kind.__call__ = plain[kind]  # type: ignore[method-assign]
                 elif "__call__" in vars(kind):
                     del kind.__call__
+
+        with undone(put_back):
+            try:
+                for kind in plain:
+                    kind.__call__ = watched(kind, plain[kind])  # type: ignore[method-assign]
+                yield
+            finally:
+                put_back()
 
 
 def _parts(path: str, attribute: Any) -> Iterator[tuple[str, Module | Parameter]]:

@@ -14,6 +14,7 @@ ROOT = PACKAGE.parent
 
 # A module imports, at its top, only modules of lines above its own. The README shows this picture.
 LEVELS = [
+    ["forks"],
     ["ieee", "contexts", "randomness", "progress", "idx", "atomic_file", "samples", "digit_images"],
     ["operands", "safetensors_file", "augmentation"],
     ["ops"],

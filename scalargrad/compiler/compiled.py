@@ -20,6 +20,7 @@ from scalargrad.compiler.xla.backend import JaxBackend
 from scalargrad.compiler.xla.export import exported
 from scalargrad.contexts import with_grad
 from scalargrad.engine import Value, gradients
+from scalargrad.forks import freed
 from scalargrad.nn.module import Buffer
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
@@ -93,7 +94,7 @@ class Compiled:
         self.exported: Version | None = None  # by to_jax
         self.rows = 1  # of the last call
         self.steps = Buffer(0.0, "step")  # of training: how often backward() has run
-        self.lock = threading.RLock()  # a program's memory serves one call at a time
+        self.lock = freed(threading.RLock())  # a program's memory serves one call at a time
         update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from scalargrad import contexts, ieee, randomness
 from scalargrad.contexts import PACKAGE, line_of_user_code, observed_only_by, with_grad
 from scalargrad.engine import Value
+from scalargrad.forks import freed, undone
 from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten, operand
 from scalargrad.ops import OPERATIONS, Op, dot
@@ -199,7 +200,7 @@ NO_GRAD = (
 
 
 _state = threading.local()
-_lock = threading.RLock()
+_lock = freed(threading.RLock())
 
 
 def _active_trace() -> Trace:
@@ -301,11 +302,12 @@ def _guarded(field: str) -> Iterator[None]:
             )
         slot.__set__(self, number)
 
-    setattr(Value, field, property(read, write))
-    try:
-        yield
-    finally:
-        setattr(Value, field, slot)
+    with undone(lambda: setattr(Value, field, slot)):
+        setattr(Value, field, property(read, write))
+        try:
+            yield
+        finally:
+            setattr(Value, field, slot)
 
 
 WORDS = {"data": "number", "grad": "gradient"}

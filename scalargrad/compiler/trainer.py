@@ -17,6 +17,7 @@ from scalargrad.compiler.rows import Rows, Writer
 from scalargrad.compiler.signature import Surroundings, contents, token
 from scalargrad.compiler.version import Backend
 from scalargrad.engine import Value
+from scalargrad.forks import undone
 from scalargrad.nn.module import Buffer
 from scalargrad.ops import add, mean, mul, sum
 from scalargrad.optim import Optimizer
@@ -453,11 +454,16 @@ def _arguments_only(optimizer: Optimizer) -> Iterator[None]:
     kept = optimizer.lr, optimizer.steps
     lr: Any = _Elsewhere("self.lr", "lr")
     steps: Any = _Elsewhere("self.steps", "t")
-    optimizer.lr, optimizer.steps = lr, steps
-    try:
-        yield
-    finally:
+
+    def put_back() -> None:
         optimizer.lr, optimizer.steps = kept
+
+    with undone(put_back):
+        optimizer.lr, optimizer.steps = lr, steps
+        try:
+            yield
+        finally:
+            put_back()
 
 
 class _Elsewhere:

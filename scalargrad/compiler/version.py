@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -21,6 +20,7 @@ from scalargrad.compiler.trace import TraceError, trace
 from scalargrad.compiler.xla.backend import JaxBackend
 from scalargrad.compiler.xla.devices import devices_for
 from scalargrad.engine import Value
+from scalargrad.forks import kept, loaded, undone
 from scalargrad.nn.module import Buffer
 
 BACKENDS = ("eager", "numpy", "native", "jax")
@@ -35,6 +35,7 @@ class Builder:
     """
 
     def __init__(self, name: str, dtype: str, threads: int, devices: int | str | None = None) -> None:
+        loaded("numpy.ma")
         self.name, self.dtype, self.threads = name, dtype, threads
         self.devices = devices_for(devices) if name == "jax" else None
         self.fallback = ""
@@ -55,13 +56,18 @@ class Builder:
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
         begin, collects = perf_counter(), gc.isenabled()
-        gc.disable()  # hundreds of thousands of objects are made, and few of them are garbage
-        try:
-            yield
-        finally:
+
+        def collect_again() -> None:
             if collects:
                 gc.enable()
-            self.seconds[what] += perf_counter() - begin
+
+        with undone(collect_again):
+            gc.disable()  # hundreds of thousands of objects are made, and few of them are garbage
+            try:
+                yield
+            finally:
+                collect_again()
+                self.seconds[what] += perf_counter() - begin
 
 
 class Version:
@@ -94,12 +100,12 @@ class Version:
                 found.update(dict.fromkeys(own))
         return list(found | dict.fromkeys(self.backward.parameters))
 
-    @cached_property
+    @kept
     def forward(self) -> Program:
         with self.builder.timed("compiling"):
             return plan(self._rolled())
 
-    @cached_property
+    @kept
     def backward(self) -> Program:
         """With the mean and its gradient."""
         if self.shape is not None:
@@ -109,11 +115,11 @@ class Version:
         with self.builder.timed("compiling"):
             return plan(differentiate(self._rolled()))
 
-    @cached_property
+    @kept
     def forward_backend(self) -> Backend:
         return self.builder.build(self.forward)
 
-    @cached_property
+    @kept
     def backward_backend(self) -> Backend:
         return self.builder.build(self.backward)
 

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.forks import whole
 from scalargrad.nn.dense import MLP, Layer, Neuron
 from scalargrad.nn.module import Buffer, Module, Parameter
 
@@ -33,7 +34,8 @@ FILES = {name: file for file, names in LATER.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in FILES:
         raise AttributeError(f"module 'scalargrad.nn' has no attribute {name!r}")
-    return getattr(import_module(f"scalargrad.nn.{FILES[name]}"), name)
+    with whole:
+        return getattr(import_module(f"scalargrad.nn.{FILES[name]}"), name)
 
 
 def __dir__() -> list[str]:

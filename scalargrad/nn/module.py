@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad import contexts
 from scalargrad.engine import Value
+from scalargrad.forks import freed, loaded, undone
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -41,7 +42,7 @@ class Buffer(Value):
 
 
 UNSEEN = ("_programs", "_lock")  # attributes that are no part of what a model is: not in vars(), not in copies
-_locks = threading.Lock()
+_locks = freed(threading.RLock())
 LEAVES = {Parameter, Buffer, Value, float, int, str}
 
 
@@ -238,6 +239,7 @@ class Module:
         >>> history["loss"][-1] < history["loss"][0]
         True
         """
+        loaded("numpy.ma", "scalargrad.fitting")
         from scalargrad.fitting import Settings, fit
         from scalargrad.optim import Adam
 
@@ -263,12 +265,14 @@ class Module:
         """What the model says of the samples X [rows, ...]: labels, int64 [rows], if `fit` trained it with a loss of
         labels, or else its outputs, [rows] or [rows, outputs].
         """
+        loaded("numpy.ma", "scalargrad.prediction")
         from scalargrad.prediction import predict
 
         return predict(self, X, engine)
 
     def predict_proba(self, X: Any, engine: str = "compiled") -> "ndarray":
         """The probability of each class for each sample, float64 [rows, classes]."""
+        loaded("numpy.ma", "scalargrad.prediction")
         from scalargrad.prediction import predict_proba
 
         return predict_proba(self, X, engine)
@@ -278,6 +282,7 @@ class Module:
 
         loss   as in `fit`; that of the last `fit` unless said
         """
+        loaded("numpy.ma", "scalargrad.prediction")
         from scalargrad.prediction import evaluate
 
         return evaluate(self, X, y, loss, engine)
@@ -324,19 +329,24 @@ def in_mode(model: Module, training: bool) -> Iterator[None]:
     """
     with _lock_of(model):
         changed = [(module, module.training) for module in model.modules() if module.training != training]
-        try:
-            for module, _ in changed:
-                module.training = training
-            yield
-        finally:
+
+        def put_back() -> None:
             for module, mode in changed:
                 module.training = mode
+
+        with undone(put_back):
+            try:
+                for module, _ in changed:
+                    module.training = training
+                yield
+            finally:
+                put_back()
 
 
 def _lock_of(model: Module) -> Any:
     with _locks:
         if not hasattr(model, "_lock"):
-            object.__setattr__(model, "_lock", threading.RLock())
+            object.__setattr__(model, "_lock", freed(threading.RLock()))
         return model._lock
 
 

@@ -15,6 +15,7 @@ from scalargrad.compiler.native.team import Run
 from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.program import LANE, Program
 from scalargrad.engine import Value
+from scalargrad.forks import undone
 
 BLOCK_BYTES = 512 * 1024  # of lane rows: a part of the second cache
 MOST_SHARES = 16  # of a batch, each with sums of its own
@@ -146,14 +147,18 @@ class NativeBackend:
         inf or nan, if there is a history. `done` counts the steps.
         """
         self._refuse_while_running()
-        try:
+        with undone(self._ended):
             try:
-                self.running = True
-                return self._run(arrays, rows, result, order, steps, advance, history)
-            finally:
-                self.running = False
-        finally:  # should a Ctrl-C have come just there
-            self.running = False
+                try:
+                    self.running = True
+                    return self._run(arrays, rows, result, order, steps, advance, history)
+                finally:
+                    self._ended()
+            finally:  # should a Ctrl-C have come just there
+                self._ended()
+
+    def _ended(self) -> None:
+        self.running = False
 
     def _refuse_while_running(self) -> None:
         if self.running:

@@ -2,7 +2,6 @@
 
 import ctypes
 import sys
-import threading
 from functools import cache
 from typing import Any
 
@@ -10,6 +9,7 @@ from scalargrad.compiler.native.code import BITS, function
 from scalargrad.compiler.native.driver import driver, meeting
 from scalargrad.compiler.native.kernel_code import KernelCode
 from scalargrad.compiler.native.vector_math import FUNCTIONS
+from scalargrad.forks import in_whole, whole
 
 NUMBERS = {"float64": "double", "float32": "float"}
 # By LLVM's names: features of x86 processors, each of which has those before it, and what has wider vectors.
@@ -24,7 +24,8 @@ class UnavailableError(Exception):
 @cache
 def machine() -> "Machine":
     """The machine of this process. UnavailableError, where llvmlite is missing or does not know the processor."""
-    return Machine()
+    with whole:  # LLVM's own memory and locks, which nobody else can set afresh
+        return Machine()
 
 
 class Machine:
@@ -56,6 +57,8 @@ class Machine:
             self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly("declare void @any(ptr)"), self.target)
         except Exception as problem:
             raise UnavailableError(" ".join(f"{type(problem).__name__}: {problem}".split())) from problem
+        if hasattr(llvm.ffi.lib, "_lock"):
+            in_whole(llvm.ffi.lib._lock)  # others use LLVM, too, and finalizers do
         self.llvm = llvm
         architecture = self.target.triple.partition("-")[0]
         self.arm, self.x86 = architecture in ("arm64", "aarch64"), architecture == "x86_64"
@@ -63,7 +66,6 @@ class Machine:
         widest = 64 if "avx512f" in self.has else 32 if "avx" in self.has else 16
         self.vector_bytes = vector_bytes or widest
         self.registers = 32 if self.arm or "avx512f" in self.has else 16
-        self.lock = threading.RLock()
         self.addresses: dict[str, int] = {}
 
     def width(self, dtype: str) -> int:
@@ -76,7 +78,7 @@ class Machine:
 
     def compiled(self, texts: dict[str, str]) -> dict[str, int]:
         """The addresses of functions, given as text by name; what was compiled before is not compiled again."""
-        with self.lock:
+        with whole:
             fresh = {name: text for name, text in texts.items() if name not in self.addresses}
             if fresh:
                 self._compile(fresh)
@@ -117,14 +119,15 @@ class Machine:
     def run_address(self, dtype: str) -> int:
         """The address of the driver."""
         number = NUMBERS[dtype]
-        if f"run_{number}" not in self.addresses:
-            text = driver(self.code(dtype)) + meeting(self._pause(), self._give_way())
-            for name in ("run", "walk", "meet", "meet_kernel"):
-                text = text.replace(f"@{name}(", f"@{name}_{number}(")
-            self.compiled({f"run_{number}": text})
-            for name in ("walk", "meet_kernel"):
-                self.addresses[f"{name}_{number}"] = self.engine.get_function_address(f"{name}_{number}")
-        return self.addresses[f"run_{number}"]
+        with whole:
+            if f"run_{number}" not in self.addresses:
+                text = driver(self.code(dtype)) + meeting(self._pause(), self._give_way())
+                for name in ("run", "walk", "meet", "meet_kernel"):
+                    text = text.replace(f"@{name}(", f"@{name}_{number}(")
+                self.compiled({f"run_{number}": text})
+                for name in ("walk", "meet_kernel"):
+                    self.addresses[f"{name}_{number}"] = self.engine.get_function_address(f"{name}_{number}")
+            return self.addresses[f"run_{number}"]
 
     def meet_address(self, dtype: str) -> int:
         """The address of the kernel in which threads wait for each other."""

@@ -6,9 +6,10 @@ processes take part, and each process reads the rows of its own devices only.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral
 from typing import Any
+
+from scalargrad.forks import kept
 
 AXIS = "rows"  # of the mesh: the devices share the rows of a batch
 INSTALL = 'pip install ".[jax]" in the folder of scalargrad'
@@ -68,7 +69,7 @@ class Devices:
         """One device of this process, for work that every process does by itself."""
         return self if self.jax.process_count() == 1 else Devices(self.jax, self.jax.local_devices()[:1])
 
-    @cached_property
+    @kept
     def mesh(self) -> Any:
         import numpy
 
