@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Callable, Iterable
 from functools import partial
 from operator import is_
+from pathlib import PurePath
 from types import CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
@@ -22,8 +23,8 @@ class Surroundings:
 
     `state()` is cheap and compares equal as long as nothing has changed that a trace depends on: numbers and texts,
     which objects there are, the items of lists, dicts, sets and small NumPy arrays, and the attributes of any Module.
-    Functions that are called are followed, into partials, methods and objects with a `__call__`, but not into Python's
-    library and installed packages, and into closures only of this one: what these define does not change.
+    Functions that are called are followed, into partials, methods and objects with a `__call__`; of those of Python's
+    library, installed packages and this one only the closures: what these define does not change.
     """
 
     def __init__(self, function: Callable, arguments: Iterable = ()) -> None:
@@ -106,12 +107,9 @@ class Surroundings:
                     self._object(attribute)
 
     def _function(self, function: FunctionType) -> None:
-        file = function.__code__.co_filename
-        if file.startswith(STANDARD_LIBRARY) or "site-packages" in file:
-            return
-        for cell in function.__closure__ or ():
+        for cell in function.__closure__ or ():  # of a library's, too: they hold what users gave it, such as their loss
             self._variable(lambda cell=cell: _content(cell))  # type: ignore[misc]
-        if file.startswith(PACKAGE):  # its closures hold what users gave it: their model, their loss
+        if _is_library(function.__code__.co_filename):
             return
         scope = function.__globals__
         for name in sorted(_names(function.__code__) & scope.keys()):
@@ -229,6 +227,10 @@ def _tokens(items: Iterable) -> Any:
 
 def _is_array(content: Any) -> bool:
     return type(content).__module__ == "numpy" and hasattr(content, "tobytes") and hasattr(content, "ravel")
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith((STANDARD_LIBRARY, PACKAGE)) or "site-packages" in PurePath(file).parts
 
 
 def _content(cell: Any) -> Any:
