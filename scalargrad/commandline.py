@@ -10,6 +10,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from scalargrad.atomic_file import writable_target
+
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
@@ -88,11 +90,8 @@ def check_writable(path: Path) -> None:
     Traceback (most recent call last):
     FileNotFoundError: [Errno 2] cannot be written to (No such file or directory): 'no/such/folder/m.safetensors'
     """
-    target = Path(os.path.realpath(path))  # where a link leads
-    if target.exists() and not target.is_file():
-        raise ValueError(f"{path} is {'a folder' if target.is_dir() else 'no ordinary file'}: choose another name")
     try:
-        with tempfile.TemporaryFile(dir=target.parent):
+        with tempfile.TemporaryFile(dir=writable_target(path).parent):
             pass
     except OSError as error:
         raise OSError(error.errno, f"cannot be written to ({error.strerror})", str(path)) from error

@@ -18,6 +18,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
+from scalargrad.atomic_file import replace_file
 from scalargrad.drawing.figure import check_options
 from scalargrad.drawing.layout import lay_out
 from scalargrad.drawing.lettering import escaped, factor, number, visible
@@ -58,8 +59,8 @@ class SteppingPage:
         """Write the page to `path`, which ends in .html. Returns the path."""
         path = Path(path)
         if path.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"a stepping page is saved as .html, got {path.name!r}")
-        path.write_text(self.html, encoding="utf-8", newline="\n")
+            raise ValueError(f"a stepping page is saved as .html, got {path.name!r:.100}")
+        replace_file(path, self.html.encode())
         return path
 
     def _repr_html_(self) -> str:

@@ -265,3 +265,145 @@ def test_the_system_frees_the_lock_of_a_process_that_is_killed(tmp_path):
         child.wait()
     replace_file(tmp_path / "a.bin", b"new")
     assert not unfinished.exists()
+
+
+# What a name may lead to. Every writer of the package goes through replace_file.
+
+
+def writers(tmp_path):
+    """Whatever writes a file that a user names, by the ending that it wants."""
+    from scalargrad import MLP, Checkpoint, Value, draw, draw_frames, step_through
+    from scalargrad.training import History
+
+    x, model = Value(3.0, "x"), MLP(1, [1], rng=0)
+    return {
+        ".csv": History(loss=[1.0, 0.5]).to_csv,
+        ".safetensors": model.save,
+        ".run": lambda path: model.fit([[1.0]], [1.0], epochs=1, callbacks=[Checkpoint(path)]),
+        ".svg": draw(x * x).save,
+        ".dot": draw(x * x).save,
+        ".html": step_through(x * x).save,
+        ".anim.svg": lambda path: draw_frames([x * x], path),
+    }
+
+
+ENDINGS = [".csv", ".safetensors", ".run", ".svg", ".dot", ".html", ".anim.svg"]
+
+
+@needs_posix
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_place_where_no_file_can_be_is_one_clear_error(tmp_path, monkeypatch, ending):
+    monkeypatch.chdir(tmp_path)
+    write, name = writers(tmp_path)[ending], f"a{ending}"
+    (tmp_path / "file").touch()
+    (tmp_path / f"folder{ending}").mkdir()
+    (tmp_path / f"loop{ending}").symlink_to(tmp_path / f"loop{ending}")
+    (tmp_path / f"null{ending}").symlink_to("/dev/null")
+    (tmp_path / f"lost{ending}").symlink_to(tmp_path / "nowhere" / name)
+    os.mkfifo(tmp_path / f"pipe{ending}")
+    for place, said in {
+        f"folder{ending}": "is a folder: choose another name",
+        f"null{ending}": "is no ordinary file: choose another name",
+        f"pipe{ending}": "is no ordinary file: choose another name",
+        f"loop{ending}": r"cannot be written \(Too many levels of symbolic links\)",
+        f"lost{ending}": r"cannot be written \(No such file or directory\)",
+        f"nowhere/{name}": r"cannot be written \(No such file or directory\)",
+        f"file/{name}": r"cannot be written \(Not a directory\)",
+        f"{'n' * 300}{ending}": r"cannot be written \(File name too long\)",
+        f"a\0{ending}": "is no name of a file: embedded null",
+        f"/proc/{name}": r"cannot be written \(No such file or directory\)|no ordinary file|Permission denied",
+    }.items():
+        before = {file: os.readlink(file) for file in tmp_path.iterdir() if file.is_symlink()}
+        with pytest.raises((OSError, ValueError), match=said):
+            write(place)
+        assert {file: os.readlink(file) for file in tmp_path.iterdir() if file.is_symlink()} == before
+    assert not list(tmp_path.glob(".*"))
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_cannot_be_finished_leaves_the_file_as_it_was(tmp_path, monkeypatch, ending):
+    file = tmp_path / f"a{ending}"
+    file.write_bytes(b"old")
+    write = writers(tmp_path)[ending]
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(file)
+    assert contents_of(tmp_path) == {file.name: b"old"}
+
+
+@needs_posix
+@pytest.mark.parametrize("redirected", [True, False], ids=["to a file", "into a pipe"])
+def test_the_file_of_standard_output_is_not_replaced(tmp_path, redirected):
+    code = (
+        "from scalargrad.training import History; print('before', flush=True)\n"
+        "try: History(loss=[1.0]).to_csv('/dev/stdout')\n"
+        "except ValueError as error: print(error)"
+    )
+    with (tmp_path / "log.txt").open("wb") as log:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=log if redirected else subprocess.PIPE,
+            cwd=ROOT,
+            timeout=60,
+            check=True,
+        )
+    said = (tmp_path / "log.txt").read_bytes() if redirected else done.stdout
+    reason = "where this program's output goes" if redirected else "no ordinary file"
+    assert said.decode() == f"before\n/dev/stdout is {reason}: choose another name\n"
+
+
+def test_a_name_may_be_as_long_as_the_system_takes(tmp_path):
+    for name in ("n" * 255, "ä" * 127):
+        leftover(tmp_path, f"{atomic_file.zlib.crc32(os.fsencode(name)):08x}")
+        for contents in (b"old", b"new"):
+            replace_file(tmp_path / name, contents)
+            assert contents_of(tmp_path) == {name: contents}
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize("name", ["", "a/", "folder/"])
+def test_a_name_that_is_a_folders_makes_no_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match="is a folder: choose another name"):
+        replace_file(name, b"new")
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+
+
+@needs_posix
+def test_a_folder_that_cannot_be_listed_can_be_written_to(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    replace_file(tmp_path / "a.bin", b"new")
+    monkeypatch.undo()
+    assert contents_of(tmp_path) == {"a.bin": b"new"}
+
+
+def test_without_locks_and_where_open_files_are_not_renamed(tmp_path, monkeypatch):
+    """As on Windows, and in Pyodide: there is no fcntl; a file is closed before it gets its name."""
+    monkeypatch.setattr(atomic_file, "fcntl", None)
+    mine = leftover(tmp_path)
+    replace_file(tmp_path / "a.bin", b"old")
+    assert mine.exists()  # somebody may be writing it
+    monkeypatch.setattr(atomic_file, "WINDOWS", True)
+    opened, replace = [], os.replace
+
+    def recorded(*arguments):
+        opened.append(open(*arguments))  # noqa: SIM115
+        return opened[-1]
+
+    def replace_closed(old, new):
+        assert opened[-1].closed
+        replace(old, new)
+
+    monkeypatch.setattr(atomic_file, "open", recorded, raising=False)
+    monkeypatch.setattr(os, "replace", replace_closed)
+    replace_file(tmp_path / "a.bin", b"new")
+    assert contents_of(tmp_path) == {"a.bin": b"new"}

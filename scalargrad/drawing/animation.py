@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from scalargrad.atomic_file import replace_file, writable_target
 from scalargrad.drawing.boundary import DecisionBoundary
 from scalargrad.drawing.figure import Drawing, check_options, draw
 from scalargrad.drawing.layout import Layout, lay_out, same_structure
@@ -48,7 +49,8 @@ def draw_frames(
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"an animation is saved as .svg or .gif, got {path.name!r}")
+        raise ValueError(f"an animation is saved as .svg or .gif, got {path.name!r:.100}")
+    writable_target(path)
     if not 0.02 <= seconds <= 60:
         raise ValueError(f"seconds is how long each frame stays, from 0.02 to 60, got {seconds!r}")
     check_options(theme, detail, names, title)
@@ -72,7 +74,7 @@ def draw_frames(
     if path.suffix.lower() == ".gif":
         _save_gif(pictures, path, seconds)
     else:
-        path.write_text(animated_svg(pictures, seconds), encoding="utf-8")
+        replace_file(path, animated_svg(pictures, seconds).encode())
     return path
 
 
@@ -113,6 +115,8 @@ def _turns(figure: str, frames: int, seconds: float) -> str:
 
 
 def _save_gif(pictures: Sequence[Any], path: Path, seconds: float) -> None:
+    from io import BytesIO
+
     from PIL import Image
 
     images = [picture.image() for picture in pictures]
@@ -122,4 +126,7 @@ def _save_gif(pictures: Sequence[Any], path: Path, seconds: float) -> None:
         frame = Image.new("RGB", size, image.getpixel((0, 0)))
         frame.paste(image, (0, 0))
         frames.append(frame)
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=round(seconds * 1000), loop=0)
+    contents = BytesIO()
+    duration = round(seconds * 1000)
+    frames[0].save(contents, "gif", save_all=True, append_images=frames[1:], duration=duration, loop=0)
+    replace_file(path, contents.getvalue())

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.atomic_file import replace_file
 from scalargrad.drawing.folding import DETAILS
 from scalargrad.drawing.layout import Layout, lay_out
 from scalargrad.drawing.lettering import number
@@ -111,19 +112,23 @@ class Drawing:
         return digraph_of(self.view, self.theme, self.heading)
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture: .svg or .dot by ourselves, .png or .pdf by Graphviz. Returns the path."""
+        """Write the picture: .svg or .dot by ourselves, .png or .pdf by Graphviz. Returns the path.
+
+        ValueError for other endings. RuntimeError, if there is no Graphviz for what it draws.
+        """
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix == ".svg":
-            path.write_text(self.svg(), encoding="utf-8")
+            contents = self.svg().encode()
         elif suffix in AS_DOT:
-            path.write_text(self.dot().source, encoding="utf-8")
+            contents = self.dot().source.encode()
         elif suffix in BY_GRAPHVIZ:
             from scalargrad.drawing.digraph import rendered
 
-            path.write_bytes(rendered(self.dot(), suffix[1:]))
+            contents = rendered(self.dot(), suffix[1:])
         else:
-            raise ValueError(f"a drawing is saved as .svg, .png, .pdf, .dot or .gv, got {path.name!r}")
+            raise ValueError(f"a drawing is saved as .svg, .png, .pdf, .dot or .gv, got {path.name!r:.100}")
+        replace_file(path, contents)
         return path
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
