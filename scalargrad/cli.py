@@ -1,7 +1,7 @@
 """The command: `scalargrad moons` and its siblings, one row of COMMANDS each.
 
-Exit status: 0, or 2 after a mistake in one line on standard error, or 130 after Ctrl-C. Files appear when they are
-finished, all at the end: a run that stops before leaves everything as it was.
+Exit status: 0, or 2 after a mistake in one line on standard error, or 130 after Ctrl-C, or 141 where the reader of the
+output has left. Files appear when they are finished, all at the end: a run that stops before leaves everything as it was.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
-from scalargrad.commandline import printable
+from scalargrad.commandline import READER_LEFT, finish_output, plain_where_needed, printable
 from scalargrad.digit_commands import (
     add_digits_options,
     add_mnist_options,
@@ -22,7 +22,7 @@ from scalargrad.graph_commands import add_draw_options, add_explain_options, run
 from scalargrad.moons_command import add_moons_options, run_moons
 
 LONGEST_ERROR = 500  # characters
-INTERRUPTED = 130  # 128 + the number of SIGINT, as shells have it
+INTERRUPTED, NOBODY_READS = 130, 141  # 128 + the numbers of SIGINT and SIGPIPE, as shells have it
 
 
 class Command(NamedTuple):
@@ -42,6 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     SystemExit: 0
     """
     parser = _parser()
+    with plain_where_needed():
+        try:
+            try:
+                return _run(parser, arguments)
+            finally:
+                finish_output()
+        except OSError as error:
+            if error.errno in READER_LEFT:
+                return NOBODY_READS
+            parser.error(f"standard output cannot be written ({error.strerror or error})")
+
+
+def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
     options = parser.parse_args(arguments)
     if not options.command:
         parser.print_help()
@@ -51,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{options.parser.prog}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        raise
     except OSError as error:
         place = f"{error.filename} " if error.filename else ""
         options.parser.error(f"{place}{error.strerror or error}")

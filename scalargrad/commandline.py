@@ -1,17 +1,23 @@
 """What the commands share: options for settings, files that appear when they are finished, and what is printed."""
 
 import argparse
+import codecs
+import errno
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from scalargrad.atomic_file import writable_target
 
+# For terminals and files that do not know a sign: Windows' cp1252, ASCII.
+PLAIN = {"∂": "d", "·": "*", "×": "*", "−": "-", "÷": "/", "…": "...", "⋯": "...", "Σ": "sum", "→": "->", "≤": "<="}
+READER_LEFT = (errno.EPIPE, errno.EINVAL)  # POSIX, Windows
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
@@ -49,6 +55,45 @@ def place(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("a name is missing")
     return Path(text)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What stands for letters that an encoding does not have."""
+    assert isinstance(error, UnicodeEncodeError)
+    letters = error.object[error.start : error.end]
+    return "".join(PLAIN.get(x) or x.encode("ascii", "backslashreplace").decode() for x in letters), error.end
+
+
+codecs.register_error("scalargrad.plain", _plain)
+
+
+@contextmanager
+def plain_where_needed() -> Iterator[None]:
+    """A block in which standard output takes every letter, whatever its encoding."""
+    stream: Any = sys.stdout
+    if not hasattr(stream, "reconfigure"):  # it is closed, or somebody's own
+        yield
+        return
+    before = stream.errors
+    stream.reconfigure(errors="scalargrad.plain")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors=before)
+
+
+def finish_output() -> None:
+    """Write out what is still in standard output's buffer. If that fails, nobody will try again: an OSError."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # Python flushes it once more at its end, and must not fail
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+        raise
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from scalargrad.atomic_file import replace_file, writable_target
+from scalargrad.commandline import place, printable
 from scalargrad.drawing import draw
 from scalargrad.engine import Value
 from scalargrad.explanation import explain
@@ -22,7 +24,7 @@ def add_formula(parser: argparse.ArgumentParser) -> None:
 def add_draw_options(parser: argparse.ArgumentParser) -> None:
     add_formula(parser)
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("graph.svg"), metavar="FILE", help=f"{' '.join(ENDINGS)}; graph.svg"
+        "-o", "--out", type=place, default=Path("graph.svg"), metavar="FILE", help=f"{' '.join(ENDINGS)}; graph.svg"
     )
     parser.add_argument("--theme", choices=THEMES, default="light")
     parser.add_argument("--detail", choices=DETAILS, help="chosen by size unless said")
@@ -36,12 +38,18 @@ def add_explain_options(parser: argparse.ArgumentParser) -> None:
 
 def run_draw(options: argparse.Namespace) -> None:
     """Compute a formula, run backward() from it, and draw its graph."""
-    if options.out.suffix not in ENDINGS:
+    if options.out.suffix.lower() not in ENDINGS:
         raise ValueError(f"-o {options.out} ends in none of {', '.join(ENDINGS)}")
+    writable_target(options.out)
     output, _ = computed(options)
     figure = draw(output, theme=options.theme, detail=options.detail, title=options.title or options.formula)
+    try:
+        contents = figure.contents(options.out.suffix)
+    except RuntimeError as error:  # no Graphviz
+        raise ValueError(str(error)) from error
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    print(figure.save(options.out))
+    replace_file(options.out, contents)
+    print(printable(str(options.out)))
 
 
 def run_explain(options: argparse.Namespace) -> None:

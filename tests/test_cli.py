@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -227,3 +228,70 @@ def test_ctrl_c_from_outside_ends_a_run_in_one_line(tmp_path):
         process.kill()
     assert (process.returncode, shown, errors) == (130, "", "scalargrad moons: interrupted\n")
     assert list(tmp_path.iterdir()) == []
+
+
+# What standard output is.
+
+EXPLAIN = ["explain", "x*x - y", "x=2", "y=1", "--wrt", "x"]
+
+
+def shell(arguments, **options):
+    environment = {**os.environ, **options.pop("environment", {})}
+    environment.pop("PYTHONUNBUFFERED", None)
+    command = [sys.executable, "-m", "scalargrad", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, timeout=120, **options)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "cp932", "ascii", "latin-1", "koi8-r", "utf-16", "utf-8"])
+def test_output_is_written_in_every_encoding(encoding):
+    done = shell(EXPLAIN, environment={"PYTHONIOENCODING": encoding}, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    shown = done.stdout.decode(encoding).translate(str.maketrans("∂·×−", "d**-"))
+    assert shown.splitlines()[1] == "doutput/dx = doutput/d(x*x) * d(x*x)/d(1st x)"
+
+
+def test_letters_without_a_plain_sign_are_escaped(tmp_path):
+    moons = ["moons", *TINY, "--out", str(tmp_path / "Größe ж")]
+    done = shell(moons, environment={"PYTHONIOENCODING": "ascii"}, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"Gr\xf6\xdfe \u0436" in done.stdout
+
+
+def test_the_stream_is_as_it_was_afterwards(capsys):
+    before = sys.stdout.errors
+    assert cli.main(EXPLAIN) == 0
+    assert sys.stdout.errors == before
+
+
+FORMULAS = [EXPLAIN, ["--help"], ["explain", "--help"], ["draw", "x", "x=1"]]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+@pytest.mark.parametrize("arguments", FORMULAS, ids=" ".join)
+def test_a_full_disk_is_one_line(arguments, tmp_path):
+    arguments = [*arguments, *(["-o", str(tmp_path / "a.svg")] if "draw" in arguments else [])]
+    with open("/dev/full", "wb") as full:
+        done = shell(arguments, stdout=full)
+    assert done.returncode == 2
+    assert done.stderr == b"scalargrad: error: standard output cannot be written (No space left on device)\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes are POSIX's")
+@pytest.mark.parametrize("arguments", FORMULAS, ids=" ".join)
+def test_a_reader_that_has_left_is_no_mistake(arguments, tmp_path):
+    arguments = [*arguments, *(["-o", str(tmp_path / "a.svg")] if "draw" in arguments else [])]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = shell(arguments, stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="descriptors are POSIX's")
+@pytest.mark.parametrize("arguments", [*FORMULAS, ["suns"]], ids=" ".join)
+def test_closed_streams_do_no_harm(arguments, tmp_path):
+    arguments = [*arguments, *(["-o", str(tmp_path / "a.svg")] if "draw" in arguments else [])]
+    command = f"exec '{sys.executable}' -m scalargrad {shlex.join(arguments)} >&- 2>&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, timeout=120)
+    assert done.returncode == (2 if "suns" in arguments else 0)
+    assert (tmp_path / "a.svg").exists() == ("draw" in arguments)

@@ -1,5 +1,6 @@
 """`scalargrad draw` and `scalargrad explain`, as a person types them."""
 
+import os
 from xml.etree import ElementTree
 
 import pytest
@@ -44,6 +45,12 @@ def test_explain_writes_the_chain_rule_with_its_numbers(capsys):
         (["draw", "x*y", "x=1", "y=two", "-o", "a.svg"], "two"),
         (["draw", "x", "x=1", "-o", "a.txt"], "-o a.txt ends in none of .svg"),
         (["draw", "x", "x=1", "--theme", "pink"], "theme"),
+        (["draw", "x", "x=1", "-o", "a.gif"], "-o a.gif ends in none of .svg, .png, .pdf"),
+        (["draw", "x", "x=1", "-o", ""], "a name is missing"),
+        (["draw", "x", "x=1", "-o", "."], "-o . ends in none"),
+        (["draw", "x", "x=1", "-o", "/dev/null"], "-o /dev/null ends in none"),
+        (["draw", "x", "x=1", "-o", f"{'a' * 300}.svg"], "cannot be written (File name too long)"),
+        (["draw", "x", "x=1", "-o", "a\0.svg"], r"is no name of a file: embedded null"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, words, capsys, tmp_path, monkeypatch):
@@ -54,6 +61,39 @@ def test_a_mistake_is_one_line(arguments, words, capsys, tmp_path, monkeypatch):
     assert shown.err.count("\n") == 1 or "usage:" in shown.err
     assert words in shown.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["png", "PDF"])
+def test_without_graphviz_there_is_a_remedy(ending, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run("draw", *NEURON, "-o", tmp_path / "new" / f"a.{ending}") == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert "Graphviz's program `dot`, which is not installed here" in shown.err
+    assert "save the picture as .svg, which needs no program" in shown.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script is a program on POSIX only")
+def test_what_graphviz_says_is_passed_on(tmp_path, monkeypatch, capsys):
+    program = tmp_path / "dot"
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for script, said in {
+        "cat > /dev/null; echo 'Format: \"pdf\" not recognized' >&2; exit 1": 'made no pdf: Format: "pdf" not recognized',
+        "exit 1": "made no pdf: ",
+    }.items():
+        program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        program.chmod(0o755)
+        assert run("draw", *NEURON, "-o", tmp_path / "a.pdf") == 2
+        assert said in capsys.readouterr().err
+
+
+def test_a_link_stays_and_capitals_are_understood(tmp_path):
+    (tmp_path / "link.SVG").symlink_to(tmp_path / "far.svg")
+    assert run("draw", *NEURON, "-o", tmp_path / "link.SVG") == 0
+    assert (tmp_path / "link.SVG").is_symlink()
+    assert ElementTree.parse(tmp_path / "far.svg")
 
 
 def test_moons_can_be_animated(tmp_path):

@@ -50,16 +50,19 @@ def digraph_of(view: View, theme: str, heading: str) -> "graphviz.Digraph":
 
 
 def rendered(graph: "graphviz.Digraph", file_format: str) -> bytes:
-    """The graph as Graphviz draws it, or an error that says what to install."""
-    from graphviz import ExecutableNotFound
+    """The graph as Graphviz draws it, or a RuntimeError that says what to install."""
+    from graphviz import CalledProcessError, ExecutableNotFound
 
     try:
         return graph.pipe(format=file_format)
     except ExecutableNotFound:
         raise RuntimeError(
-            f"a {file_format.upper()} is drawn by Graphviz's program `dot`, which is not installed here: "
-            "get it from graphviz.org or your package manager, or save the drawing as .svg, which needs no program"
+            "pictures other than .svg are drawn by Graphviz's program `dot`, which is not installed here: get it from "
+            "graphviz.org or your package manager, or save the picture as .svg, which needs no program"
         ) from None
+    except (CalledProcessError, OSError) as error:
+        said = " ".join(getattr(error, "stderr", b"").decode(errors="replace").split())
+        raise RuntimeError(f"Graphviz's program `dot` made no {file_format}: {said[:300] or error}") from error
 
 
 def escaped(text: str) -> str:

@@ -117,19 +117,21 @@ class Drawing:
         ValueError for other endings. RuntimeError, if there is no Graphviz for what it draws.
         """
         path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix == ".svg":
-            contents = self.svg().encode()
-        elif suffix in AS_DOT:
-            contents = self.dot().source.encode()
-        elif suffix in BY_GRAPHVIZ:
-            from scalargrad.drawing.digraph import rendered
-
-            contents = rendered(self.dot(), suffix[1:])
-        else:
+        if path.suffix.lower() not in (".svg", *AS_DOT, *BY_GRAPHVIZ):
             raise ValueError(f"a drawing is saved as .svg, .png, .pdf, .dot or .gv, got {path.name!r:.100}")
-        replace_file(path, contents)
+        replace_file(path, self.contents(path.suffix))
         return path
+
+    def contents(self, suffix: str) -> bytes:
+        """What is in a file of this ending."""
+        suffix = suffix.lower()
+        if suffix == ".svg":
+            return self.svg().encode()
+        if suffix in AS_DOT:
+            return self.dot().source.encode()
+        from scalargrad.drawing.digraph import rendered
+
+        return rendered(self.dot(), suffix[1:])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
