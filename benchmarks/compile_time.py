@@ -123,7 +123,9 @@ def main() -> None:
         if arguments.only and arguments.only not in name:
             continue
         command = [sys.executable, __file__, "--measure", name]
-        runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(arguments.runs)]
+        runs = [
+            subprocess.run(command, capture_output=True, encoding="utf-8", check=True) for _ in range(arguments.runs)
+        ]
         report(name, [json.loads(run.stdout) for run in runs])
 
 

@@ -189,7 +189,7 @@ class Child:
             [sys.executable, __file__, "--serve", name, *map(str, shape)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
         )
         assert self.process.stdin is not None

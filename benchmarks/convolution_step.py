@@ -195,7 +195,7 @@ def compare(size: int, threads: int, turns: int) -> None:
             [*command, "--batches", str(size), "--threads", str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env={**os.environ, **settings},
         )
         assert child.stdout is not None

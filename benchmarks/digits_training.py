@@ -132,7 +132,7 @@ def watched_builders() -> list[Builder]:
 def measured(recipe: Recipe, seed: int) -> dict[str, float]:
     """The same from a fresh process."""
     command = [sys.executable, __file__, "--measure", json.dumps(recipe), "--seed", str(seed)]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout)
 
 
 def main() -> None:

@@ -100,7 +100,8 @@ MEASURES = {"chain": measure_chain, "step": measure_step}
 
 def in_own_process(case: str, engine: str, collector: bool, runs: int) -> dict:
     command = [sys.executable, "-m", "benchmarks.eager", "--case", case, "--engine", engine, "--runs", str(runs)]
-    output = subprocess.run(command + ["--no-gc"] * (not collector), check=True, stdout=subprocess.PIPE, text=True)
+    command += ["--no-gc"] * (not collector)
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8")
     return json.loads(output.stdout)
 
 

@@ -89,7 +89,7 @@ def start(*arguments: str, devices: int = 1) -> subprocess.Popen:
         virtual = f"--xla_force_host_platform_device_count={devices}"
         environment["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {virtual}"
     command = [sys.executable, __file__, *arguments]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=environment)
 
 
 def answer(process: subprocess.Popen) -> Any:

@@ -127,7 +127,7 @@ def start(name: str, schedule: str, file: Path | None) -> Child:
         status = 1
         try:
             signal.alarm(600)  # should nobody wait for it
-            with open(writing, "w") as answer:
+            with open(writing, "w", encoding="utf-8") as answer:
                 json.dump(train(name, schedule, file), answer)
             status = 0
         except BaseException:
@@ -135,7 +135,7 @@ def start(name: str, schedule: str, file: Path | None) -> Child:
         finally:
             os._exit(status)
     os.close(writing)
-    return Child(process, open(reading))
+    return Child(process, open(reading, encoding="utf-8"))
 
 
 @cache

@@ -132,7 +132,7 @@ def compiled_c(source: Path, output: Path, *options: str) -> Any:
     unlinked = output.with_suffix(".o")
     # In two commands: linked with -ffast-math, a library would make the whole process flush small numbers to zero.
     for command in (["gcc", *flags, "-c", source, "-o", unlinked], ["gcc", "-shared", unlinked, "-o", output]):
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8")
         if done.returncode:
             raise NotHereError(f"does not compile here: {first_line(done.stderr)}")
     train = ctypes.CDLL(str(output)).train

@@ -71,7 +71,9 @@ def measured(name: str, epochs: int) -> dict:
         port = free.getsockname()[1]
     command = [sys.executable, __file__, "--serve", name, "--epochs", str(epochs), "--port", str(port)]
     started = [
-        subprocess.Popen([*command, "--rank", str(rank)], stdout=subprocess.PIPE, text=True, env=os.environ | flags)
+        subprocess.Popen(
+            [*command, "--rank", str(rank)], stdout=subprocess.PIPE, encoding="utf-8", env=os.environ | flags
+        )
         for rank in range(processes)
     ]
     first, *_ = [process.communicate()[0].splitlines()[-1] for process in started]

@@ -182,7 +182,7 @@ def measured(side: str, name: str, seed: int) -> dict[str, float]:
     if side.endswith(WIDE):
         environment["OPENBLAS_CORETYPE"] = "SkylakeX"
     command = [sys.executable, __file__, "--side", side, "--tasks", name, "--seed", str(seed)]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
+    answer = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", env=environment)
     if answer.returncode:
         sys.exit(f"{side}: its process ended with status {answer.returncode}")
     return json.loads(answer.stdout)

@@ -129,7 +129,7 @@ def build(path: Path) -> None:
     notebook = executed(path)
     for cell in notebook.cells:
         if name := cell.metadata.get("figure"):
-            (FIGURES / name).write_text(cell.outputs[0].data["image/svg+xml"], encoding="utf-8")
+            (FIGURES / name).write_text(cell.outputs[0].data["image/svg+xml"], encoding="utf-8", newline="\n")
         for output in cell.get("outputs", []):
             for_a_code_host(output)
     nbformat.write(notebook, path.with_suffix(".ipynb"))

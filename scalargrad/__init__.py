@@ -1,5 +1,6 @@
 """scalargrad: a scalar autograd engine to learn from, with nothing but the standard library behind an import."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,11 @@ from scalargrad.ops import (
     where,
 )
 from scalargrad.optim import SGD, Adam, AdamW, RMSProp, clip_grad_norm
+
+if sys.platform == "emscripten":
+    from scalargrad.emscripten import free_one_by_one
+
+    free_one_by_one(Value)
 
 if TYPE_CHECKING:
     from scalargrad.checkpoint import load

@@ -105,8 +105,8 @@ def finished_files(folder: Path, names: Iterable[str] = ()) -> Iterator[Path]:
 
     >>> with tempfile.TemporaryDirectory() as home:
     ...     with finished_files(Path(home) / "new") as unfinished:
-    ...         _ = (unfinished / "a.txt").write_text("all of it")
-    ...     (Path(home) / "new" / "a.txt").read_text()
+    ...         _ = (unfinished / "a.txt").write_text("all of it", "utf-8")
+    ...     (Path(home) / "new" / "a.txt").read_text("utf-8")
     'all of it'
     """
     folder = folder.absolute()

@@ -1,5 +1,6 @@
 """A bar for long work: how much of it is done, what is known so far, and how long the rest will take."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,7 +19,7 @@ def progress_bar(
     >>> with progress_bar(total=2, unit="epoch") as show:
     ...     show(1, {"loss": 0.5})
     """
-    if not wanted:
+    if not wanted or sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, measures: None
         return
     loaded("tqdm")
@@ -26,10 +27,11 @@ def progress_bar(
 
     freed(TqdmDefaultWriteLock.th_lock)
 
+    class Bar(tqdm):
+        monitor_interval = 0  # no thread that looks after it: a browser has none, and a fork loses it
+
     many = total >= 10_000
-    with tqdm(
-        total=total, initial=done, unit=unit, unit_scale=many, disable=None, delay=delay, dynamic_ncols=True
-    ) as bar:
+    with Bar(total=total, initial=done, unit=unit, unit_scale=many, miniters=1, delay=delay, dynamic_ncols=True) as bar:
 
         def show(done: int, measures: Mapping[str, float]) -> None:
             bar.set_postfix({name: f"{measure:.4f}" for name, measure in measures.items()}, refresh=False)

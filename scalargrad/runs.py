@@ -49,7 +49,7 @@ def check_name(name: str, setting: str, known: list[str]) -> None:
 def write_summary(path: Path, summary: dict[str, Any]) -> None:
     """Write the summary and the versions of what made it, as JSON."""
     text = json.dumps({**summary, "versions": versions()}, indent=2, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def versions() -> dict[str, str]:

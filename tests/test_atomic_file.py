@@ -15,8 +15,8 @@ import pytest
 
 from scalargrad import atomic_file
 from scalargrad.atomic_file import replace_file
+from tests.test_package import ROOT, in_a_checkout
 
-ROOT = Path(__file__).parent.parent
 NOBODY = 65534
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, locks and permissions as POSIX has them")
 
@@ -241,10 +241,13 @@ def test_two_processes_may_replace_one_file_at_once(tmp_path):
 
 
 @needs_posix
+@in_a_checkout
 @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.long)])
 def test_a_kill_at_any_moment_loses_nothing_and_leaves_nothing_after_the_next_save(kills):
     script = ROOT / "benchmarks" / "kill_while_saving.py"
-    result = subprocess.run([sys.executable, script, "--kills", str(kills)], capture_output=True, text=True, cwd=ROOT)
+    result = subprocess.run(
+        [sys.executable, script, "--kills", str(kills)], capture_output=True, encoding="utf-8", cwd=ROOT
+    )
     assert result.returncode == 0, result.stderr
     assert f"{kills} kills at random moments" in result.stdout
 

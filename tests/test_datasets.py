@@ -20,6 +20,7 @@ import sklearn.datasets
 
 from scalargrad.datasets import load_digits, load_mnist
 from scalargrad.idx import MOST_ITEMS, read_idx
+from tests.platforms import needs_posix
 
 ITEMS = numpy.arange(30, dtype="uint8").reshape(5, 2, 3)
 SHAPE = (2, 3)  # of one of these items
@@ -218,11 +219,15 @@ def test_what_is_no_file_is_refused(path):
     path.mkdir()
     with pytest.raises(ValueError, match="some-idx3-ubyte is not a file but a folder"):
         read_idx(path)
+
+
+@needs_posix
+def test_a_file_that_stands_where_a_folder_should_is_named():
     with pytest.raises(ValueError, match="cannot be read: Not a directory"):
         read_idx(Path(__file__) / "inside")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@needs_posix
 def test_a_pipe_is_not_waited_for(path):
     os.mkfifo(path)
     with pytest.raises(ValueError, match="some-idx3-ubyte is not a file"):

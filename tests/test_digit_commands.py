@@ -19,6 +19,7 @@ from scalargrad.datasets import load_digits, load_mnist
 from scalargrad.nn import AvgPool2d, Conv2d, Flatten, Layer, MaxPool2d, Module, Sequential
 from scalargrad.ops import relu
 from scalargrad.training import History
+from tests.platforms import needs_linux, needs_posix
 
 TINY = ["--hidden", "4", "--epochs", "2"]
 
@@ -240,7 +241,7 @@ def test_every_file_is_written_and_no_other(trained):
 
 
 def test_the_summary_holds_the_settings_the_results_and_the_versions(trained):
-    summary = json.loads((trained / "summary.json").read_text())
+    summary = json.loads((trained / "summary.json").read_text(encoding="utf-8"))
     chosen = replace(digits.DIGITS, hidden=(16,), epochs=12, seed=5, validation=0.1)
     assert digits.Settings(**{**summary["settings"], "hidden": tuple(summary["settings"]["hidden"])}) == chosen
     assert summary["images"] == {"training": 1437, "test": 360}
@@ -254,7 +255,7 @@ def test_the_summary_holds_the_settings_the_results_and_the_versions(trained):
 def test_it_says_what_came_of_it_and_where_everything_is(tmp_path, capsys):
     assert run("digits", *TINY, "--out", tmp_path / "out", "--save", tmp_path / "m.safetensors") == 0
     shown, errors = capsys.readouterr()
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert "MLP(64, [4, 10])" in shown
     assert f"accuracy on the test images: {summary['test']['accuracy']:.2%}" in shown
     for name in ("tracing", "compiling", "training"):
@@ -270,7 +271,7 @@ def test_every_setting_can_be_chosen(tmp_path):
     options = ["--hidden", 3, 2, "--optimizer", "momentum", "--lr", 0.01, "--schedule", "cosine", "--epochs", 1]
     options += ["--weight-decay", 0.5, "--batch-size", 50, "--rotation", 5, "--validation", 0.25, "--seed", 9]
     assert run("digits", *options, "--out", tmp_path) == 0
-    settings = json.loads((tmp_path / "summary.json").read_text())["settings"]
+    settings = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["settings"]
     assert digits.Settings(**{**settings, "hidden": tuple(settings["hidden"])}) == chosen
 
 
@@ -282,7 +283,7 @@ def test_mnist_trains_on_the_four_files(named, tmp_path, monkeypatch):
     options += ["--hidden", 16, "--epochs", 30, "--batch-size", 8, "--lr", 0.01]
     assert run("mnist", *options, "--out", tmp_path / "out", "--save", tmp_path / "out" / "m.safetensors") == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*digits.FILES, "m.safetensors"}
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["images"] == {"training": 40, "test": 40}
     assert summary["test"]["accuracy"] == 1.0
 
@@ -310,7 +311,7 @@ def convolution(tmp_path_factory):
 
 def test_a_convolutional_network_learns_and_writes_the_same_files(convolution):
     assert {path.name for path in (convolution / "out").iterdir()} == {*digits.FILES, "m.safetensors"}
-    summary = json.loads((convolution / "out" / "summary.json").read_text())
+    summary = json.loads((convolution / "out" / "summary.json").read_text(encoding="utf-8"))
     chosen = replace(digits.MNIST_CONVOLUTION, epochs=100, lr=0.05, batch_size=8, rotation=2.0)
     assert digits.Settings(**{**summary["settings"], "hidden": tuple(summary["settings"]["hidden"])}) == chosen
     assert summary["test"]["accuracy"] == 1.0
@@ -397,10 +398,10 @@ def test_a_mistake_about_the_convolutional_network_is_one_line(options, words, t
 
 
 def test_other_files_in_the_folder_stay_and_old_results_go(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "curves.png").write_text("old")
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "curves.png").write_text("old", encoding="utf-8")
     assert run("digits", *TINY, "--out", tmp_path) == 0
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert places_below(tmp_path) == sorted([*digits.FILES, "notes.txt"])
 
@@ -460,6 +461,7 @@ def test_a_bar_is_as_long_as_the_probability(trained, tmp_path, capsys, monkeypa
     ]
 
 
+@needs_posix
 def test_a_name_that_cannot_be_printed_is_escaped(trained, tmp_path, capsys):
     (file,) = write_images(tmp_path, digits.split_digits(seed=5).test_images[:1])
     odd = file.rename(tmp_path / "two\nlines.png")
@@ -524,7 +526,7 @@ SAVES = [
     "out/folder.safetensors",
     "no/m.safetensors",
     "notes.txt/m.safetensors",
-    "/proc/m.safetensors",
+    pytest.param("/proc/m.safetensors", marks=needs_linux),
 ]
 
 
@@ -532,7 +534,7 @@ SAVES = [
 def test_a_place_that_cannot_hold_the_network_is_refused_before_training(save, tmp_path, capsys, monkeypatch):
     for folder in ("folder.safetensors", "out/folder.safetensors"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     before = places_below(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(digits, "run", lambda *arguments: pytest.fail("it trained"))
@@ -541,10 +543,20 @@ def test_a_place_that_cannot_hold_the_network_is_refused_before_training(save, t
     assert places_below(tmp_path) == before
 
 
-@pytest.mark.parametrize("out", ["file", "file/below", "dangling", "/proc/digits", "taken"])
+OUTS = [
+    "file",
+    "file/below",
+    "taken",
+    pytest.param("dangling", marks=needs_posix),
+    pytest.param("/proc/digits", marks=needs_linux),
+]
+
+
+@pytest.mark.parametrize("out", OUTS)
 def test_a_place_that_cannot_hold_the_pictures_is_refused_before_training(out, tmp_path, capsys, monkeypatch):
-    (tmp_path / "file").write_text("precious")
-    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("precious", encoding="utf-8")
+    if out == "dangling":
+        (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     (tmp_path / "taken" / "curves.png").mkdir(parents=True)
     before = places_below(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -552,13 +564,13 @@ def test_a_place_that_cannot_hold_the_pictures_is_refused_before_training(out, t
     assert run("digits", *TINY, "--out", out) == 2
     is_one_line(capsys.readouterr().err, "where a file is to be" if out == "taken" else "cannot be written to")
     assert places_below(tmp_path) == before
-    assert (tmp_path / "file").read_text() == "precious"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "precious"
 
 
 DAMAGE = {
     "no folder": (lambda folder: folder.rename(folder.with_name("away")), "there is no folder"),
     "a file": (
-        lambda folder: (folder.rename(folder.with_name("away")), folder.write_text("")),
+        lambda folder: (folder.rename(folder.with_name("away")), folder.write_text("", encoding="utf-8")),
         "cannot be read as a folder",
     ),
     "a file less": (lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(), "t10k-labels-idx1-ubyte"),
@@ -635,7 +647,7 @@ PREDICTIONS = {
     "nothing but one number": (lambda folder: layers_trained(folder, MLP(784, [1], rng=0)), "does not read digits"),
     "one number": (lambda folder: layers_trained(folder, Flatten(), MLP(784, [1], rng=0)), "does not read digits"),
     "no picture": (lambda folder: (folder / "0.png").unlink(), "0.png"),
-    "a text": (lambda folder: (folder / "0.png").write_text("hello"), "0.png is not a picture"),
+    "a text": (lambda folder: (folder / "0.png").write_text("hello", encoding="utf-8"), "0.png is not a picture"),
     "an empty picture": (lambda folder: (folder / "0.png").write_bytes(b""), "0.png is empty"),
     "a picture cut short": (lambda folder: os.truncate(folder / "0.png", 60), "0.png"),
     "a blank picture": (lambda folder: write_images(folder, numpy.zeros((1, 64))), "0.png: the picture is blank"),
@@ -661,8 +673,8 @@ STAGES = ["split_digits", "learn", "plot_curves", "plot_confusion", "plot_images
 @pytest.mark.parametrize("stage", [*STAGES, "fit", "save"])
 def test_ctrl_c_at_any_stage_leaves_everything_as_it_was(stage, tmp_path, capsys, monkeypatch):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "curves.png").write_text("old")
-    (tmp_path / "m.safetensors").write_text("old")
+    (tmp_path / "out" / "curves.png").write_text("old", encoding="utf-8")
+    (tmp_path / "m.safetensors").write_text("old", encoding="utf-8")
 
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
@@ -671,7 +683,7 @@ def test_ctrl_c_at_any_stage_leaves_everything_as_it_was(stage, tmp_path, capsys
     assert run("digits", *TINY, "--out", tmp_path / "out", "--save", tmp_path / "m.safetensors") == 130
     assert capsys.readouterr() == ("", "scalargrad digits: interrupted\n")
     assert places_below(tmp_path) == ["m.safetensors", "out", "out/curves.png"]
-    assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {"old"}
+    assert {path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()} == {"old"}
 
 
 def test_what_fit_has_learned_before_a_ctrl_c_is_not_taken_for_the_result(tmp_path, capsys, monkeypatch):

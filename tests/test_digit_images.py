@@ -178,7 +178,11 @@ BAD = {
     "no file": (lambda folder: None, FileNotFoundError, "there is no file"),
     "folder": (lambda folder: (folder / "digit.png").mkdir(), ValueError, "is a folder"),
     "empty": (lambda folder: (folder / "digit.png").touch(), ValueError, "is empty"),
-    "text": (lambda folder: (folder / "digit.png").write_text("seven"), ValueError, "is not a picture"),
+    "text": (
+        lambda folder: (folder / "digit.png").write_text("seven", encoding="utf-8"),
+        ValueError,
+        "is not a picture",
+    ),
     "eps": (lambda folder: written(folder, SEVEN, "a.eps").rename(folder / "digit.png"), ValueError, "not a picture"),
     "cut in the header": (lambda folder: truncated(folder, 20), ValueError, "picture"),
     "cut in the pixels": (lambda folder: truncated(folder, 120), ValueError, "cannot be read as a picture"),

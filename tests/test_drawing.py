@@ -430,7 +430,7 @@ def test_a_fresh_process_gives_the_same_svg():
 
 def test_importing_the_drawing_loads_nothing_from_outside_the_standard_library():
     code = "import sys, scalargrad.drawing; print(*{name.partition('.')[0] for name in sys.modules})"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, encoding="utf-8")
     assert not {"numpy", "PIL", "matplotlib", "graphviz", "sklearn"} & set(run.stdout.split())
 
 

@@ -571,7 +571,7 @@ def test_eight_fresh_processes_with_one_seed_give_one_hash_of_the_weights():
             env={**os.environ, "PYTHONHASHSEED": seed},
             cwd=Path(__file__).parents[1],
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         for seed in ("0", "1", "2", "3", "random", "random", "random", "random")
     ]

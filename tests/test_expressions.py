@@ -330,7 +330,7 @@ def test_any_text_is_a_value_or_one_clear_line(text):
 
 
 def test_nothing_is_run_as_python():
-    tree = ast.parse(Path(expressions.__file__).read_text())
+    tree = ast.parse(Path(expressions.__file__).read_text(encoding="utf-8"))
     called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert not called & {"eval", "exec", "compile", "getattr", "__import__", "globals"}
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}

@@ -2,7 +2,6 @@
 
 import io
 import signal
-import sys
 import threading
 
 import numpy as np
@@ -31,6 +30,7 @@ from scalargrad.objectives import OBJECTIVES, objective_of
 from scalargrad.schedules import SCHEDULES, Cosine, Schedule, WarmUp
 from scalargrad.training import EarlyStopping, History, Run
 from tests.oracle import oracle
+from tests.platforms import needs_posix
 
 POINTS, LABELS = load_moons(50, noise=0.2, seed=1)
 LOSSES = {  # name -> outputs of a model that fits it, targets
@@ -311,7 +311,7 @@ def test_a_history_is_a_dict_that_plots_itself_and_writes_tables(tmp_path):
     assert history == {"loss": [0.5, 0.25, 0.125], "accuracy": [0.5, 1.0, 1.0]}
     assert repr(history) == "History(3 epochs: loss 0.125, accuracy 1)"
     history.to_csv(tmp_path / "h.csv")
-    lines = (tmp_path / "h.csv").read_text().splitlines()
+    lines = (tmp_path / "h.csv").read_text(encoding="utf-8").splitlines()
     assert lines == ["epoch,loss,accuracy", "1,0.5,0.5", "2,0.25,1.0", "3,0.125,1.0"]
     assert history.plot("A title").axes[0].get_title(loc="left") == "A title"
     history.stopped = "interrupted"
@@ -400,7 +400,7 @@ def test_ctrl_c_ends_the_epochs_and_keeps_the_last_finished_step(engine):
     assert (numbers(model) == numbers(fitted(epochs=2, engine=engine)[0])).all()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs an interval timer")
+@needs_posix
 def test_ctrl_c_in_the_middle_of_an_epoch_leaves_parameters_of_a_finished_step():
     """Pressed until it is heard: Python drops an exception that comes while it collects garbage."""
     images, labels = load_digits()

@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from scalargrad.datasets import load_moons
 from scalargrad.moons import FILES, OPTIMIZERS, Settings, learn, run
 from scalargrad.training import accuracy
+from tests.test_package import ROOT, in_a_checkout
 
 TINY = {"samples": 12, "hidden": (3,), "epochs": 3}
 
@@ -67,12 +67,12 @@ def test_every_file_is_what_its_name_says(written, name):
         case ".svg":
             assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
         case ".json":
-            assert json.loads(path.read_text())
+            assert json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_the_summary_holds_the_settings_the_results_and_the_versions(written):
     folder, result = written
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert Settings(**{**summary["settings"], "hidden": tuple(summary["settings"]["hidden"])}) == Settings(
         **TINY, seed=5
     )
@@ -162,8 +162,9 @@ def test_a_run_that_diverges_says_so():
         learn(Settings(samples=12, epochs=5, optimizer="sgd", lr=1e9))
 
 
+@in_a_checkout
 def test_the_table_of_seeds_is_of_these_defaults_and_good_enough():
-    table = (Path(__file__).parent.parent / "benchmarks" / "moons_seeds.txt").read_text().splitlines()
+    table = (ROOT / "benchmarks" / "moons_seeds.txt").read_text(encoding="utf-8").splitlines()
     assert f"the defaults: {Settings()}" in table
     (row,) = [line.split() for line in table if line.startswith("the defaults  ")]
     assert int(row[-3]) >= 95

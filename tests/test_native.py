@@ -46,7 +46,7 @@ def alone(code, *arguments, timeout=300):
     """Run code in a process of its own."""
     code = f"from tests.machines import install_if_asked\ninstall_if_asked()\n{code}"
     command = [sys.executable, "-X", "faulthandler", "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=FOLDER, timeout=timeout, check=False)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", cwd=FOLDER, timeout=timeout, check=False)
 
 
 @pytest.fixture

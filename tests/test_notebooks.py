@@ -111,15 +111,15 @@ def test_jupytext_reads_the_script_as_we_do(script):
 
 def test_the_comparison_of_the_pair_sees_a_change(tmp_path):
     script, notebook = tmp_path / "1_x.py", tmp_path / "1_x.ipynb"
-    script.write_text('# %% [markdown]\n# # Title\n#\n# Text\n\n# %% figure="x.svg"\nprint(1)\n')
+    script.write_text('# %% [markdown]\n# # Title\n#\n# Text\n\n# %% figure="x.svg"\nprint(1)\n', encoding="utf-8")
     cells = [
         {"cell_type": "markdown", "metadata": {}, "source": ["# Title\n", "\n", "Text"]},
         {"cell_type": "code", "metadata": {"figure": "x.svg"}, "source": ["print(1)"], "outputs": []},
     ]
-    notebook.write_text(json.dumps({"cells": cells}))
+    notebook.write_text(json.dumps({"cells": cells}), encoding="utf-8")
     assert build.cells_of_notebook(notebook) == build.cells_of_script(script)
     cells[1]["source"] = ["print(2)"]
-    notebook.write_text(json.dumps({"cells": cells}))
+    notebook.write_text(json.dumps({"cells": cells}), encoding="utf-8")
     assert build.cells_of_notebook(notebook) != build.cells_of_script(script)
 
 

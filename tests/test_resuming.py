@@ -16,6 +16,7 @@ from scalargrad.optim import Optimizer
 from scalargrad.resuming import Checkpoint
 from scalargrad.safetensors_file import read_arrays, write_arrays
 from scalargrad.schedules import Schedule
+from tests.platforms import needs_posix
 
 POINTS, LABELS = load_moons(41, noise=0.2, seed=1)
 
@@ -141,10 +142,10 @@ CHILD = textwrap.dedent("""
 """)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@needs_posix
 def test_a_killed_process_is_resumed_in_another_one(tmp_path):
     path, make = tmp_path / "run.safetensors", OPTIMIZERS["adam"]
-    with subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, encoding="utf-8") as child:
         while int(child.stdout.readline()) < 7:
             pass
         child.send_signal(signal.SIGKILL)

@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -21,8 +20,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from scalargrad.checkpoint import load
 from scalargrad.nn import MLP
 from scalargrad.sklearn import SETTINGS, SOLVERS, MLPClassifier, MLPRegressor, Recorder
+from tests.test_package import ROOT
 
-ROOT = Path(__file__).parent.parent
 ESTIMATORS = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
 UNFINISHED = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 pytestmark = UNFINISHED  # most tests train for a few epochs only
@@ -58,7 +57,7 @@ def test_scikit_learns_networks_are_never_imported():
         "R((2,), max_iter=2, tol=9.0, n_iter_no_change=1).partial_fit(X, [0, 1, 2, 3]).predict(X); "
         "print([name for name in sys.modules if name.startswith('sklearn.neural_network')])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
 
 

@@ -309,7 +309,7 @@ def test_rows_shared_by_eight_devices(jax):
 def alone(code, **environment):
     """Run code in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment}
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=ROOT, env={**os.environ, **environment}
     )
 
 

@@ -24,6 +24,7 @@ from scalargrad.nn import MLP, Buffer, Module, Parameter
 from scalargrad.ops import batch_mean, relu, sqrt
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from tests.compiled_functions import loop, numbers
+from tests.platforms import needs_posix
 
 BACKENDS = ("numpy", "native")
 EVERY_BACKEND = pytest.mark.parametrize("backend", [*BACKENDS, "jax"])
@@ -1081,7 +1082,7 @@ def test_an_interruption_at_any_line_leaves_values_and_optimizer_in_step(threads
     assert not wrong, f"{len(wrong)} of {place} places, such as {wrong[:3]}"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs an interval timer")
+@needs_posix
 @pytest.mark.parametrize("threads", [1, 2])
 def test_after_an_interruption_no_thread_works_on(threads, monkeypatch):
     """Python's own Thread.join may say that a thread has ended, when a signal interrupts it, while it still runs."""
@@ -1150,14 +1151,14 @@ print("in step", flush=True)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+@needs_posix
 @pytest.mark.parametrize(
     ("threads", "callbacks", "rows", "batch_size"),
     [(1, 0, 200, None), (2, 0, 20_000, None), (1, 1, 50, None), (2, 0, 5_000, 64), (1, 0, 100_000, None)],
 )
 def test_ctrl_c_stops_a_run(threads, callbacks, rows, batch_size):
     command = [sys.executable, "-c", CHILD, *map(str, (threads, callbacks, rows, batch_size))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=FOLDER) as child:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", cwd=FOLDER) as child:
         watchdog = threading.Timer(30.0, child.kill)
         watchdog.start()
         assert child.stdout.readline() == "ready\n"

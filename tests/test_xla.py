@@ -619,7 +619,7 @@ def shared():
     command = [sys.executable, "-m", "tests.jax_devices"]
     for flags in (f"{DEVICES} {IN_HASTE}", DEVICES):
         environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-        done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, encoding="utf-8", check=False)
         if "Unknown flag" not in done.stderr:
             break
     assert done.returncode == 0, done.stderr
