@@ -1,6 +1,9 @@
 """Where SCALARGRAD_REQUIRE_ORACLES is set, nothing may be missing: a skipped test is a failed one.
 Only data that is not there, MNIST, may be missing: set SCALARGRAD_DATA to its folder.
 
+In a browser, where Python is WebAssembly (.ci/pyodide), a test that wants a thread, a process or a compiled package is
+skipped.
+
 Where SCALARGRAD_GUARD_PAGES is set, native code runs in memory between pages that nobody may touch: see guard.py.
 Where SCALARGRAD_VECTOR_BYTES is set, it is that of a processor with vectors of so many bytes: see machines.py.
 
@@ -10,6 +13,7 @@ those in that file: what was skipped, or was not chosen, or is new, runs.
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,10 +41,26 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item.nodeid not in passed]
 
 
+COMPILED = {"numpy", "scipy", "sklearn", "matplotlib", "PIL", "llvmlite"}
+
+
+def lacks_in_a_browser(error):
+    """What WebAssembly does not have, where that is why a test failed; else nothing."""
+    if sys.platform != "emscripten":
+        return ""
+    if isinstance(error, ModuleNotFoundError) and error.name.partition(".")[0] in COMPILED:
+        return error.name
+    words = str(error)
+    return words if "can't start new thread" in words or "does not support processes" in words else ""
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
+    if report.failed and (lack := lacks_in_a_browser(call.excinfo.value)):
+        report.outcome = "skipped"
+        report.longrepr = (*item.location[:2], f"Python in a browser lacks this: {lack}")
     if (
         report.skipped
         and os.environ.get("SCALARGRAD_REQUIRE_ORACLES")

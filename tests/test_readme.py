@@ -48,6 +48,30 @@ def test_the_readme_never_installs_somebody_elses_package():
     assert Path(ROOT / "pyproject.toml").read_text(encoding="utf-8").count('name = "scalargrad-engine"') == 1
 
 
+@in_a_checkout
+def test_other_systems_are_tested_with_the_commands_of_the_readme():
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    for heading in ("Install and run", "Install and test"):
+        command = re.search(rf"^{heading}.*?^```sh\n(.*?)\n```", README, re.DOTALL | re.MULTILINE)[1]
+        on_windows = command.replace("python3 ", "python ").replace(".venv/bin/", ".venv/Scripts/")
+        assert command != on_windows
+        for line in (command, on_windows):
+            assert workflow.count(f"\n          {line}\n") == 1
+    assert f'"{sys.version_info[0]}.{sys.version_info[1]}"' in workflow
+
+
+@in_a_checkout
+def test_the_workflow_is_read_as_it_is_meant():
+    yaml = oracle("yaml")
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8"))["jobs"]
+    assert jobs["readme"]["strategy"]["matrix"] == {
+        "system": ["ubuntu-latest", "macos-latest", "windows-latest"],
+        "python": ["3.11", "3.12", "3.13", "3.14"],
+    }
+    conditions = [step["if"] for step in jobs["readme"]["steps"] if "run" in step]
+    assert conditions == ["runner.os != 'Windows'", "runner.os == 'Windows'"]
+
+
 # What takes JAX is no doctest: it runs here.
 
 
