@@ -197,7 +197,7 @@ def _check_operation(value: Value, tolerance: float) -> None:
                 moved[number] = x
             return float(op.compute(*moved))
 
-        if op.name == "take" and number == 0:
+        if op.name in ("take", "surprisal") and number == 0:
             continue  # between two positions there is no value
         if problem := _disagreement(along, operand.data, slope, tolerance):
             named = f"operand {number if isinstance(data[number], float) else place}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scalargrad.operands import is_recorded
-from scalargrad.ops import abs, dot, less_equal, logsumexp, mean, relu, softplus, take, where
+from scalargrad.ops import abs, dot, less_equal, mean, relu, softplus, step, surprisal, where
 
 
 def mse(predictions: Any, targets: Any) -> Any:
@@ -42,14 +42,15 @@ def hinge(scores: Any, labels: Any) -> Any:
 def binary_cross_entropy_with_logits(logits: Any, labels: Any) -> Any:
     """-log of the probability given to the labels (0, 1, or between), where sigmoid(logit) is that of a 1.
 
-    Written as softplus(logit) - label * logit, which stays finite where the probability rounds to 0 or 1.
+    That is softplus(logit) - label * logit = softplus(-logit) + (1 - label) * logit. The first has all digits where the
+    logit is negative, the second where it is positive, so it is written as the one or the other.
     """
-    return _mean_of(
-        "binary_cross_entropy_with_logits",
-        lambda logit, label: softplus(logit) - label * logit,
-        logits,
-        labels,
-    )
+
+    def one(logit: Any, label: Any) -> Any:
+        guess = step(logit)  # 0 or 1
+        return softplus((1.0 - 2.0 * guess) * logit) + (guess - label) * logit
+
+    return _mean_of("binary_cross_entropy_with_logits", one, logits, labels)
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
@@ -63,7 +64,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     if not _is_list(labels):
         logits, labels = [logits], [labels]
     _check_lengths("cross_entropy", logits, labels)
-    return mean([logsumexp(row) - take(label, row) for row, label in zip(map(tuple, logits), labels, strict=True)])
+    return mean([surprisal(label, tuple(row)) for row, label in zip(logits, labels, strict=True)])
 
 
 def l2(parameters: Iterable[Any]) -> Any:

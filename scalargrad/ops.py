@@ -2,7 +2,8 @@
 
 A row holds for whatever its arguments are: on floats it computes (`backward`), on Values it records (gradients of
 gradients), on compiler terms it writes code. So partials are written in operations of this table only, with `pow(x, n)`
-for a power, and the partials of a smooth operation use no abs, sign, maximum or where: they must differentiate again.
+for a power. They must differentiate again, and keep their digits: the partials of a smooth operation use no abs or
+sign, and `where` only between two ways to write one function, of which each cancels where the other does not.
 """
 
 import math
@@ -124,9 +125,65 @@ def _squared(x: Any) -> Any:
     return x * x
 
 
+def _slope_by_base(x: Any, n: Any) -> Any:
+    """Of x**n: n * x**(n - 1), and 0 where that is 0 * inf, which the choices keep out of the next order, too."""
+    if type(n) is float:
+        return n * pow(x, n - 1.0) if n != 0.0 else 0.0
+    zero, positive = equal(n, 0.0), less(1e-300, x)  # as far as 1 / x is a float
+    slope = n * pow(x, where(zero, where(positive, n - 1.0, 1.0), n - 1.0))
+    return where(zero, where(positive, slope, 0.0), slope)
+
+
+def _one_less_square(x: Any) -> Any:
+    """1 - x**2. Near 1 the difference cancels, near 0 the slope of the product, (1 - x) - (1 + x)."""
+    return where(less(x * x, 0.5), 1.0 - x * x, (1.0 - x) * (1.0 + x))
+
+
+def _beyond_peak(xs: Any, peak: Any) -> Any:
+    """logsumexp(xs) - peak. The 1 of the largest is left to log1p: beside it the others would be lost."""
+    others = sum(tuple(where(equal(x, peak), 0.0, exp(x - peak)) for x in xs))
+    return log1p(others + (sum(tuple(equal(x, peak) for x in xs)) - 1.0))
+
+
+def powers(xs: Any) -> tuple:
+    """(x - peak for each x, the exponentials of these, their sum): what the xs have in common costs no digits."""
+    peak = maximum(*xs)
+    differences = tuple(x - peak for x in xs)
+    exponentials = tuple(exp(x) for x in differences)
+    return differences, exponentials, where(equal(peak - peak, 0.0), sum(exponentials), 1.0)
+
+
+def shares(exponentials: Any, total: Any) -> tuple:
+    """What each exponential is of their sum, as (is it close to 1?, what it has beyond that 1 or 0).
+
+    What is close to 1 is known by what the others leave: 1 - p, and slopes, p (1 - p), keep all digits.
+    """
+    plain = tuple(x / total for x in exponentials)
+    close = tuple(less(0.75, p) for p in plain)
+    others = sum(tuple(where(is_close, 0.0, p) for is_close, p in zip(close, plain, strict=True)))
+    return tuple((is_close, where(is_close, 0.0 - others, p)) for is_close, p in zip(close, plain, strict=True))
+
+
 def _logsumexp(xs: Any) -> Any:
     peak = maximum(*xs)
-    return where(equal(peak - peak, 0.0), peak + log(sum(tuple(exp(x - peak) for x in xs))), peak)
+    return peak + _beyond_peak(xs, peak)
+
+
+def _surprisal(index: Any, xs: Any) -> Any:
+    peak = maximum(*xs)
+    return (peak - take(index, xs)) + _beyond_peak(xs, peak)
+
+
+def _softmax(xs: Any) -> tuple:
+    _, exponentials, total = powers(xs)
+    return tuple(is_close + rest for is_close, rest in shares(exponentials, total))
+
+
+def _surprisal_slopes(index: Any, xs: Any) -> tuple:
+    """The softmax, less 1 at the index: exact where both are 1."""
+    _, exponentials, total = powers(xs)
+    places = enumerate(shares(exponentials, total))
+    return tuple(rest + (is_close - equal(index, float(place))) for place, (is_close, rest) in places)
 
 
 POSITIVE, UNIT = ((0.0, inf),), ((-1.0, 1.0),)
@@ -139,9 +196,7 @@ mul   = Op("mul",   "x y",  operator.mul,      lambda z, x, y: (y, x),          
 div   = Op("div",   "x y",  ieee.divide,       lambda z, x, y: (1.0 / y, -z / y),       symbol="/", special="truediv")
 neg   = Op("neg",   "x",    operator.neg,      lambda y, x: (-1.0,),                    symbol="-", special="neg")
 pow   = Op("pow",   "x n",  ieee.pow,          lambda y, x, n: (
-               # The inner choices keep inf out of the branch that is not taken: 0 * inf would be nan in the next order.
-               where(equal(n, 0.0), 0.0, n * pow(x, where(equal(n, 0.0), 1.0, n - 1.0))),
-               y * log(where(both(equal(x, 0.0), less_equal(0.0, n)), 1.0, x))),
+               _slope_by_base(x, n), y * log(where(both(equal(x, 0.0), less_equal(0.0, n)), 1.0, x))),
            symbol="**", special="pow", domain=((0.0, inf), (-inf, inf)))
 
 # Exponentials and logarithms.
@@ -155,8 +210,8 @@ sqrt  = Op("sqrt",  "x",    ieee.sqrt,         lambda y, x: (0.5 / y,),         
 sin   = Op("sin",   "x",    ieee.sin,          lambda y, x: (cos(x),))
 cos   = Op("cos",   "x",    ieee.cos,          lambda y, x: (-sin(x),))
 tan   = Op("tan",   "x",    ieee.tan,          lambda y, x: (1.0 + y * y,))
-asin  = Op("asin",  "x",    ieee.asin,         lambda y, x: (1.0 / sqrt((1.0 - x) * (1.0 + x)),),   domain=UNIT)
-acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt((1.0 - x) * (1.0 + x)),),  domain=UNIT)
+asin  = Op("asin",  "x",    ieee.asin,         lambda y, x: (1.0 / sqrt(_one_less_square(x)),),     domain=UNIT)
+acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt(_one_less_square(x)),),    domain=UNIT)
 atan  = Op("atan",  "x",    math.atan,         lambda y, x: (1.0 / (1.0 + x * x),),     domain=((-1e150, 1e150),))
 sinh  = Op("sinh",  "x",    ieee.sinh,         lambda y, x: (cosh(x),))
 cosh  = Op("cosh",  "x",    ieee.cosh,         lambda y, x: (sinh(x),))
@@ -203,8 +258,9 @@ dot       = Op("dot",       "[weights] [inputs]",  ieee.dot,   lambda y, weights
 batch_mean = Op("batch_mean", "x", lambda x: x, lambda y, x: (1.0,))  # of one sample; a compiled program averages all
 mean      = Op("mean",      "[values]", lambda values: sum(values) / len(values), lambda y, values: (
     (1.0 / len(values),) * len(values),), composite=True)
-logsumexp = Op("logsumexp", "[values]", _logsumexp, lambda y, values: (tuple(exp(x - y) for x in values),),
-               composite=True)
+logsumexp = Op("logsumexp", "[values]",           _logsumexp, lambda y, values: (_softmax(values),), composite=True)
+surprisal = Op("surprisal", "index [values]",     _surprisal, lambda y, index, values: (
+    0.0, _surprisal_slopes(index, values)), composite=True)  # -log(softmax(values)[index])
 # fmt: on
 
 
@@ -216,6 +272,7 @@ def _on_floats(function: Any) -> Any:
     return FunctionType(function.__code__, _FLOATS) if isinstance(function, FunctionType) else function
 
 
+_FLOATS |= {name: _on_floats(helper) for name, helper in globals().items() if isinstance(helper, FunctionType)}
 for _op in OPERATIONS.values():
     if _op.composite:
         _op.on_floats = _FLOATS[_op.name] = _on_floats(_op.formula)

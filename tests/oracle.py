@@ -1,6 +1,8 @@
 """Oracles for the tests: the truth about every operation from mpmath, and points at which to ask for it."""
 
+import functools
 import importlib
+import itertools
 import math
 import os
 import random
@@ -12,11 +14,12 @@ from typing import Any, NamedTuple
 import pytest
 from mpmath import mp, mpf
 
-from scalargrad.engine import Value
+from scalargrad.engine import Value, gradients
 from scalargrad.ops import OPERATIONS, Op
 
-DIGITS = 60
+DIGITS, MANY_DIGITS = 60, 480  # many: for what is small beside 1, like exp(-700)
 VALUE_ULP, GRADIENT_ULP = 4.0, dict.fromkeys(OPERATIONS, 8.0) | {"pow": 16.0}  # beyond twice the condition number
+HIGHER_ULP = 32.0  # of second and third derivatives
 LARGEST = sys.float_info.max
 SMALLEST = sys.float_info.min  # of the floats with all their digits
 
@@ -35,13 +38,15 @@ class Truth(NamedTuple):
     derivatives  one for each operand, lists opened; None where it is flat wherever it is smooth
     terms        what is added up on the way to the value, where the error is judged against the sum of |terms|
     slack        for each derivative, the ulp allowed beyond the condition number, for a reason that the table gives
-    through      what the derivatives pass through: they are not judged where that leaves the normal floats
+    sizes        (places, *arguments) -> for a second or third derivative, its size but for what cancels at ties
+    through      what the derivatives of an order pass through: they are not judged where it leaves the normal floats
     """
 
     value: Callable[..., Any]
     derivatives: Callable[..., tuple] | None = None
     terms: Callable[..., Iterable] | None = None
     slack: Callable[..., Iterable] | None = None
+    sizes: Callable[..., Any] | None = None
     through: Callable[..., Iterable] | None = None
 
 
@@ -74,10 +79,30 @@ def softmax(xs: tuple) -> tuple:
     return tuple(mp.exp(x - y) for x in xs)
 
 
-def exponent_sizes(xs: tuple) -> list:
-    """The slopes of logsumexp are exp(x - y): what x and y lose when they are rounded, in ulp of the result."""
-    y = logsumexp(xs)
-    return [2 * (abs(x) + abs(y)) for x in xs]
+def surprisal(index: Any, xs: tuple) -> Any:
+    return mp.log1p(mp.fsum(odds(index, xs)))
+
+
+def surprisal_slopes(index: Any, xs: tuple) -> tuple:
+    others = odds(index, xs)
+    slopes = [x / (1 + mp.fsum(others)) for x in others]
+    slopes[int(index)] = -mp.fsum(slopes)
+    return (0, *slopes)
+
+
+def odds(index: Any, xs: tuple) -> list:
+    """How much more likely each of the others is."""
+    chosen = xs[int(index)]
+    return [mp.exp(mp.fsub(x, chosen, exact=True)) if place != index else mpf(0) for place, x in enumerate(xs)]
+
+
+def sizes_of_products(places: tuple[int, ...], xs: tuple) -> Any:
+    """Of derivatives of logsumexp: p (1 - p) (1 - 2 p) by one operand, p q (1 - 2 p) by two; 1 - 2 p may be 0."""
+    kinds = sorted(set(places))
+    if len(kinds) == 1:
+        chosen = softmax(xs)[kinds[0]]
+        return chosen * (1 - chosen)
+    return mp.fprod(softmax(xs)[place] for place in kinds)
 
 
 def unit_vector(length: int, position: int) -> tuple:
@@ -98,11 +123,11 @@ TRUTH = {
     "sub":        Truth(lambda x, y: x - y,     lambda x, y: (1, -1)),
     "mul":        Truth(lambda x, y: x * y,     lambda x, y: (y, x)),
     "div":        Truth(lambda x, y: x / y,     lambda x, y: (1 / y, -x / y**2),
-                        through=lambda x, y: (x / y,)),
+                        through=lambda order, x, y: (x / y or 1, 1 / y**order) if y else (0,)),
     "neg":        Truth(lambda x: -x,           lambda x: (-1,)),
     "pow":        Truth(lambda x, n: x**n,      lambda x, n: (n * x**(n - 1), mp.log(x) * x**n),
                         slack=lambda x, n: (abs(mp.log(x)), 0),  # n - 1 is rounded
-                        through=lambda x, n: (x**n, x**(n - 1))),
+                        through=lambda order, x, n: (x**n, x**(n - order))),
     "exp":        Truth(mp.exp,                 lambda x: (mp.exp(x),)),
     "expm1":      Truth(mp.expm1,               lambda x: (mp.exp(x),)),
     "log":        Truth(mp.log,                 lambda x: (1 / x,)),
@@ -149,7 +174,9 @@ TRUTH = {
                         terms=lambda xs: [x / len(xs) for x in xs]),
     "logsumexp":  Truth(logsumexp,              softmax,
                         terms=lambda xs: (max(xs), logsumexp(xs) - max(xs), 1),  # 1: the largest exponential
-                        slack=exponent_sizes),
+                        sizes=sizes_of_products),
+    "surprisal":  Truth(surprisal,              surprisal_slopes,
+                        sizes=lambda places, index, xs: sizes_of_products([place - 1 for place in places], xs)),
 }
 # fmt: on
 
@@ -233,9 +260,39 @@ SPECIAL_POINTS: dict[str, Callable[[Op, random.Random], tuple]] = {
     "random": lambda op, source: (tuple(float(source.randrange(100)) for _ in range(4)),),
     "pow": _power,
     "take": _take,
+    "surprisal": _take,
     "where": _where,
     **dict.fromkeys(("less", "less_equal", "equal", "both", "either", "invert"), _same_or_not),
 }
+
+
+# Where digits are lost: near 0, where an exponential is lost beside 1, far out, at the ends of a domain.
+TAILS = (
+    0.0, 1e-300, 1e-16, 1e-8, 1e-3, 0.3, 1.0 - 1e-8, 1.0 - 2.0**-53, 1.0, 3.0, 20.0, 30.0, 37.0, 40.0, 300.0, 700.0
+)  # fmt: skip
+FEW_TAILS = (0.0, 1e-300, 1e-8, 0.7, -2.0, 40.0)
+LIST_TAILS = (
+    (2.0,), (2.0, 2.0), (40.0, 0.0), (0.0, 700.0), (0.0, -0.0, 1e-16), (40.0, 39.0, 0.0), (0.0, 30.0, 30.0),
+    (1e15 + 40.0, 1e15, 1e15 - 1.0),
+)  # fmt: skip
+KINKED = ("relu", "leaky_relu", "abs", "maximum", "minimum")  # at 0, or where operands are equal
+CHOOSING = ("take", "surprisal", "where")  # by their first operand
+
+
+def tails(op: Op) -> Iterator[tuple]:
+    """Argument lists at which derivatives of derivatives lose their digits, if an operation is written carelessly."""
+    signed = [sign * x for x in TAILS for sign in (1.0, -1.0)]
+    for args in {1: [(x,) for x in signed], 2: list(itertools.product(FEW_TAILS, repeat=2))}.get(op.scalars, []):
+        domains = [*op.domain] + [op.domain[-1]] * (op.scalars - len(op.domain))
+        if all(lowest < x < highest for x, (lowest, highest) in zip(args, domains, strict=True)):
+            yield args
+    for xs in LIST_TAILS if op.scalars == 0 else ():
+        if op.name == "where":
+            yield from ((condition, xs) for condition in (0.0, 1.0) if len(xs) == 2)
+        elif op.name in CHOOSING:
+            yield from ((float(place), xs) for place in range(len(xs)))
+        else:
+            yield tuple(xs for _ in op.arguments)
 
 
 # The comparison.
@@ -252,14 +309,14 @@ class Worst(NamedTuple):
 
 def worst_case(op: Op, arguments: Iterable[tuple], truth: Truth | None = None) -> Worst:
     """How far the values and gradients of `op` are from the truth. nan and a wrong infinity are infinitely far."""
-    value, derivatives, terms, slack, through = truth or TRUTH[op.name]
-    derivatives = derivatives or (lambda *args: (0,) * len(flat(args)))
+    value, by_operand, terms, slack, _, through = truth or TRUTH[op.name]
+    by_operand = by_operand or (lambda *args: (0,) * len(flat(args)))
     worst = Worst()
     with mp.workdps(DIGITS):
         for args in arguments:
             exact_args = deep(mpf, args)
             data, slopes = backward(op, args)
-            exact, exact_slopes = value(*exact_args), derivatives(*exact_args)
+            exact, exact_slopes = value(*exact_args), by_operand(*exact_args)
 
             scale = mp.fsum(abs(term) for term in terms(*exact_args)) if terms else exact
             error = distance(data, exact, scale)
@@ -268,16 +325,94 @@ def worst_case(op: Op, arguments: Iterable[tuple], truth: Truth | None = None) -
                 if error > worst.value:
                     worst = worst._replace(value=error, value_at=args)
 
-            if through and not all(SMALLEST <= abs(x) <= LARGEST for x in through(*exact_args)):
+            if through and not all(map(is_normal, through(1, *exact_args))):
                 continue
             for position, (slope, exact) in enumerate(zip(slopes, exact_slopes, strict=True)):
                 error = distance(slope, exact, exact)
                 if error > worst.gradient:
                     error -= float(slack(*exact_args)[position]) if slack else 0.0
-                    error -= 2 * movement(lambda *xs, p=position: derivatives(*xs)[p], exact_args)
+                    error -= 2 * movement(lambda *xs, p=position: by_operand(*xs)[p], exact_args)
                     if error > worst.gradient:
                         worst = worst._replace(gradient=error, gradient_at=args)
     return worst
+
+
+def worst_derivative(op: Op, arguments: Iterable[tuple], order: int) -> tuple[float, tuple]:
+    """The largest error of the derivatives of that order, 2 or 3, beyond twice the condition number, and where.
+
+    Not judged: what passes through numbers that are not normal floats, and kinks.
+    """
+    truth = TRUTH[op.name]
+    worst: tuple[float, tuple] = 0.0, ()
+    with mp.workdps(MANY_DIGITS):
+        for args in arguments:
+            numbers, exact_args = flat(args), deep(mpf, args)
+            if op.name in KINKED and (0.0 in numbers or len(set(numbers)) < len(numbers)):
+                continue
+            if truth.through and not all(map(is_normal, truth.through(order, *exact_args))):
+                continue
+            exact = functools.cache(functools.partial(exact_derivative, op, args))
+            slack = float(order * sum(truth.slack(*exact_args))) if truth.slack else 0.0
+            for places, computed in derivatives(op, args, order).items():
+                if op.name in CHOOSING and 0 in places:
+                    continue
+                if not all(x == 0 or is_normal(x) for x in map(exact, prefixes(places))):
+                    continue
+                places = tuple(sorted(places))
+                scale = truth.sizes(places, *exact_args) if truth.sizes else exact(places)
+                error = distance(computed, exact(places), scale) - slack
+                if error > worst[0]:
+                    error -= 2 * movement(lambda *xs, p=places: exact_derivative(op, xs, p), exact_args)
+                    if error > worst[0]:
+                        worst = error, args
+    return worst
+
+
+def is_normal(x: Any) -> bool:
+    return bool(SMALLEST <= abs(x) <= LARGEST)
+
+
+def prefixes(places: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The derivatives that one passes through, and the value."""
+    return [tuple(sorted(places[:length])) for length in range(len(places))]
+
+
+def derivatives(op: Op, args: tuple, order: int) -> dict[tuple[int, ...], float]:
+    """The derivative by the operands at each `order` places, taken one after the other."""
+    values = deep(Value, args)
+    found = {(): Value.apply_operation(op, values)}
+    for _ in range(order):
+        found = {
+            (*places, place): slope
+            for places, value in found.items()
+            for place, slope in enumerate(gradients(value, flat(values), create_graph=True))
+        }
+    return {places: value.data for places, value in found.items()}
+
+
+def exact_derivative(op: Op, args: tuple, places: tuple[int, ...]) -> Any:
+    """The derivative by the operands at these places: the first by its formula, the others by central differences."""
+    nudges = [mpf(10) ** -40 * (min(1, abs(x)) or 1) for x in flat(args)]
+
+    def along(here: tuple, places: tuple[int, ...]) -> Any:
+        if not places:
+            return mpf(formula(*here))
+        after, before = (along(shifted(here, places[0], side * nudges[places[0]]), places[1:]) for side in (1, -1))
+        return (after - before) / (2 * nudges[places[0]])
+
+    value, by_operand = TRUTH[op.name][:2]
+    formula = (lambda *xs: by_operand(*xs)[places[0]]) if places and by_operand else value
+    # More digits for each difference, and for large and small operands.
+    sizes = [abs(float(mp.log10(abs(x)))) for x in flat(args) if x]
+    with mp.workdps(MANY_DIGITS + int(40 + max(sizes, default=0)) * max(len(places), 1)):
+        result = along(deep(mpf, args), places[1:])
+        return mpf(0) if abs(result) < mpf(10) ** -400 else result  # what rounding leaves of nothing
+
+
+def shifted(args: tuple, place: int, by: Any) -> tuple:
+    """The argument list with one operand moved."""
+    places = itertools.count()
+    return deep(lambda x: x + by if next(places) == place else x, args)
 
 
 def backward(op: Op, args: tuple) -> tuple[float, list[float]]:

@@ -81,7 +81,7 @@ def edge_cases(op, backend) -> list[tuple]:
 
 def _edge_cases(op):
     source = random.Random(op.name)
-    if op.name == "take":
+    if op.name in ("take", "surprisal"):
         found = [(float(i), values) for values in _edge_lists(source, 400) for i in range(WIDTH)]
     elif op.name == "random":  # it counts in whole numbers
         found = [(tuple(float(source.choice((0, 1, 7, 2**31, 2**53))) for _ in range(4)),) for _ in range(100)]

@@ -8,12 +8,27 @@ import random
 import pytest
 from mpmath import mp, mpf
 
-from scalargrad import ieee
+from scalargrad import ieee, ops
 from scalargrad.engine import Value, gradients
 from scalargrad.functional import jvp
 from scalargrad.ops import OPERATIONS, Op, dot, logsumexp, mean, pow, sigmoid, tanh, where
 from scalargrad.ops import sum as total
-from tests.oracle import DIGITS, GRADIENT_ULP, TRUTH, VALUE_ULP, Worst, backward, deep, flat, points, worst_case
+from tests.oracle import (
+    CHOOSING,
+    DIGITS,
+    GRADIENT_ULP,
+    HIGHER_ULP,
+    TRUTH,
+    VALUE_ULP,
+    Worst,
+    backward,
+    deep,
+    flat,
+    points,
+    tails,
+    worst_case,
+    worst_derivative,
+)
 
 # The table without `random`, which is no function of real numbers: test_randomness.py holds it to its specification.
 NUMERIC = {name: op for name, op in OPERATIONS.items() if name != "random"}
@@ -50,6 +65,40 @@ def test_values_and_gradients_match_mpmath(op):
 def test_values_and_gradients_match_mpmath_at_many_points(op):
     worst = worst_case(op, points(op, LONG, seed=1))
     assert is_true(op, worst), worst
+
+
+# Derivatives of derivatives: a partial may be right and its own derivative cancel.
+
+SLOPED = pytest.mark.parametrize("op", [op for op in NUMERIC.values() if op.partials], ids=str)
+
+
+@SLOPED
+def test_second_derivatives_match_mpmath_in_the_tails(op):
+    error, where = worst_derivative(op, itertools.chain(tails(op), few_operands(op, 10)), order=2)
+    assert error <= HIGHER_ULP, where
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("order", [2, 3])
+@SLOPED
+def test_second_and_third_derivatives_match_mpmath_at_many_points(op, order):
+    error, where = worst_derivative(op, itertools.chain(tails(op), few_operands(op, 60)), order)
+    assert error <= HIGHER_ULP, where
+
+
+def few_operands(op: Op, count: int):
+    """Points of so few operands that all third derivatives can be asked for."""
+    return itertools.islice((args for args in points(op, 50 * count, seed=7) if len(flat(args)) <= 4), count)
+
+
+@pytest.mark.parametrize("x", [1e-8, 0.5, 3.0, 700.0])
+def test_the_slope_of_a_power_changes_with_an_exponent_of_0(x):
+    """n x**(n - 1) is 0 there, and its derivative by n is 1 / x."""
+    base, exponent = Value(x), Value(0.0)
+    by_base, by_exponent = gradients(pow(base, exponent), [base, exponent], create_graph=True)
+    assert by_base.data == 0.0
+    assert gradients(by_base, exponent) == pytest.approx(1.0 / x, rel=1e-15)
+    assert gradients(by_exponent, base) == pytest.approx(1.0 / x, rel=1e-15)
 
 
 def test_powers_of_negative_numbers_match_mpmath():
@@ -135,7 +184,7 @@ def test_sums_add_from_left_to_right(name):
 
 # The truth about an operation is itself checked: mpmath differentiates its values numerically.
 
-SMOOTH = [name for name in NUMERIC if TRUTH[name].derivatives and name not in ("take", "where")]
+SMOOTH = [name for name in NUMERIC if TRUTH[name].derivatives and name not in CHOOSING]
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -303,9 +352,11 @@ def test_values_at_awkward_numbers_match_numpy(name):
 def test_no_number_makes_an_operation_raise(op):
     length = op.scalars or 2
     for numbers in itertools.product(AWKWARD, repeat=length):
-        args = {"take": (1.0, numbers), "where": (numbers[0], numbers), "dot": (numbers, numbers[::-1])}.get(
-            op.name, numbers if op.scalars else (numbers,)
-        )
+        args = {
+            **dict.fromkeys(("take", "surprisal"), (1.0, numbers)),
+            "where": (numbers[0], numbers),
+            "dot": (numbers, numbers[::-1]),
+        }.get(op.name, numbers if op.scalars else (numbers,))
         values = deep(Value, args)
         result = op(*values)
         result.backward()
@@ -386,6 +437,32 @@ def test_a_wrong_slope_is_caught(name):
 def test_a_wrong_value_is_caught(name):
     op = doctored(OPERATIONS[name], formula=WRONG_VALUES[name])
     assert worst_case(op, points(op, QUICK)).value > VALUE_ULP
+
+
+# Of which the value is right, and a derivative of it wrong somewhere.
+CANCELLING_SLOPES = {
+    "asin": lambda y, x: (1.0 / ops.sqrt((1.0 - x) * (1.0 + x)),),
+    "acos": lambda y, x: (-1.0 / ops.sqrt((1.0 - x) * (1.0 + x)),),
+    "atan": lambda y, x: (1.0 / ((1.0 - x) * (1.0 - x) + 2.0 * x),),
+    "tanh": lambda y, x: (4.0 * ops.exp(-2.0 * ops.abs(x)) / pow(1.0 + ops.exp(-2.0 * ops.abs(x)), 2.0),),
+    "sigmoid": lambda y, x: (y * (1.0 - y),),
+    "softplus": lambda y, x: (1.0 - 1.0 / (1.0 + ops.exp(x)),),
+    "logsumexp": lambda y, values: (tuple(ops.exp(x - y) for x in values),),
+    "surprisal": lambda y, index, values: (
+        0.0,
+        tuple(ops.exp(x - logsumexp(values)) - float(place == index.data) for place, x in enumerate(values)),
+    ),
+    "pow": lambda y, x, n: (
+        where(ops.equal(n, 0.0), 0.0, n * pow(x, where(ops.equal(n, 0.0), 1.0, n - 1.0))),
+        y * ops.log(x),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CANCELLING_SLOPES)
+def test_a_slope_whose_slope_cancels_is_caught(name):
+    op = doctored(OPERATIONS[name], partials=CANCELLING_SLOPES[name])
+    assert worst_derivative(op, tails(op), order=2)[0] > HIGHER_ULP
 
 
 def test_a_doctored_row_that_is_right_passes():

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.ops import exp, logsumexp
+from scalargrad.ops import log, log1p, powers, shares, where
 
 
 def softmax(values: Iterable[Any]) -> tuple:
@@ -12,7 +12,8 @@ def softmax(values: Iterable[Any]) -> tuple:
     >>> [round(p, 3) for p in softmax([2.0, 0.0, 0.0])]
     [0.787, 0.107, 0.107]
     """
-    return tuple(exp(x) for x in log_softmax(values))
+    _, exponentials, total = powers(tuple(values))
+    return tuple(rest + is_close for is_close, rest in shares(exponentials, total))
 
 
 def log_softmax(values: Iterable[Any]) -> tuple:
@@ -21,6 +22,10 @@ def log_softmax(values: Iterable[Any]) -> tuple:
     >>> log_softmax([1000.0, 0.0])
     (0.0, -1000.0)
     """
-    values = tuple(values)
-    total = logsumexp(values)
-    return tuple(x - total for x in values)
+    differences, exponentials, total = powers(tuple(values))
+    logarithm = log(total)
+    # log(1 - others) where that is close to 0: it keeps its digits.
+    return tuple(
+        where(is_close, log1p(rest), x - logarithm)
+        for x, (is_close, rest) in zip(differences, shares(exponentials, total), strict=True)
+    )
