@@ -7,6 +7,7 @@ on the seed, the epoch and the row of the image, and on nothing else: a resumed 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, isqrt, pi
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.randomness import uniform_array
@@ -91,7 +92,7 @@ class Augment:
 def normalised(images: "ndarray", mean: float, deviation: float) -> "ndarray":
     """(images - mean) / deviation, in the type of the images: for those to train on and those to test with alike."""
     _check("mean", mean)
-    if not (isinstance(deviation, int | float) and isfinite(deviation) and deviation > 0.0):
+    if not (isinstance(deviation, Real) and isfinite(deviation) and deviation > 0.0):
         raise ValueError(f"deviation is a number above 0, got {deviation!r}")
     return (images - images.dtype.type(mean)) / images.dtype.type(deviation)
 
@@ -164,6 +165,6 @@ def _uniform(rows: int, seed: int, epoch: int, site: int) -> "ndarray":
 
 
 def _check(name: str, number: Any, largest: float | None = None) -> None:
-    real = isinstance(number, int | float) and not isinstance(number, bool) and isfinite(number)
+    real = isinstance(number, Real) and not isinstance(number, bool) and isfinite(number)
     if not real or (largest is not None and not 0.0 <= number <= largest):
         raise ValueError(f"{name} is a number{f' from 0 to {largest:g}' if largest else ''}, got {number!r}")

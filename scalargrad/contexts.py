@@ -66,6 +66,20 @@ def about_to_freeze(values: list, what: str, remedy: str) -> None:
             observer.frozen(values, what, remedy)
 
 
+def about_to_read(value: Any) -> None:
+    """Tell the blocks around that `float` is about to take the number of a Value out of the graph."""
+    for observer in observers.get():
+        if hasattr(observer, "read"):
+            observer.read(value)
+
+
+def detached(leaf: Any) -> None:
+    """Tell the blocks around that a new leaf was made by `detach`."""
+    for observer in observers.get():
+        if hasattr(observer, "detached"):
+            observer.detached(leaf)
+
+
 def no_grad() -> Any:
     """A block (or, as a decorator, a function) in which results are leaves: nothing is recorded.
 

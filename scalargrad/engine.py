@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad import contexts
 from scalargrad.ieee import Number
 from scalargrad.methods import stamp_operations
-from scalargrad.operands import flatten, is_recorded, number
+from scalargrad.operands import brief, flatten, is_recorded, listed, number
 from scalargrad.ops import Op, dot
 
 
@@ -31,7 +31,7 @@ class Value:
     __slots__ = ("data", "first", "grad", "label", "op", "second")
 
     def __init__(self, data: Any, label: str = "", op: Op | None = None, first: Any = (), second: Any = ()) -> None:
-        self.data: float = data if type(data) is float else number(data, "Value")
+        self.data: float = data if type(data) is float else as_float(data, op, first, second)
         self.grad: float = 0.0
         self.label = label
         self.op = op
@@ -52,6 +52,8 @@ class Value:
         for value in order:
             if value.op is not None:
                 value.grad = 0.0
+            elif type(value.data) is not float or type(value.grad) is not float:
+                settle(value)
         self.grad += 1.0
         for value in reversed(order):
             op, upstream = value.op, value.grad
@@ -97,16 +99,20 @@ class Value:
 
     def detach(self) -> "Value":
         """A leaf with the same number: no gradient flows through it."""
+        leaf = Value(self.data, self.label)
         if contexts.open_blocks:
             contexts.about_to_freeze(topological_order(self), "detach()", "use the Value itself")
-        return Value(self.data, self.label)
+            contexts.detached(leaf)
+        return leaf
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
         return f"{type(self).__name__}(data={self.data}, grad={self.grad}{label})"
 
     def __float__(self) -> float:
-        return self.data
+        if contexts.open_blocks:
+            contexts.about_to_read(self)
+        return self.data if type(self.data) is float else number(self.data, "float()")
 
     def __bool__(self) -> bool:
         return self.data != 0.0
@@ -192,6 +198,28 @@ def topological_order(output: Value, sloped: bool = False) -> list[Value]:
     return order
 
 
+def as_float(data: Any, op: Op | None, *arguments: Any) -> float:
+    """The number of a new Value, which came as something else than a float.
+
+    If it is the result of an operation, somebody may have set the data of an operand to a number that is not Python's,
+    whose arithmetic is another one: 200 + 200 is 144 in bytes. Then it is computed again, from floats.
+    """
+    if op is not None and type(data) is not bool:
+        for x in flatten(arguments):
+            if type(x) is not float:
+                settle(x)
+        data = op.compute(*map(data_of, arguments[: len(op.arguments)]))
+    return data if type(data) is float else number(data, "Value")
+
+
+def settle(value: Value) -> None:
+    """Make floats of what somebody has set `data` and `grad` to; a TypeError for what is no number."""
+    if type(value.data) is not float:
+        value.data = number(value.data, ".data")
+    if type(value.grad) is not float:
+        value.grad = number(value.grad, ".grad (0.0 where nothing has arrived)")
+
+
 def data_of(argument: Any) -> Any:
     """The number or numbers of an argument."""
     if type(argument) is tuple:
@@ -218,13 +246,17 @@ def local_derivatives(value: Value, recorded: bool = False) -> list[tuple[Value,
     if recorded:
         partials = op.partials(value, *value.args)
     else:
-        data = tuple(map(data_of, value.args))
-        try:
-            partials = op.partials_on_floats(value.data, *data)
-        except (ZeroDivisionError, OverflowError):
-            partials = op.partials(Number(value.data), *(_numbers(x) for x in data))
+        partials = partials_of_floats(op, value.data, tuple(map(data_of, value.args)))
     pairs = zip(flatten(value.args), flatten(partials), strict=True)
     return [(x, dx if recorded else float(dx)) for x, dx in pairs if type(x) is not float]
+
+
+def partials_of_floats(op: Op, result: float, data: tuple) -> tuple:
+    """The partials of an operation at these numbers, inf and nan where Python's floats would raise."""
+    try:
+        return op.partials_on_floats(result, *data)
+    except (ZeroDivisionError, OverflowError):
+        return op.partials(Number(result), *(_numbers(x) for x in data))
 
 
 def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool = False) -> Any:
@@ -238,7 +270,7 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
     >>> slope.data, gradients(slope, x)
     (12.0, 12.0)
     """
-    wanted: list[Any] = [inputs] if is_recorded(inputs) else list(inputs)  # type: ignore[arg-type]
+    wanted = checked_values("gradients", output, inputs)
     order = topological_order(output)
     for observer in contexts.observers.get():
         observer.before_gradients(order)
@@ -246,6 +278,7 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
         contexts.about_to_freeze(order, "gradients() without a graph", "call gradients(..., create_graph=True)")
     depends = set(wanted)  # only these lie on a path from an input
     for value in order:
+        settle(value)
         if not depends.isdisjoint(value.operands):
             depends.add(value)
     zero, one = (Value(0.0), Value(1.0)) if create_graph else (0.0, 1.0)
@@ -258,6 +291,16 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
                     upstream[x] = upstream[x] + term if x in upstream else term
     results: list[Any] = [upstream.get(x, zero) for x in wanted]
     return results[0] if is_recorded(inputs) else results
+
+
+def checked_values(name: str, output: Any, inputs: Any) -> list[Any]:
+    """The inputs as a list. A TypeError for what is no Value: the derivative by a number would be 0 without a word."""
+    wanted = [inputs] if is_recorded(inputs) else list(listed(inputs, name, "a Value or a list of them as inputs"))
+    for role, x in (("output", output), *(("input", x) for x in wanted)):
+        if not is_recorded(x):
+            remedy = "pass the Value itself, not its number or its name"
+            raise TypeError(f"{name} takes Values, and got {brief(x)} as {role}: {remedy}")
+    return wanted
 
 
 def _numbers(data: Any) -> Any:

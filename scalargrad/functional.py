@@ -1,20 +1,31 @@
 """Derivatives of functions: grad, hessian, forward mode, and a check of gradients that names the wrong operation."""
 
 from collections.abc import Callable, Sequence
-from math import isclose, isfinite
+from math import inf, isfinite, nan, ulp
+from numbers import Real
 from typing import Any
 
-from scalargrad.contexts import about_to_freeze, observed_by, observers
-from scalargrad.engine import Value, data_of, gradients, local_derivatives, topological_order
-from scalargrad.operands import flatten, is_recorded
+from scalargrad.contexts import about_to_freeze, observed_by, observers, with_grad
+from scalargrad.engine import (
+    Value,
+    checked_values,
+    data_of,
+    gradients,
+    local_derivatives,
+    partials_of_floats,
+    settle,
+    topological_order,
+)
+from scalargrad.operands import brief, flatten, is_recorded, listed, operand
 
 
 def grad(function: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:
     """The function that gives d function / d argument. It takes what `function` takes, and can be taken again.
 
-    An argument is a number or a (nested) list of numbers; the gradient has its shape. It is made of floats; of Values,
-    if `function` also depends on Values from outside the call, arguments or not, so that no dependence gets lost and
-    `grad(grad(f))` is the second derivative.
+    An argument is a number, a (nested) list of numbers, or a NumPy array, which the function gets as one of Values;
+    the gradient has its shape. It is made of floats; of Values, if `function` also depends on Values from outside the
+    call, arguments or not, so that no dependence gets lost and `grad(grad(f))` is the second derivative. TypeError, if
+    the function goes on with the number of an argument and not with its Value, as `math.sin` does.
 
     >>> grad(lambda x: x**3)(2.0)
     12.0
@@ -42,20 +53,15 @@ def value_and_grad(function: Callable[..., Any], argnum: int | Sequence[int] = 0
         wanted = (argnum,) if isinstance(argnum, int) else tuple(argnum)
         if any(not -len(args) <= position < len(args) for position in wanted):
             raise TypeError(f"argnum={argnum} does not fit a call with {len(args)} arguments")
-        births = _Births()
-        with observed_by(births):
-            fresh = list(args)
-            for position in wanted:
-                fresh[position] = _as_values(args[position])
-            output = _one_value(function(*fresh))
-        order = topological_order(output)
-        # Whoever made a leaf from outside may differentiate this derivative, too.
-        inner = any(value.op is None and value not in births.leaves for value in order)
-        slopes = tuple(
-            _with_structure(fresh[position], gradients(output, list(_leaves(fresh[position])), create_graph=inner))
-            for position in wanted
-        )
-        return (output if inner else output.data), (slopes[0] if isinstance(argnum, int) else slopes)
+        with with_grad():  # a no_grad() around this call means its result
+            run = _Run(function, args, wanted)
+            run.refuse_lost_numbers("grad")
+            slopes = tuple(
+                _with_structure(x, gradients(run.output, list(_leaves(x)), create_graph=run.is_inner))
+                for x in (run.arguments[position] for position in wanted)
+            )
+        value = run.output if run.is_inner else run.output.data
+        return value, (slopes[0] if isinstance(argnum, int) else slopes)
 
     return evaluate
 
@@ -68,9 +74,9 @@ def hessian(function: Callable[..., Any]) -> Callable[[Sequence[Any]], list[list
     """
 
     def matrix(point: Sequence[Any]) -> list[list[float]]:
-        inputs = _as_values(list(point))
-        slopes = gradients(_one_value(function(inputs)), inputs, create_graph=True)
-        return [gradients(slope, inputs) for slope in slopes]
+        with with_grad():
+            inputs, slopes = _recorded_slopes("hessian", function, point)
+            return [gradients(slope, inputs) for slope in slopes]
 
     return matrix
 
@@ -85,21 +91,22 @@ def jvp(output: Value, inputs: Value | Sequence[Value], tangents: Any, create_gr
     >>> jvp(x * y, [x, y], [1.0, 10.0])
     34.0
     """
-    if is_recorded(inputs):
-        inputs, tangents = [inputs], [tangents]  # type: ignore[list-item]
-    if len(inputs) != len(tangents):
-        raise ValueError(f"jvp: {len(tangents)} tangents do not fit {len(inputs)} inputs")
+    wanted = checked_values("jvp", output, inputs)
+    given_tangents = [tangents] if is_recorded(inputs) else list(listed(tangents, "jvp", "a list of tangents"))
+    if len(wanted) != len(given_tangents):
+        raise ValueError(f"jvp: {len(given_tangents)} tangents do not fit {len(wanted)} inputs")
     pushed: dict[Value, Any] = {}
-    for x, tangent in zip(inputs, tangents, strict=True):
-        tangent = tangent if is_recorded(tangent) else Value(tangent).data
+    for x, tangent in zip(wanted, given_tangents, strict=True):
+        tangent = operand(tangent, "jvp's tangent")
         pushed[x] = pushed[x] + tangent if x in pushed else tangent
-    given, order = set(inputs), topological_order(output)
+    given, order = set(wanted), topological_order(output)
     for observer in observers.get():
         if hasattr(observer, "before_jvp"):
             observer.before_jvp(order)
     if not create_graph:
         about_to_freeze(order, "jvp() without a graph", "call jvp(..., create_graph=True)")
     for value in order:
+        settle(value)
         moved = value.op and value.op.partials and not pushed.keys().isdisjoint(value.operands)
         if moved and value not in given:
             terms = [dx * pushed[x] for x, dx in local_derivatives(value, recorded=create_graph) if x in pushed]
@@ -119,25 +126,121 @@ def hvp(function: Callable[..., Any], point: Sequence[Any], direction: Sequence[
     >>> hvp(lambda x: x[0] ** 2 * x[1], [3.0, 5.0], [1.0, 0.0])
     [10.0, 6.0]
     """
-    inputs = _as_values(list(point))
-    slopes = gradients(_one_value(function(inputs)), inputs, create_graph=True)
-    return [jvp(slope, inputs, direction) for slope in slopes]
+    with with_grad():
+        inputs, slopes = _recorded_slopes("hvp", function, point)
+        return [jvp(slope, inputs, direction) for slope in slopes]
 
 
-class _Births:
-    """The leaves that were made inside a block."""
+def _recorded_slopes(name: str, function: Callable[..., Any], point: Any) -> tuple[list[Value], list[Value]]:
+    """The Values at a point, a list of numbers, and the slopes along each, which can be differentiated again."""
+    listed(point, name, "a list of numbers as the point")
+    run = _Run(function, (point,), (0,))
+    run.refuse_lost_numbers(name)
+    inputs = list(_leaves(run.arguments[0]))
+    return inputs, gradients(run.output, inputs, create_graph=True)
 
-    def __init__(self) -> None:
-        self.leaves: set[Value] = set()
+
+class _Run:
+    """One run of a function on fresh Values in some places of its arguments, and what was made and read on the way.
+
+    arguments   with Values in these places
+    output      the Value that it returned
+    """
+
+    def __init__(self, function: Callable[..., Any], args: Sequence[Any], places: Sequence[int]) -> None:
+        self.function, self.args, self.places = function, args, places
+        self.made: set[Value] = set()  # leaves from inside
+        self.cut: set[Value] = set()  # and of these the ones that detach() made
+        self.read_values: list[Value] = []  # by float()
+        self.took_numbers = False  # did numbers come into the graph since?
+        with observed_by(self):
+            self.arguments = list(args)
+            for place in places:
+                self.arguments[place] = _as_values(args[place])
+            self.inputs = [leaf for place in places for leaf in _leaves(self.arguments[place])]
+            self.output = _one_value(function(*self.arguments))
+        self.order = topological_order(self.output)
 
     def recorded(self, value: Value) -> None:
         if value.op is None:
-            self.leaves.add(value)
+            self.made.add(value)
+        if self.read_values and not self.took_numbers:
+            self.took_numbers = value.op is None or any(type(x) is float for x in flatten(value.args))
+
+    def read(self, value: Value) -> None:
+        self.read_values.append(value)
+
+    def detached(self, leaf: Value) -> None:
+        self.cut.add(leaf)
 
     def before_backward(self, order: list[Value]) -> None:
         pass
 
     before_gradients = before_backward
+
+    @property
+    def is_inner(self) -> bool:
+        """Does the output depend on leaves from outside? Whoever made them may differentiate this derivative, too."""
+        return any(value.op is None and value not in self.made for value in self.order)
+
+    def refuse_lost_numbers(self, name: str) -> None:
+        """A TypeError, if the number of an input went on without its Value: the derivative would lack that part.
+
+        Whether it did is asked of the function itself, a little beside. But only where there is a reason to ask: an
+        output that depends on no input, or numbers that came into the graph after float() had read some.
+        """
+        inputs = set(self.inputs)
+        if not all(isinstance(x, Value) for x in inputs):
+            return  # terms of the compiler have no number that could be taken
+        if not inputs.isdisjoint(self.order) and not (
+            self.took_numbers and any(not inputs.isdisjoint(topological_order(value)) for value in self.read_values)
+        ):
+            return
+        for way in (-(2.0**-10), 2.0**-10):  # inwards first: there log, sqrt and asin are defined, too
+            moved = self._again(way)
+            if moved is None or [value.op for value in moved.order] != [value.op for value in self.order]:
+                continue  # an error, or another branch
+            replayed, scale = self._replayed(moved)
+            if abs(replayed - moved.output.data) > (0.0 if inputs.isdisjoint(self.order) else 1e-12 * scale):
+                same = self._again(0.0)
+                if same is None or repr(same.output.data) != repr(self.output.data):
+                    return  # it is drawn at random, say
+                raise TypeError(
+                    f"{name}: the function took the number out of a Value, by float(), .data, math or NumPy, and "
+                    "went on with that, so that a part of the derivative would be lost: use the functions of "
+                    "scalargrad (scalargrad.sin, not math.sin), or detach() to leave that part out"
+                )
+            return
+
+    def _again(self, way: float) -> "_Run | None":
+        """The same with inputs moved by this part of themselves, or None where that is an error."""
+
+        def moved(x: Any) -> float:
+            number = x.data if is_recorded(x) else float(x)
+            return number + number * way if number else way
+
+        args = list(self.args)
+        for place in set(self.places):
+            args[place] = _map(moved, self.args[place])
+        try:
+            return _Run(self.function, args, self.places)
+        except Exception:
+            return None
+
+    def _replayed(self, moved: "_Run") -> tuple[float, float]:
+        """What the recorded graph gives for the inputs of another run, and the largest number on the way."""
+        from_there = {*self.inputs, *self.cut}
+        data: dict[Value, float] = {}
+
+        def of(argument: Any) -> Any:
+            return tuple(map(of, argument)) if type(argument) is tuple else data.get(argument, argument)
+
+        for value, other in zip(self.order, moved.order, strict=True):
+            if value.op is not None:
+                data[value] = float(value.op.compute(*map(of, value.args)))
+            else:
+                data[value] = value.data if value in self.made and value not in from_there else other.data
+        return data[self.output], max(map(abs, data.values()))
 
 
 class GradcheckError(AssertionError):
@@ -148,93 +251,200 @@ def gradcheck(function: Callable[..., Any], inputs: Sequence[Any], tolerance: fl
     """True if the gradients of `function(*inputs)` agree with finite differences; a GradcheckError if not.
 
     Each operation of the recorded graph is checked by itself first, so that the error names the one that is wrong, with
-    its operands. At a kink of an operation, what lies between the slopes from the left and from the right is right.
-    `tolerance` is relative to the larger of the slope and 1. An inf or nan on both sides agrees.
+    its operands. Then the function: between two points near an input, on either side of it, it changes by the integral
+    of its slopes there. So a lost part is seen beside a kink as well, and what has a step or a kink at the input passes
+    with any of the slopes there. `tolerance` is relative to the slope. An inf or nan agrees with everything.
 
     >>> gradcheck(lambda x, y: (x * y).tanh(), [0.5, -1.5])
     True
     """
-    fresh = [_as_values(x) for x in inputs]
-    output = _one_value(function(*fresh))
-    for value in topological_order(output):
-        _check_operation(value, tolerance)
-    leaves = list(_leaves(fresh))
-    at = [leaf.data for leaf in leaves]
+    with with_grad():
+        fresh = [_as_values(x) for x in listed(inputs, "gradcheck", "a list of the function's arguments")]
+        output = _one_value(function(*fresh))
+        rough = [value for value in topological_order(output) if not _is_smooth(value, tolerance)]
+        leaves = list(_leaves(fresh))
+        at = [leaf.data for leaf in leaves]
 
-    def along(position: int) -> Callable[[float], float]:
-        def evaluate(x: float) -> float:
-            moved = iter([Value(x if place == position else data) for place, data in enumerate(at)])
-            return _one_value(function(*(_map(lambda _: next(moved), argument) for argument in fresh))).data
+        def output_at(position: int, x: float) -> tuple[Value, Value]:
+            moved = [Value(x if place == position else data) for place, data in enumerate(at)]
+            numbers = iter(moved)
+            try:
+                result = _one_value(function(*(_map(lambda _: next(numbers), argument) for argument in fresh)))
+            except (ArithmeticError, LookupError, ValueError):  # beside x the function is not defined: an index, say
+                result = Value(nan)
+            return result, moved[position]
 
-        return evaluate
+        for position, slope in enumerate(gradients(output, leaves)):
 
-    for position, slope in enumerate(gradients(output, leaves)):
-        if problem := _disagreement(along(position), at[position], slope, tolerance, any_at_kinks=True):
-            raise GradcheckError(
-                f"input {position} = {at[position]}: the gradient is {slope}, {problem}; "
-                "every operation by itself is right, so the recorded graph is not the function (a detach, a .data?)"
-            )
+            def along(x: float, position: int = position) -> tuple[float, float]:
+                result, leaf = output_at(position, x)
+                return result.data, gradients(result, leaf)
+
+            x = at[position]
+            reach = LARGEST_STEP * max(1.0, abs(x))
+            noise = max(_noise(output_at(position, near)[0]) for near in (x, x - reach, x + reach))
+            problem, _ = _disagreement(along, x, output.data, slope, noise, tolerance, any_slope=bool(rough))
+            if problem:
+                raise GradcheckError(
+                    f"input {position} = {x}: the gradient is {slope}, {problem}; "
+                    "every operation by itself is right, so the recorded graph is not the function (a detach, a .data?)"
+                )
     return True
 
 
-def _check_operation(value: Value, tolerance: float) -> None:
-    if value.op is None or value.op.partials is None:
-        return
-    op, data = value.op, [data_of(argument) for argument in value.args]
+EPSILON = 8.0 * 2.0**-53  # how far an operation may be off, relative to what it adds up
+LARGEST_STEP = 2.0**-17
+
+
+def _noise(output: Value) -> float:
+    """How far rounding may move a result, to first order: each step's own error times how much the result feels it."""
+    order = topological_order(output)
+    felt = gradients(output, order)
+    errors = [abs(slope) * _own_noise(value) for value, slope in zip(order, felt, strict=True) if value.op]
+    return sum(error for error in errors if error == error)
+
+
+def _own_noise(value: Value) -> float:
+    terms = [value.data]
+    if value.op and (value.op.composite or not value.op.scalars):  # several steps of rounding
+        terms += [x.data * dx for x, dx in local_derivatives(value)]
+    return EPSILON * sum(map(abs, terms)) + 8.0 * 5e-324
+
+
+def _is_smooth(value: Value, tolerance: float) -> bool:
+    """Has the operation surely no kink at its operands? A GradcheckError, if a slope is wrong."""
+    op, is_smooth = value.op, True
+    if op is None or op.partials is None:
+        return True
+    data = tuple([tuple(x) if isinstance(x, list) else x for x in map(data_of, value.args)])
     places = [
         (number, place)
         for number, argument in enumerate(value.args)
-        for place, operand in enumerate(flatten((argument,)))
-        if is_recorded(operand)
+        for place, x in enumerate(flatten((argument,)))
+        if is_recorded(x)
     ]
-    for (number, place), (operand, slope) in zip(places, local_derivatives(value), strict=True):
-
-        def along(x: float, number: int = number, place: int = place) -> float:
-            moved = list(data)
-            if isinstance(moved[number], list):
-                moved[number] = [x if i == place else old for i, old in enumerate(moved[number])]
-            else:
-                moved[number] = x
-            return float(op.compute(*moved))
-
-        if op.name in ("take", "surprisal") and number == 0:
+    noise = _own_noise(value)
+    for (number, place), (x, slope) in zip(places, local_derivatives(value), strict=True):
+        if op.arguments[number] == "index":
             continue  # between two positions there is no value
-        if problem := _disagreement(along, operand.data, slope, tolerance):
+
+        def along(x: float, number: int = number, place: int = place) -> tuple[float, float]:
+            moved = list(data)
+            of_tuple = isinstance(moved[number], tuple)
+            moved[number] = (*data[number][:place], x, *data[number][place + 1 :]) if of_tuple else x
+            result = float(op.compute(*moved))
+            partial = partials_of_floats(op, result, tuple(moved))[number]
+            return result, float(partial[place] if of_tuple else partial)
+
+        problem, smooth_here = _disagreement(along, x.data, value.data, slope, noise, tolerance)
+        if problem:
             named = f"operand {number if isinstance(data[number], float) else place}"
             raise GradcheckError(
-                f"{op.name}: its derivative by {operand.label or named} at {data} is declared as {slope}, {problem}"
+                f"{op.name}: its derivative by {x.label or named} at {data} is declared as {slope}, {problem}"
             )
+        is_smooth = is_smooth and smooth_here
+    return is_smooth
+
+
+Point = tuple[float, float]  # a value and a slope
 
 
 def _disagreement(
-    function: Callable[[float], float], x: float, slope: float, tolerance: float, any_at_kinks: bool = False
-) -> str:
-    """What finite differences say against `slope`, or "" if they agree."""
-    here = function(x)
-    if not (isfinite(x) and isfinite(here) and isfinite(slope)):
-        return ""  # edge cases have no finite difference: the tests of the table decide there
-    step = 6e-6 * max(1.0, abs(x))  # the cube root of the rounding error: best for central differences
-    ahead, behind = function(x + step), function(x - step)
-    central = (ahead - behind) / (2.0 * step)
-    wider = (function(x + 2.0 * step) - function(x - 2.0 * step)) / (4.0 * step)
-    noise = 1e-15 * max(abs(here), abs(ahead), abs(behind)) / step
-    margin = max(tolerance, abs(central - wider) * 2.0) * max(1.0, abs(slope)) + 10.0 * noise
-    if not isfinite(central) or isclose(central, slope, rel_tol=tolerance, abs_tol=margin):
-        return ""
-    right, left = (ahead - here) / step, (here - behind) / step
-    kinked = abs(right - left) > 1e-3 * max(1.0, abs(right), abs(left))
-    if kinked and (any_at_kinks or min(left, right) - margin <= slope <= max(left, right) + margin):
-        return ""  # a sum of subgradients need not lie between the slopes of the sum
-    return f"but finite differences give {central:.10g}"
+    along: Callable[[float], Point],
+    x: float,
+    here: float,
+    slope: float,
+    noise: float,
+    tolerance: float,
+    any_slope: bool = False,
+) -> tuple[str, bool]:
+    """What the values near x say against the slopes there, or "" if they agree; and is it surely smooth at x?
+
+    along      x -> (value, slope)
+    here       the value at x, and `slope` the slope there
+    noise      how far rounding may move a value
+    any_slope  is every slope right at x itself?
+    """
+    if not (isfinite(x) and isfinite(here)):
+        return "", False  # edge cases have no finite difference: the tests of the table decide there
+    # So small that curvature does not matter, so large that rounding does not.
+    seen = tolerance * abs(slope)
+    wanted = 10.0 * noise / seen if 0.0 < seen < inf else inf
+    smallest = 32.0 * ulp(x) if x else 2.0**-300
+    step = min(max(wanted, smallest), LARGEST_STEP * max(1.0, abs(x)))
+    sides = [_Side(along, x, way, noise, tolerance) for way in (step, -step)]
+    for side in sides:
+        if side.quotients:
+            return f"but finite differences beside it give {side.quotients[0]:.10g}", False
+    right, left = (side.slopes for side in sides)
+    if not all(side.agrees for side in sides):
+        return "", False
+    low, high = min(*left, *right), max(*left, *right)
+    slack = max(left) - min(left) + max(right) - min(right) + tolerance * max(abs(low), abs(high))
+    is_smooth = high - low <= 2.0 * slack
+    if any_slope or abs(slope) == inf or low - slack <= slope <= high + slack:
+        return "", is_smooth
+    return f"but the slopes beside it are {left[0]:.10g} and {right[0]:.10g}", False
 
 
-# Arguments may be numbers or nested lists of numbers.
+class _Side:
+    """How the values on one side of x fit the slopes there, over three distances that are far apart from each other.
+
+    A step or a kink of the function is within one of them at most.
+
+    agrees      do they, wherever one can tell?
+    slopes      at the first distance
+    quotients   what finite differences give instead, if they surely do not
+    """
+
+    def __init__(self, along: Callable[[float], Point], x: float, way: float, noise: float, tolerance: float) -> None:
+        self.agrees, self.quotients, wrong, sizes = False, [], [], []
+        self.slopes: list[float] = []
+        for scale in (1.0, 0.125, 8.0):
+            places = [x + way * scale * part for part in (1.0, 1.5, 2.0)]
+            points = [along(place) for place in places]
+            if not all(isfinite(number) for point in points for number in point):
+                continue
+            first, middle, last = slopes = [slope for _, slope in points]
+            self.slopes += slopes
+            run = places[2] - places[0]
+            quotient = (points[2][0] - points[0][0]) / run
+            mean = (first + 4.0 * middle + last) / 6.0  # Simpson's rule
+            size = max(abs(mean), abs(quotient))
+            margin = tolerance * size + abs(first - 2.0 * middle + last) + 4.0 * noise / abs(run)
+            sizes.append(size)
+            if not abs(quotient - mean) <= margin:
+                wrong.append(quotient)
+            elif quotient == mean or margin <= 0.01 * size:  # else rounding or curvature hides everything
+                self.agrees = True
+                return
+        # Where slopes vary that much, the steps are longer than a period, say.
+        if len(wrong) > 1 and max(self.slopes) - min(self.slopes) <= 0.1 * max(sizes):
+            self.quotients = wrong
+
+
+# Arguments may be numbers, nested lists of numbers, or arrays.
 
 
 def _map(function: Callable[[Any], Any], structure: Any) -> Any:
     if isinstance(structure, list | tuple):
         return [_map(function, item) for item in structure]
+    if _is_array(structure):
+        return _array([function(x) for x in structure.flat], structure.shape)
     return function(structure)
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "flat") and bool(x.shape)  # NumPy's, with an axis
+
+
+def _array(items: list, shape: tuple) -> Any:
+    """Floats as an array of floats, anything else as objects."""
+    import numpy
+
+    array = numpy.empty(len(items), float if all(type(x) is float for x in items) else object)
+    array[:] = items
+    return array.reshape(shape)
 
 
 def _as_values(structure: Any) -> Any:
@@ -243,8 +453,8 @@ def _as_values(structure: Any) -> Any:
 
 
 def _leaves(structure: Any) -> Any:
-    if isinstance(structure, list | tuple):
-        for item in structure:
+    if isinstance(structure, list | tuple) or _is_array(structure):
+        for item in structure.flat if _is_array(structure) else structure:
             yield from _leaves(item)
     else:
         yield structure
@@ -258,6 +468,8 @@ def _with_structure(structure: Any, flat: list) -> Any:
 def _one_value(output: Any) -> Value:
     if is_recorded(output):
         return output
-    if isinstance(output, float | int):
+    if isinstance(output, Real) or getattr(output, "shape", None) == ():
         return Value(output)  # constant: every derivative is 0
-    raise TypeError(f"a function to differentiate returns one Value, got {output!r}; for several, take one at a time")
+    raise TypeError(
+        f"a function to differentiate returns one Value, got {brief(output)}; for several, take one at a time"
+    )

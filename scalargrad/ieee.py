@@ -63,7 +63,7 @@ def pow(x: float, n: float) -> float:
 
 def sech(x: float) -> float:
     """1 / cosh(x), which does not overflow."""
-    e = math.exp(-abs(x))
+    e = math.exp(-math.fabs(x))
     return 2.0 * e / (1.0 + e * e)
 
 
@@ -71,7 +71,7 @@ def sigmoid(x: float) -> float:
     if x < 0.0:
         e = exp(x)
         return e / (1.0 + e)  # exp(-x) would overflow where the result is still a float
-    return 1.0 / (1.0 + exp(-x))
+    return 1.0 / (1.0 + exp(0.0 - x))  # not -x, which is 56 for a byte of 200
 
 
 def relu(x: float) -> float:
@@ -83,7 +83,7 @@ def step(x: float) -> float:
 
 
 def maximum(*xs: float) -> float:
-    return nan if any(x != x for x in xs) else max(xs)
+    return max(map(float, xs)) if all(map(operator.eq, xs, xs)) else nan
 
 
 def where(condition: float, x: float, y: float) -> float:

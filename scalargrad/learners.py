@@ -11,6 +11,7 @@ from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.model_programs import Target, flat, one_value, rows_as_tuples, training_program
 from scalargrad.nn.module import Buffer, Module
 from scalargrad.objectives import Objective
+from scalargrad.operands import operand
 from scalargrad.ops import batch_mean, dot, mean, sum
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule
@@ -176,7 +177,8 @@ class EagerLearner:
         loss.backward()
         optimizer, rate = task.optimizer, task.optimizer.lr
         if task.schedule is not None:
-            rate *= task.schedule.factor(float(optimizer.steps - self.counters.start), float(self.steps))
+            factor = task.schedule.factor(float(optimizer.steps - self.counters.start), float(self.steps))
+            rate *= operand(factor, "the factor of a schedule")
         reached = set(topological_order(loss))
         if any(value.op is batch_mean for value in reached):
             raise ValueError('statistics of a batch take engine="compiled": Values see one sample at a time')

@@ -6,7 +6,7 @@ Predictions and targets are single numbers, or (nested) lists of equal length.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from scalargrad.operands import is_recorded
+from scalargrad.operands import brief, is_recorded, listed, operand
 from scalargrad.ops import abs, dot, less_equal, mean, relu, softplus, step, surprisal, where
 
 
@@ -22,6 +22,7 @@ def mse(predictions: Any, targets: Any) -> Any:
 
 def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Any:
     """Half the squared error up to `delta`, then linear: outliers pull with a bounded force (Huber 1964)."""
+    delta = operand(delta, "huber's delta")
 
     def one(prediction: Any, target: Any) -> Any:
         error = abs(prediction - target)
@@ -63,23 +64,27 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     """
     if not _is_list(labels):
         logits, labels = [logits], [labels]
+    labels = listed(labels, "cross_entropy", "a label for each list of logits")
+    logits = [listed(row, "cross_entropy", "a list of logits for each label") for row in logits]
     _check_lengths("cross_entropy", logits, labels)
     return mean([surprisal(label, tuple(row)) for row, label in zip(logits, labels, strict=True)])
 
 
 def l2(parameters: Iterable[Any]) -> Any:
     """The sum of squares, to be scaled and added to a loss: `loss + 1e-4 * l2(model.parameters())`."""
-    parameters = tuple(parameters)
+    parameters = tuple(listed(parameters, "l2", "a list of Values"))
     return dot(parameters, parameters)
 
 
 def pairs(name: str, predictions: Any, targets: Any) -> Iterator[tuple[Any, Any]]:
     """(prediction, target), with nested lists opened; a ValueError where the two do not fit each other."""
     if not _is_list(predictions) and not _is_list(targets):
-        yield predictions, targets
+        yield operand(predictions, name), operand(targets, name)  # bytes would be subtracted modulo 256
         return
     if not (_is_list(predictions) and _is_list(targets)):
-        raise ValueError(f"{name}: predictions {predictions!r} and targets {targets!r} are not nested alike")
+        shown = f"predictions {brief(predictions)} and targets {brief(targets)}"
+        raise ValueError(f"{name}: {shown} are not nested alike")
+    predictions, targets = (listed(x, name, "numbers in (nested) lists") for x in (predictions, targets))
     _check_lengths(name, predictions, targets)
     for prediction, target in zip(predictions, targets, strict=True):
         yield from pairs(name, prediction, target)
@@ -95,4 +100,4 @@ def _check_lengths(name: str, predictions: Any, targets: Any) -> None:
 
 
 def _is_list(x: Any) -> bool:
-    return not is_recorded(x) and hasattr(x, "__len__")
+    return not is_recorded(x) and hasattr(x, "__len__") and getattr(x, "shape", None) != ()  # a tensor has a length

@@ -72,7 +72,10 @@ def _comparison(compare: Callable[[Any, Any], bool], cls: Any) -> Callable:
     def method(self: Any, other: Any) -> bool:
         if _takes_over(other) and not isinstance(other, cls):
             return NotImplemented
-        return compare(self.data, other.data if isinstance(other, cls) else number(other, "a comparison"))
+        here, there = self.data, other.data if isinstance(other, cls) else other
+        if not type(here) is type(there) is float:
+            here, there = number(here, "a comparison"), number(there, "a comparison")
+        return compare(here, there)
 
     return method
 

@@ -8,12 +8,12 @@ sign, and `where` only between two ways to write one function, of which each can
 
 import math
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
 from scalargrad import ieee, randomness
-from scalargrad.operands import flatten, is_recorded, operand
+from scalargrad.operands import flatten, is_recorded, listed, operand
 
 OPERATIONS: dict[str, "Op"] = {}  # by name, in the order of the table
 inf = math.inf
@@ -102,9 +102,7 @@ class Op:
         )
 
     def _operands(self, argument: Any) -> tuple:
-        if isinstance(argument, str | bytes) or not isinstance(argument, Iterable):
-            raise TypeError(f"{self.name} takes a list or tuple of Values and numbers, got {argument!r}")
-        operands = argument if type(argument) is tuple else tuple(argument)
+        operands = tuple(listed(argument, self.name))
         if not operands and self.formula not in (ieee.total, ieee.dot):
             raise ValueError(f"{self.name} of no values is not defined: pass at least one")
         recorded = list(filter(is_recorded, operands))
@@ -233,9 +231,9 @@ gelu       = Op("gelu",       "x", lambda x: 0.5 * x * erfc(-x * math.sqrt(0.5))
 # Kinks and choices: PyTorch's minimum-norm subgradient; ties share equally.
 abs     = Op("abs",     "x",    operator.abs,  lambda y, x: (sign(x),), symbol="abs", special="abs")
 step    = Op("step",    "x",    ieee.step,     None)
-sign    = Op("sign",    "x",    lambda x: step(x) - step(-x), None, composite=True)
+sign    = Op("sign",    "x",    lambda x: step(x) - step(0.0 - x), None, composite=True)
 maximum = Op("maximum", "*xs",  ieee.maximum,  _shares_of_ties)
-minimum = Op("minimum", "*xs",  lambda *xs: -maximum(*(-x for x in xs)), _shares_of_ties, composite=True)
+minimum = Op("minimum", "*xs",  lambda *xs: -maximum(*(-1.0 * x for x in xs)), _shares_of_ties, composite=True)
 where   = Op("where",   "condition *choices", ieee.where, lambda y, condition, choices: (
     0.0, (where(condition, 1.0, 0.0), where(condition, 0.0, 1.0))))
 take    = Op("take",    "index [values]", ieee.take, lambda y, index, values: (

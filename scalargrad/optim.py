@@ -1,9 +1,11 @@
 """Optimizers: each is one formula for one parameter, in operations of the table, so that it also compiles."""
 
 from collections.abc import Iterable
+from math import inf
 from typing import Any
 
-from scalargrad.engine import Value
+from scalargrad.engine import Value, settle
+from scalargrad.operands import brief, is_list, listed, operand, plain
 from scalargrad.ops import dot, pow, sqrt
 
 
@@ -23,13 +25,22 @@ class Optimizer:
     state_size = 0  # how many numbers it remembers for each parameter; they start at 0
     weight_decay = 0.0
 
+    def __new__(cls, *settings: Any, **named: Any) -> "Optimizer":
+        # PyTorch's way, which with lr= beside it would be told as "multiple values for argument 'lr'".
+        if cls.__module__ == __name__ and settings and not isinstance(settings[0], str) and is_list(settings[0]):
+            raise TypeError(
+                f"{cls.__name__} takes settings only, got {brief(settings[0])}; the parameters go to "
+                "step(model.parameters())"
+            )
+        return super().__new__(cls)
+
     def __init__(self, lr: float) -> None:
-        if not hasattr(lr, "__float__"):
-            raise TypeError(f"lr is a number from 0 on, got {lr!r}")
-        _check("lr", lr, lr >= 0.0)
-        self.lr = lr
+        self.lr = _checked("lr", lr)
         self.steps = 0
         self.state: dict[Value, tuple[float, ...]] = {}
+
+    def __setattr__(self, name: str, setting: Any) -> None:
+        super().__setattr__(name, plain(setting))
 
     def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
         """(parameter, state) after step number t = 1, 2, ... with gradient g."""
@@ -41,9 +52,10 @@ class Optimizer:
 
     def step(self, parameters: Iterable[Value], lr: float | None = None) -> None:
         """Move every parameter by its gradient; `lr` is the rate of this step, if not the usual one."""
+        wanted = _values(f"{type(self).__name__}.step", parameters)
         self.steps += 1
-        t, fresh, rate = float(self.steps), (0.0,) * self.state_size, self.lr if lr is None else lr
-        for parameter in parameters:
+        t, fresh, rate = float(self.steps), (0.0,) * self.state_size, self.lr if lr is None else _checked("lr", lr)
+        for parameter in wanted:
             state = self.state.get(parameter, fresh)
             moved, self.state[parameter] = self.update(parameter.data, parameter.grad, state, rate, t)
             parameter.data = float(moved)
@@ -63,10 +75,10 @@ class SGD(Optimizer):
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0):
         super().__init__(lr)
-        _check("momentum", momentum, momentum >= 0.0)
         if nesterov and not momentum:
             raise ValueError("nesterov looks ahead along the momentum: set momentum above 0")
-        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+        self.momentum, self.nesterov = _checked("momentum", momentum), nesterov
+        self.weight_decay = _checked("weight_decay", weight_decay, least=-inf)
 
     def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
         (velocity,) = state
@@ -85,8 +97,9 @@ class RMSProp(Optimizer):
         self, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0
     ):
         super().__init__(lr)
-        _check("alpha", alpha, 0.0 <= alpha < 1.0)
-        self.alpha, self.eps, self.momentum, self.weight_decay = alpha, eps, momentum, weight_decay
+        self.alpha, self.eps = _checked("alpha", alpha, below=1.0), _checked("eps", eps, least=-inf)
+        self.momentum = _checked("momentum", momentum, least=-inf)
+        self.weight_decay = _checked("weight_decay", weight_decay, least=-inf)
 
     def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
         square, velocity = state
@@ -110,8 +123,13 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ):
         super().__init__(lr)
-        _check("betas", betas, len(betas) == 2 and all(0.0 <= beta < 1.0 for beta in betas))
-        self.betas, self.eps, self.weight_decay = tuple(betas), eps, weight_decay
+        self.betas = tuple([_checked("betas", beta, below=1.0) for beta in listed(betas, "betas", "two numbers")])
+        if len(self.betas) != 2:
+            raise ValueError(f"betas={betas} is out of range: there are two")
+        self.eps, self.weight_decay = (
+            _checked("eps", eps, least=-inf),
+            _checked("weight_decay", weight_decay, least=-inf),
+        )
 
     def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
         return self._moments(p, self.decayed(g, p), state, lr, t)
@@ -146,8 +164,8 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
 
     As in PyTorch, 1e-6 is added to the norm that is divided by.
     """
-    parameters = list(parameters)
-    _check("max_norm", max_norm, max_norm >= 0.0)
+    parameters = _values("clip_grad_norm", parameters)
+    max_norm = _checked("max_norm", max_norm)
     slopes = tuple(parameter.grad for parameter in parameters)
     norm = sqrt(dot(slopes, slopes))
     scale = max_norm / (norm + 1e-6)
@@ -157,6 +175,19 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     return norm
 
 
-def _check(name: str, setting: Any, fits: bool) -> None:
-    if not fits:
+def _values(taker: str, parameters: Iterable[Value]) -> list[Value]:
+    """The parameters, whose numbers and gradients are Python floats from now on, whoever has set them."""
+    values = list(listed(parameters, taker, "a list of parameters"))
+    for parameter in values:
+        if not isinstance(parameter, Value):
+            raise TypeError(f"{taker} takes parameters, which are Values, and got {brief(parameter)} among them")
+        settle(parameter)
+    return values
+
+
+def _checked(name: str, setting: Any, least: float = 0.0, below: float | None = None) -> Any:
+    """A setting as a float, or as the Value that it is; an error for text, and for a number out of range."""
+    setting = operand(setting, name)
+    if not least <= setting or (below is not None and not setting < below):
         raise ValueError(f"{name}={setting} is out of range")
+    return setting

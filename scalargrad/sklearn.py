@@ -184,7 +184,7 @@ class Network(BaseEstimator):
             taking_part = weights > 0.0
             X, targets, weights = X[taking_part], targets[taking_part], weights[taking_part]
         rows = min(AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size), len(X))
-        self._loss.factor.data = 0.5 * self.alpha / (rows * (1.0 if weights is None else float(weights.mean())))
+        self._loss.factor.data = 0.5 * float(self.alpha) / (rows * (1.0 if weights is None else float(weights.mean())))
         recorder = Recorder(self, held_out)
         history = self.module_.fit(
             X,

@@ -17,6 +17,7 @@ from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
 from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten, operand
+from scalargrad.operands import number as as_number
 from scalargrad.ops import OPERATIONS, Op, dot
 
 SHARE = Buffer(1.0, "share")  # stands for 1 / the number of samples, which a program is told when it runs
@@ -289,6 +290,9 @@ def _guarded(field: str) -> Iterator[None]:
                 "compute with the Value itself, or use where()",
             )
         number = slot.__get__(self)
+        if type(number) is not float:  # set by hand; made a float here, as nothing inside may write
+            number = as_number(number, f".{field}")
+            slot.__set__(self, number)
         if trace.moved and self not in trace.made:  # the step stays a whole number: random() counts with it
             return number + (1.0 if self is trace.step else 1e-3 * (abs(number) + 1.0))
         return number

@@ -7,7 +7,7 @@ from typing import Any
 
 from scalargrad.engine import Value
 from scalargrad.nn.module import Module, Parameter
-from scalargrad.operands import is_recorded
+from scalargrad.operands import is_recorded, listed
 from scalargrad.ops import OPERATIONS, dot
 
 # A weight's distribution from (rng, fan_in, fan_out): the sources of a unit and how many units read the same sources.
@@ -117,7 +117,7 @@ class MLP(Module):
         init: str = "uniform",
         rng: int | random.Random | None = None,
     ) -> None:
-        rng, sizes = generator(rng), [fan_in, *fan_outs]
+        rng, sizes = generator(rng), [fan_in, *listed(fan_outs, "MLP", "a list of layer sizes as fan_outs")]
         if len(sizes) < 2:
             raise ValueError("an MLP has at least one layer: fan_outs is empty")
         activations = [activation] * (len(sizes) - 2) + [output_activation]
@@ -143,9 +143,7 @@ class MLP(Module):
 
 def as_operands(inputs: Any, fan_in: int, name: str) -> tuple:
     """The inputs of a sample as a tuple of Values that several neurons can share, `fan_in` of them."""
-    if isinstance(inputs, str | bytes) or not hasattr(inputs, "__iter__"):
-        raise TypeError(f"this {name} takes a list of {fan_in} numbers or Values, got {inputs!r}")
-    operands = tuple(inputs)
+    operands = tuple(listed(inputs, f"this {name}", f"a list of {fan_in} numbers or Values"))
     if len(operands) != fan_in:
         raise ValueError(f"this {name} takes {fan_in} inputs, got {len(operands)}")
     return operands if all(map(is_recorded, operands)) else tuple(x if is_recorded(x) else Value(x) for x in operands)
@@ -155,6 +153,8 @@ def generator(rng: int | random.Random | None) -> Any:
     """A source of random numbers from a seed, from itself, or Python's global one."""
     if rng is None:
         return random
+    if not isinstance(rng, int) and not hasattr(rng, "uniform"):
+        raise TypeError(f"rng is a seed, a whole number, or a random.Random, got {rng!r}")
     return random.Random(rng) if isinstance(rng, int) else rng
 
 

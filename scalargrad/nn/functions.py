@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from scalargrad.operands import listed
 from scalargrad.ops import log, log1p, powers, shares, where
 
 
@@ -12,7 +13,7 @@ def softmax(values: Iterable[Any]) -> tuple:
     >>> [round(p, 3) for p in softmax([2.0, 0.0, 0.0])]
     [0.787, 0.107, 0.107]
     """
-    _, exponentials, total = powers(tuple(values))
+    _, exponentials, total = powers(tuple(listed(values, "softmax")))
     return tuple(rest + is_close for is_close, rest in shares(exponentials, total))
 
 
@@ -22,7 +23,7 @@ def log_softmax(values: Iterable[Any]) -> tuple:
     >>> log_softmax([1000.0, 0.0])
     (0.0, -1000.0)
     """
-    differences, exponentials, total = powers(tuple(values))
+    differences, exponentials, total = powers(tuple(listed(values, "log_softmax")))
     logarithm = log(total)
     # log(1 - others) where that is close to 0: it keeps its digits.
     return tuple(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from scalargrad.operands import is_recorded
+from scalargrad.operands import is_recorded, listed
 
 
 def shape_of(nested: Any) -> tuple[int, ...]:
@@ -15,7 +15,7 @@ def shape_of(nested: Any) -> tuple[int, ...]:
     """
     if not is_nested(nested):
         return ()
-    if not len(nested) or not is_nested(nested[0]):
+    if not len(nested) or not is_nested(next(iter(nested))):
         return (len(nested),)
     shapes = {shape_of(item) for item in nested}
     if len(shapes) > 1:
@@ -24,7 +24,12 @@ def shape_of(nested: Any) -> tuple[int, ...]:
 
 
 def is_nested(x: Any) -> bool:
-    return hasattr(x, "__len__") and not is_recorded(x) and not isinstance(x, str | bytes)
+    """Is `x` a list of some kind? A TypeError for what has no order, or walks over its labels."""
+    if type(x) is tuple or type(x) is list or type(x) is float:
+        return type(x) is not float
+    if not hasattr(x, "__len__") or is_recorded(x) or isinstance(x, str | bytes) or getattr(x, "shape", None) == ():
+        return False
+    return listed(x, "a layer", "numbers in (nested) lists") is x
 
 
 def numbers_in(nested: Any) -> Iterator[Any]:
@@ -35,7 +40,7 @@ def numbers_in(nested: Any) -> Iterator[Any]:
     """
     if not is_nested(nested):
         return iter((nested,))
-    if not len(nested) or not is_nested(nested[0]):
+    if not len(nested) or not is_nested(next(iter(nested))):
         return iter(nested)
     return chain.from_iterable(map(numbers_in, nested))
 
@@ -48,7 +53,7 @@ def on_each_number(function: Callable[[Any], Any], nested: Any) -> Any:
     """
     if not is_nested(nested):
         return function(nested)
-    if len(set(map(type, nested))) == 1 and not is_nested(nested[0]):
+    if len(set(map(type, nested))) == 1 and not is_nested(next(iter(nested))):
         return tuple([function(number) for number in nested])
     return tuple([on_each_number(function, item) for item in nested])
 

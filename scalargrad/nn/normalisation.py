@@ -3,13 +3,15 @@
 Normalize learns nothing: its mean and deviation are known from the data.
 """
 
-import sys
 from collections.abc import Sequence
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 from scalargrad.nn.dense import check_size
 from scalargrad.nn.module import Buffer, Module, Parameter
 from scalargrad.nn.nested import check_image, checked_shape, like, numbers_in, on_each_number, shown
+from scalargrad.operands import number
 from scalargrad.ops import batch_mean, dot, less, mean, sqrt, where
 from scalargrad.randomness import current_share
 
@@ -35,7 +37,7 @@ class BatchNorm(Module):
         check_size("num_features", num_features)
         if not 0.0 <= momentum <= 1.0:
             raise ValueError(f"momentum is a number from 0 to 1, got {momentum!r}")
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features, self.eps, self.momentum = num_features, number(eps, "eps"), number(momentum, "momentum")
         self.weight = tuple(Parameter(1.0) for _ in range(num_features))
         self.bias = tuple(Parameter(0.0) for _ in range(num_features))
         self.running_mean = tuple(Buffer(0.0) for _ in range(num_features))
@@ -130,7 +132,7 @@ class LayerNorm(Module):
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         for size in shape or (0,):
             check_size("each size in normalized_shape", size)
-        self.normalized_shape, self.eps = shape, eps
+        self.normalized_shape, self.eps = shape, number(eps, "eps")
         self.weight, self.bias = (_filled(shape, number) for number in (1.0, 0.0))
 
     def __call__(self, sample: Any) -> tuple:
@@ -166,9 +168,9 @@ class Normalize(Module):
     """
 
     def __init__(self, mean: float, deviation: float) -> None:
-        for name, number in (("mean", mean), ("deviation", deviation)):
-            if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) <= sys.float_info.max:
-                raise ValueError(f"{name} is a number, got {number!r}")
+        for name, setting in (("mean", mean), ("deviation", deviation)):
+            if isinstance(setting, bool) or not isinstance(setting, Real) or not isfinite(number(setting, name)):
+                raise ValueError(f"{name} is a number, got {setting!r}")
         if deviation <= 0.0:
             raise ValueError(f"deviation is a number above 0, got {deviation!r}")
         self.mean, self.deviation = float(mean), float(deviation)
