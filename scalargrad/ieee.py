@@ -5,6 +5,7 @@ A gradient wants the IEEE answer: inf, inf and nan. The functions here give it, 
 """
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 
 inf, nan = math.inf, math.nan

@@ -71,7 +71,8 @@ def computed(op, first, second, set_after):
     x, y = Value(0.0), Value(second)
     x.data = float(first) if set_after else first
     operands = {1: [x], 2: [x, y]}.get(op.scalars) or ([x, y, x] if op.collects else [[x, y, x]])
-    operands = [[x, y], [y, x]] if op.name == "dot" else [1.0, [x, y]] if op.name == "take" else operands
+    operands = [[x, y], [y, x]] if op.name == "dot" else operands
+    operands = [1.0, [x, y]] if op.arguments == ("index", "[values]") else operands
     result = op(*operands)
     x.data = first
     slopes = gradients(result, [x, y])
