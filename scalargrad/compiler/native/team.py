@@ -11,8 +11,6 @@ from time import sleep
 from typing import Any
 
 PATIENCE = 0.05  # seconds between two looks at what the user wants
-
-
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container on Linux: microseconds of computing in a period, or "max"
 
 
