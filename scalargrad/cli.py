@@ -1,8 +1,7 @@
 """The command: `scalargrad moons` and its siblings, one row of COMMANDS each.
 
 Exit status: 0, or 2 after a mistake in one line on standard error, or 130 after Ctrl-C, or 141 where the reader of the
-output has left. Files appear when they are finished, all at the end: a run that stops before leaves everything as it
-was.
+output has left. Files appear when they are finished, all at the end: a run that stops before leaves all as it was.
 """
 
 import argparse

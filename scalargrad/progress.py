@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from scalargrad.forks import freed, loaded
 
@@ -19,7 +20,7 @@ def progress_bar(
     >>> with progress_bar(total=2, unit="epoch") as show:
     ...     show(1, {"loss": 0.5})
     """
-    if not wanted or sys.stderr is None or not sys.stderr.isatty():
+    if not wanted or not _is_terminal(sys.stderr):
         yield lambda done, measures: None
         return
     loaded("tqdm")
@@ -38,3 +39,8 @@ def progress_bar(
             bar.update(done - bar.n)
 
         yield show
+
+
+def _is_terminal(stream: Any) -> bool:
+    """No, if it is closed or, as in a Windows program without a console, None."""
+    return hasattr(stream, "isatty") and not getattr(stream, "closed", False) and stream.isatty()

@@ -1,6 +1,7 @@
 """A child compiles, trains and predicts, whatever the other threads of its parent were at when it was forked."""
 
 import gc
+import io
 import multiprocessing
 import os
 import random
@@ -103,6 +104,11 @@ def twice(stop, x):
     return x + x
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 class Slow(Module):
     def __init__(self, stop):
         self.w, self.stop = Parameter(2.0), stop
@@ -154,6 +160,7 @@ def records_nothing(stop):
 def shows_a_bar(stop):
     from tqdm.std import TqdmDefaultWriteLock
 
+    sys.stderr = Terminal()
     with progress_bar(1, "epoch"), TqdmDefaultWriteLock.th_lock:
         stop()
 

@@ -80,7 +80,7 @@ def test_what_graphviz_says_is_passed_on(tmp_path, monkeypatch, capsys):
     program = tmp_path / "dot"
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     for script, said in {
-        "cat > /dev/null; echo 'Format \"pdf\" not recognized' >&2; exit 1": 'made no pdf: Format "pdf" not recognized',
+        "cat > /dev/null; echo 'pdf is not known' >&2; exit 1": "made no pdf: pdf is not known",
         "exit 1": "made no pdf: ",
     }.items():
         program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")

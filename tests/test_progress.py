@@ -13,6 +13,16 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.parametrize("name", ["closed", None, "no terminal at all"])
+def test_without_a_standard_error_there_is_no_bar(monkeypatch, name):
+    stream = Terminal() if name == "closed" else name
+    if name == "closed":
+        stream.close()
+    monkeypatch.setattr("sys.stderr", stream)
+    with progress_bar(total=2, unit="epoch") as show:
+        show(1, {"loss": 0.5})
+
+
 @pytest.mark.parametrize(("stream", "shown"), [(Terminal(), True), (io.StringIO(), False)])
 def test_the_bar_shows_every_measure_on_a_terminal_only(monkeypatch, stream, shown):
     monkeypatch.setattr("sys.stderr", stream)
