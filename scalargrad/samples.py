@@ -105,13 +105,29 @@ OTHER_KINDS = {
 }
 
 
+def as_array(given: Any) -> Any:
+    """`numpy.asarray`, also of PyTorch's tensors on other devices or with gradients, and of JAX's short floats."""
+    import numpy
+
+    if hasattr(given, "detach") and hasattr(given, "cpu"):
+        given = given.detach().cpu()
+        if str(given.dtype) == "torch.bfloat16":
+            given = given.float()
+    array = numpy.asarray(given)
+    # What ml_dtypes defines: bfloat16, float8_e4m3, int4. A structured array has fields, and raw bytes no scalar type.
+    foreign = array.dtype.kind == "V" and array.dtype.type is not numpy.void
+    return array.astype("float32") if foreign else array
+
+
 def _as_array(given: Any, name: str) -> Any:
     import numpy
 
     try:
-        array = numpy.asarray(given)
+        array = as_array(given)
     except ValueError as error:
         raise ValueError(_why_ragged(given, name) or f"{name} is no array: {error}") from error
+    except (RuntimeError, TypeError) as error:  # PyTorch's, for a tensor that is sparse or holds nothing
+        raise TypeError(f"{name} cannot be read as an array: {str(error).splitlines()[0]}") from error
     if array.dtype == object and array.ndim and array.size and isinstance(array.flat[0], list | tuple | numpy.ndarray):
         return _as_array(array.tolist(), name)  # rows that are objects: a Series of lists, say
     return array

@@ -24,6 +24,7 @@ from scalargrad.forks import freed
 from scalargrad.nn.module import Buffer
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
+from scalargrad.samples import as_array
 from scalargrad.schedules import Schedule
 
 DTYPES = ("float64", "float32")
@@ -335,11 +336,14 @@ def _as_array(argument: Any, place: int, dtype: str) -> Any:
     if argument is None or isinstance(argument, bool | int | float | str | bytes) or callable(argument):
         return None
     try:
-        array = numpy.asarray(argument)
+        array = as_array(argument)
     except ValueError as error:
         raise ValueError(f"argument {place} is ragged: its rows differ in length") from error
-    except TypeError as error:  # JAX's, for a number that it traces
-        raise TypeError(f"argument {place} has no numbers to read; in code that JAX traces, use to_jax()") from error
+    except (RuntimeError, TypeError) as error:  # JAX's for a number that it traces, PyTorch's for a sparse tensor
+        why = str(error).splitlines()[0]
+        raise TypeError(
+            f"argument {place} has no numbers to read ({why}); in code that JAX traces, use to_jax()"
+        ) from error
     if array.dtype == object or array.dtype.kind not in "biuf":
         remedy = "; of Values and traced numbers, pass the numbers" if array.dtype == object else ""
         raise TypeError(f"argument {place} holds {array.dtype} and not numbers{remedy}")
