@@ -10,6 +10,7 @@ from math import isfinite, isqrt, pi
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.ieee import quiet
 from scalargrad.randomness import uniform_array
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Augment:
         return f"Augment({', '.join(map(repr, self.steps))})"
 
 
+@quiet
 def normalised(images: "ndarray", mean: float, deviation: float) -> "ndarray":
     """(images - mean) / deviation, in the type of the images: for those to train on and those to test with alike."""
     _check("mean", mean)
@@ -97,6 +99,7 @@ def normalised(images: "ndarray", mean: float, deviation: float) -> "ndarray":
     return (images - images.dtype.type(mean)) / images.dtype.type(deviation)
 
 
+@quiet
 def rotated(images: "ndarray", angles: "ndarray", fill: float = 0.0) -> "ndarray":
     """Each image turned around its centre by its angle, counterclockwise as seen, in radians.
 
@@ -129,6 +132,7 @@ def rotated(images: "ndarray", angles: "ndarray", fill: float = 0.0) -> "ndarray
     return result.reshape(images.shape)
 
 
+@quiet
 def shifted(images: "ndarray", across: "ndarray", down: "ndarray", fill: float = 0.0) -> "ndarray":
     """Each image moved by its number of pixels to the right, and down."""
     import numpy
@@ -156,6 +160,7 @@ def _pictures(images: "ndarray") -> "ndarray":
     return images.reshape(len(images), -1, *images.shape[-2:])
 
 
+@quiet
 def _uniform(rows: int, seed: int, epoch: int, site: int) -> "ndarray":
     """A random number in [0, 1) for each row."""
     import numpy

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from scalargrad.idx import read_idx
+from scalargrad.ieee import quiet
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -16,6 +17,7 @@ FOLDER_VARIABLE = "SCALARGRAD_DATA"
 REMEDY = f"load_mnist(folder), or the environment variable {FOLDER_VARIABLE}, names the folder of MNIST's four files"
 
 
+@quiet
 def load_moons(samples: int = 100, noise: float = 0.1, seed: int = 0) -> tuple["ndarray", "ndarray"]:
     """Scikit-learn's two interleaving half circles: points [samples, 2] and labels [samples], 0 or 1.
 
@@ -30,6 +32,7 @@ def load_moons(samples: int = 100, noise: float = 0.1, seed: int = 0) -> tuple["
     return make_moons(samples, noise=noise, random_state=seed)
 
 
+@quiet
 def load_digits() -> tuple["ndarray", "ndarray"]:
     """Scikit-learn's handwritten digits of 8 x 8 pixels: images float64 [1797, 64] and labels int64 [1797], 0 to 9.
 
@@ -110,6 +113,7 @@ def _find(folder: Path, name: str) -> Path:
     raise FileNotFoundError(f"in {folder} there is no file {known[0]}, nor {', '.join(known[1:])}; {REMEDY}")
 
 
+@quiet
 def _read_pair(image_path: Path, label_path: Path) -> tuple["ndarray", "ndarray"]:
     """The images of one file with the labels of the other."""
     import numpy
@@ -123,6 +127,7 @@ def _read_pair(image_path: Path, label_path: Path) -> tuple["ndarray", "ndarray"
     return numpy.divide(pixels.reshape(len(pixels), -1), 255, dtype="float32"), labels.astype("int64")
 
 
+@quiet
 def _downloaded() -> Mnist:
     """MNIST from OpenML, which keeps all images in one table, those to train on first."""
     import numpy

@@ -6,6 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scalargrad.ieee import quiet
+
 if TYPE_CHECKING:
     from numpy import ndarray
     from PIL.Image import Image
@@ -20,6 +22,7 @@ DIGITS_SIDE, DIGITS_BITMAP = 8, 32
 DIGITS_WIDTH = 24  # of the bitmap's 32 columns that ink fills: a narrower digit is widened, to twice its width at most
 
 
+@quiet
 def read_digit(path: str | PathLike[str], side: int = MNIST_SIDE) -> "ndarray":
     """The digit in a picture file, as float64 [side * side]: 0.0 (paper) to 1.0 (ink), row by row.
 

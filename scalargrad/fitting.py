@@ -13,6 +13,7 @@ from scalargrad.checkpoint import describe as describe_model
 from scalargrad.compiler import TraceError
 from scalargrad.compiler.xla.devices import devices_for, refuse_uneven
 from scalargrad.compiler.xla.processes import Processes
+from scalargrad.ieee import quiet
 from scalargrad.learners import LEARNERS, Counters, Task
 from scalargrad.model_programs import seconds_of_preparation, shape_of_outputs
 from scalargrad.nn.module import Module, in_mode
@@ -233,6 +234,7 @@ def _unchanging(array: Any) -> Any:
     return view
 
 
+@quiet
 def _shares(weights: Any, dtype: Any) -> Any:
     """Only ratios of weights count: as shares of the largest one they fit into every type, or are as good as 0."""
     import numpy

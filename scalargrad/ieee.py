@@ -7,6 +7,8 @@ A gradient wants the IEEE answer: inf, inf and nan. The functions here give it, 
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
 
 inf, nan = math.inf, math.nan
 
@@ -151,3 +153,21 @@ class Number(float):
 
     __radd__ = __add__
     __rmul__ = __mul__
+
+
+# NumPy raises and warns as the user has told it to.
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def quiet(function: F) -> F:
+    """The function, in which NumPy gives inf, nan and 0 without a word. For what calls no code of users."""
+
+    @wraps(function)
+    def called(*arguments: Any, **options: Any) -> Any:
+        import numpy
+
+        with numpy.errstate(all="ignore"):
+            return function(*arguments, **options)
+
+    return called  # type: ignore[return-value]

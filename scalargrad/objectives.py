@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from scalargrad.ieee import quiet
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, mse, pairs
 from scalargrad.ops import both, either, equal, less, less_equal, sum, take, where
 from scalargrad.samples import checked_numbers, variable
@@ -58,6 +59,7 @@ def objective_of(loss: str | Callable) -> Objective:
 # How good a model is.
 
 
+@quiet
 def measure_of(objective: Objective, outputs: Any, targets: Any, weights: Any = None) -> float:
     """The measure over all rows: the share of right predictions, or R squared.
 
@@ -76,9 +78,8 @@ def measure_of(objective: Objective, outputs: Any, targets: Any, weights: Any = 
         known = ~numpy.isnan(outputs).reshape(len(targets), -1).any(axis=1)
         scores = known & (objective.predictions(outputs).reshape(targets.shape) == targets)
     else:
-        with numpy.errstate(over="ignore", invalid="ignore"):  # inf stays inf, nan stays nan
-            errors = numpy.reshape(outputs, targets.shape) - targets
-            scores = (errors**2).reshape(len(targets), -1).sum(axis=1)
+        errors = numpy.reshape(outputs, targets.shape) - targets
+        scores = (errors**2).reshape(len(targets), -1).sum(axis=1)
     return objective.from_mean(numpy.average(scores, weights=weights), targets, weights)
 
 
@@ -175,22 +176,22 @@ def _upper_or(lower: int) -> Callable[[Any], Any]:
     return label
 
 
+@quiet  # exp(-inf) and exp(-1000) are the 0 that is wanted; inf - inf is nan
 def _softmax(outputs: Any) -> Any:
     import numpy
 
     outputs = numpy.asarray(outputs, "float64")
-    with numpy.errstate(over="ignore", invalid="ignore"):  # exp(-inf) is the 0 that is wanted; inf - inf is nan
-        powers = numpy.exp(outputs - outputs.max(axis=1, keepdims=True))
+    powers = numpy.exp(outputs - outputs.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+@quiet  # 1 / inf is the 0 that is wanted
 def _sigmoid(outputs: Any) -> Any:
     """Columns for 0 and 1. Both are computed: 1 - p has no digits left where p is close to 1."""
     import numpy
 
     logits = numpy.asarray(outputs, "float64")
-    with numpy.errstate(over="ignore"):  # 1 / inf is the 0 that is wanted
-        return 1.0 / (1.0 + numpy.exp(numpy.stack([logits, -logits], axis=1)))
+    return 1.0 / (1.0 + numpy.exp(numpy.stack([logits, -logits], axis=1)))
 
 
 # Targets.

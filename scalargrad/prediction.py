@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad.contexts import no_grad
+from scalargrad.ieee import quiet
 from scalargrad.model_programs import (
     ENGINES,
     Target,
@@ -109,10 +110,15 @@ def measured(
 
         with in_mode(model, training=False):
             found, losses = map(_as_array, zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True))
-        return float(losses.mean()), found
+        return _mean(losses), found
     outputs = outputs_of(model, inputs, engine)
     losses = _in_parts(loss_program(model, objective, Target(str(inputs.dtype), engine)), outputs, targets)
-    return float(losses.mean(dtype="float64")), outputs
+    return _mean(losses), outputs
+
+
+@quiet
+def _mean(losses: Any) -> float:
+    return float(losses.mean(dtype="float64"))
 
 
 def check_engine(engine: str) -> str:

@@ -7,6 +7,8 @@ from itertools import islice
 from numbers import Real
 from typing import Any
 
+from scalargrad.ieee import quiet
+
 BLOCK = 2**18  # numbers that are looked at together, once there must be a nan or inf among them
 
 
@@ -109,6 +111,8 @@ def as_array(given: Any) -> Any:
     """`numpy.asarray`, also of PyTorch's tensors on other devices or with gradients, and of JAX's short floats."""
     import numpy
 
+    if type(given) is numpy.ndarray and given.dtype.kind != "V":
+        return given
     if hasattr(given, "detach") and hasattr(given, "cpu"):
         given = given.detach().cpu()
         if str(given.dtype) == "torch.bfloat16":
@@ -189,13 +193,13 @@ def _reads_as_number(text: Any) -> bool:
 # Finite floats.
 
 
+@quiet
 def _as_floats(array: Any, dtype: str, name: str) -> Any:
     """A C-contiguous array of this type, the same one where it can be; a ValueError for nan and inf."""
     import numpy
 
-    with numpy.errstate(over="ignore", invalid="ignore"):
-        floats = numpy.ascontiguousarray(array, dtype)
-        finite = array.dtype.kind in "biu" or numpy.isfinite(floats.sum())  # one pass over them, and no copy
+    floats = numpy.ascontiguousarray(array, dtype)
+    finite = array.dtype.kind in "biu" or numpy.isfinite(floats.sum())  # one pass over them, and no copy
     if not finite:
         index = _first_in_blocks(floats, lambda block: ~numpy.isfinite(block))
         if index:

@@ -21,6 +21,7 @@ from scalargrad.compiler.xla.export import exported
 from scalargrad.contexts import with_grad
 from scalargrad.engine import Value, gradients
 from scalargrad.forks import freed
+from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
@@ -100,19 +101,23 @@ class Compiled:
 
     def __call__(self, *args: Any) -> Any:
         """The mean over rows for a scalar result, else an array [rows, ...] shaped like the result."""
-        import numpy
-
         refuse_inside_a_trace()  # before the lock: another thread may hold it and wait for this trace to end
         with self.lock:
             version, arrays, lanes = self._prepared(args)
-            if self.backend_name == "eager":
-                rows, _ = eager_backend.replay(version.trace, _lists(arrays), lanes)
-                results = numpy.array([[float(x) for x in row] for row in rows]).reshape(len(rows), lanes).T
-            else:
-                results = version.forward_backend.results(arrays, _numbers(version.forward), lanes)
-            if version.shape is None:
-                return float(results[:, 0].mean())
-            return numpy.array(results).reshape(lanes, *version.shape)
+            return self._results(version, arrays, lanes)
+
+    @quiet
+    def _results(self, version: Version, arrays: list, lanes: int) -> Any:
+        import numpy
+
+        if self.backend_name == "eager":
+            rows, _ = eager_backend.replay(version.trace, _lists(arrays), lanes)
+            results = numpy.array([[float(x) for x in row] for row in rows]).reshape(len(rows), lanes).T
+        else:
+            results = version.forward_backend.results(arrays, _numbers(version.forward), lanes)
+        if version.shape is None:
+            return float(results[:, 0].mean())
+        return numpy.array(results).reshape(lanes, *version.shape)
 
     def value_and_grad(self, *args: Any) -> tuple[float, Any]:
         """The mean over rows, and its gradient as a flat array in the order of `parameters`."""
@@ -125,7 +130,7 @@ class Compiled:
             version, arrays, lanes = self._prepared(args)
             if self.backend_name == "eager":
                 return _run_eagerly(version, arrays, lanes)
-            return version.backward_backend.slopes(arrays, _numbers(version.backward), lanes)
+            return _slopes(version, arrays, lanes)
 
     def backward(self, *args: Any) -> float:
         """Add d mean / d p to the `.grad` of every parameter; returns the mean."""
@@ -309,6 +314,11 @@ class Compiled:
         raise ValueError("an operation met a number that it cannot take")
 
 
+@quiet
+def _slopes(version: Version, arrays: list, lanes: int) -> tuple[float, Any, dict[Value, float]]:
+    return version.backward_backend.slopes(arrays, _numbers(version.backward), lanes)
+
+
 def _numbers(program: Program) -> list[float]:
     return [leaf.data for leaf in (*program.parameters, *program.buffers)]
 
@@ -331,7 +341,6 @@ def _lists(arrays: list) -> list[list[float]]:
 
 def _as_array(argument: Any, place: int, dtype: str) -> Any:
     """An argument as an array [rows, ...], or None for one that is passed on as it is: a number, a string, None."""
-    import numpy
 
     if argument is None or isinstance(argument, bool | int | float | str | bytes) or callable(argument):
         return None
@@ -349,4 +358,9 @@ def _as_array(argument: Any, place: int, dtype: str) -> Any:
         raise TypeError(f"argument {place} holds {array.dtype} and not numbers{remedy}")
     if array.ndim == 0:
         raise TypeError(f"argument {place} is one number; an array has a row for each sample")
-    return numpy.asarray(array, dtype=dtype)
+    return array if array.dtype == dtype else _cast(array, dtype)
+
+
+@quiet
+def _cast(array: Any, dtype: str) -> Any:
+    return array.astype(dtype)

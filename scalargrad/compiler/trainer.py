@@ -18,6 +18,7 @@ from scalargrad.compiler.signature import Surroundings, contents, token
 from scalargrad.compiler.version import Backend
 from scalargrad.engine import Value
 from scalargrad.forks import undone
+from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer
 from scalargrad.ops import add, mean, mul, sum
 from scalargrad.optim import Optimizer
@@ -259,6 +260,7 @@ class _Loop:
             self.moving == moving and self.settings == settings and self.surroundings.same(self.state_of_surroundings)
         )
 
+    @quiet
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work with what Values and the optimizer say now, and tell them what came of it, whatever happens."""
         self._read(optimizer, span)
@@ -333,6 +335,7 @@ class _State(MutableMapping):
         self.place = {parameter: n for n, parameter in enumerate(loop.parameters)}
         self.others: dict[Value, tuple[float, ...]] = {}
 
+    @quiet
     def take_over(self, state: Any) -> None:
         """What was remembered elsewhere."""
         import numpy
@@ -356,6 +359,7 @@ class _State(MutableMapping):
         place = self.place[parameter]
         return tuple(float(self.loop.backend.read(rows[place : place + 1])[0]) for rows in self.loop.state)
 
+    @quiet
     def __setitem__(self, parameter: Value, numbers: tuple[float, ...]) -> None:
         if parameter not in self.place:
             self.others[parameter] = numbers

@@ -21,6 +21,7 @@ from scalargrad.compiler.xla.backend import JaxBackend
 from scalargrad.compiler.xla.devices import devices_for
 from scalargrad.engine import Value
 from scalargrad.forks import kept, loaded, undone
+from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer
 
 BACKENDS = ("eager", "numpy", "native", "jax")
@@ -41,6 +42,7 @@ class Builder:
         self.fallback = ""
         self.seconds = {"tracing": 0.0, "compiling": 0.0}
 
+    @quiet
     def build(self, program: Program) -> Backend:
         """A backend with memory of its own."""
         with self.timed("compiling"):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scalargrad.drawing.palette import LIGHT
+from scalargrad.ieee import quiet
 from scalargrad.plots.frames import frame, legend, new_figure
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def plot_comparison(
     return _draw(panels, title, first_epoch)
 
 
+@quiet
 def _draw(panels: Mapping[str, Sequence[Curve]], title: str, first_epoch: int) -> "Figure":
     longest = max((len(curve.numbers) for curves in panels.values() for curve in curves), default=0)
     if longest == 0:

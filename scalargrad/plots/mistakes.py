@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.drawing.palette import LIGHT
+from scalargrad.ieee import quiet
 from scalargrad.plots.frames import legend, new_figure, title_width
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ LETTER = 0.075  # inches that a letter of a caption takes, generously
 POINTS = 72  # of a font, an inch
 
 
+@quiet
 def plot_confusion(matrix: Any, classes: Sequence[Any], title: str) -> "Figure":
     """How often each class was taken for which: counts [classes, classes], a row a true class, a column a prediction.
 
@@ -74,6 +76,7 @@ def plot_confusion(matrix: Any, classes: Sequence[Any], title: str) -> "Figure":
     return figure
 
 
+@quiet
 def plot_images(images: Any, titles: Sequence[str], title: str, columns: int = 6) -> "Figure":
     """Small square images [n, pixels], each under its own title: 0.0 is white paper, 1.0 (or the largest) black ink.
 

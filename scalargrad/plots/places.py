@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.contexts import no_grad
 from scalargrad.drawing.palette import LIGHT
+from scalargrad.ieee import quiet
 from scalargrad.plots.frames import frame, legend, new_figure
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ GRID = 60  # places along each side at which a boundary picture asks the network
 MARGIN = 0.4  # around the outermost points
 
 
+@quiet
 def plot_points(points: Sequence[Sequence[float]], labels: Sequence[int], title: str) -> "Figure":
     """Points [samples, 2] of the classes 0 and 1.
 
