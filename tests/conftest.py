@@ -4,6 +4,9 @@ Only data that is not there, MNIST, may be missing: set SCALARGRAD_DATA to its f
 In a browser, where Python is WebAssembly (.ci/pyodide), a test that wants a thread, a process or a compiled package is
 skipped.
 
+Under `python -X warn_default_encoding` a text without an encoding is an error in the package and in the tests; other
+packages have texts of their own.
+
 Where SCALARGRAD_GUARD_PAGES is set, native code runs in memory between pages that nobody may touch: see guard.py.
 Where SCALARGRAD_VECTOR_BYTES is set, it is that of a processor with vectors of so many bytes: see machines.py.
 
@@ -26,6 +29,11 @@ if os.environ.get("SCALARGRAD_GUARD_PAGES"):
     from tests.guard import install
 
     install(os.environ["SCALARGRAD_GUARD_PAGES"])
+
+
+def pytest_configure(config):
+    if sys.flags.warn_default_encoding:
+        config.addinivalue_line("filterwarnings", "ignore::EncodingWarning:(?!scalargrad|tests)")
 
 
 def pytest_terminal_summary(terminalreporter):
