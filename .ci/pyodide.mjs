@@ -5,7 +5,9 @@ const inNode = typeof process !== "undefined";
 
 export async function run(name, ...words) {
   const here = new URL("./work.zip", import.meta.url);
-  const archive = inNode ? new Uint8Array((await import("node:fs")).readFileSync(here)) : await (await fetch(here)).arrayBuffer();
+  const archive = inNode
+    ? new Uint8Array((await import("node:fs")).readFileSync(here))
+    : await (await fetch(here)).arrayBuffer();
   const python = await loadPyodide();
   python.unpackArchive(archive, "zip", { extractDir: "/work" });
   python.runPython("import os, sys; os.chdir('/work'); sys.path.insert(0, '/work'); sys.dont_write_bytecode = True");
