@@ -194,7 +194,7 @@ def _at(work):
 def apart(call):
     """Call a function of this module in a process of its own: here, JAX may have threads, and warns of forks."""
     command = [sys.executable, "-c", f"from tests import test_fork; from tests.test_fork import *; test_fork.{call}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20 * PATIENCE)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=20 * PATIENCE)
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -101,7 +101,7 @@ def run(script, *arguments):
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     environment["PYTHONPATH"] = str(arguments[0])
     command, cwd = [sys.executable, "-", *map(str, arguments)], Path(arguments[0]).parent
-    done = subprocess.run(command, input=script, text=True, capture_output=True, env=environment, cwd=cwd)
+    done = subprocess.run(command, input=script, encoding="utf-8", capture_output=True, env=environment, cwd=cwd)
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -110,10 +110,6 @@ REFUSED = {
     "opposite infinities": ([[-INF], [INF]], r"X\[0, 0\] is -inf"),
     "nan in an image": ([[[1.0, 2.0], [3.0, NAN]]], r"X\[0, 1, 1\] is nan: row 0 is"),
     "nan as object": (Frame([[1.0, True], [NAN, 2]]), r"X\[1, 0\] is nan"),
-    "beyond float64": (
-        np.full((1, 1), np.longdouble("1e400")),
-        r"X\[0, 0\] is .*(beyond the largest float64|not finite)",
-    ),
     "a huge whole number": ([[10**400]], "beyond the largest float64"),
     "ragged": ([[1, 2], [3, 4], [5]], "X is ragged: row 2 has 1 number, row 0 has 2 numbers"),
     "a number among rows": ([[1, 2], 3], "X is ragged: row 1 has no list, but one number, row 0 has 2 numbers"),
@@ -136,6 +132,11 @@ REFUSED = {
     "records": (np.zeros((1, 1), [("a", float)]), "structured_to_unstructured"),
     "masked": (np.ma.masked_invalid([[1.0, NAN]]), r"X\[0, 1\] is masked"),
 }
+if np.finfo("longdouble").maxexp > np.finfo("float64").maxexp:  # on Windows and on Apple's processors they are the same
+    REFUSED["beyond float64"] = (
+        np.full((1, 1), np.longdouble("1e400")),
+        r"X\[0, 0\] is .*(beyond the largest float64|not finite)",
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)
