@@ -1,23 +1,34 @@
-"""How exact is each operation? Its values and gradients against mpmath at 60 digits, the worst of many points.
+"""How exact is each operation? Values and derivatives against mpmath at 60 digits, the worst of many points.
 
     python -m benchmarks.accuracy > benchmarks/accuracy.txt
 
-Errors are in units in the last place, beyond twice the condition number at that point; for sum, mean, dot and
-logsumexp in units of the sum of |terms|. Two gradients are allowed more, because their formulas round an exponent:
-|log x| ulp by the base of pow, 2 (|x| + |y|) ulp for y = logsumexp. The points and the truth are those of the tests
-(tests/oracle.py).
+Errors are in units in the last place, beyond twice the condition number at that point; for the values of sum, mean,
+dot and logsumexp in units of the sum of |terms|, for the higher derivatives of logsumexp and surprisal in units of the
+product of probabilities that they are but for a factor that may be 0. The gradient by the base of pow, whose formula
+rounds an exponent, is allowed |log x| ulp more. The points and the truth are those of the tests (tests/oracle.py);
+second and third derivatives are asked for in the tails and at some points of at most four operands.
 """
 
 import argparse
+import itertools
 
-from scalargrad.ops import OPERATIONS
-from tests.oracle import GRADIENT_ULP, VALUE_ULP, Worst, points, worst_case
+from scalargrad.ops import OPERATIONS, Op
+from tests.oracle import GRADIENT_ULP, HIGHER_ULP, VALUE_ULP, few_operands, points, tails, worst_case, worst_derivative
+
+COLUMNS = "{:12} {:>7} {:>9} {:>7} {:>7}   {:>7} {:>9} {:>7}   {:34} {:34} {:24} {}"
 
 
-def row(name: str, worst: Worst) -> str:
-    where = f"{shown(worst.value_at):34} {shown(worst.gradient_at)}".rstrip()
-    bounds = f"{VALUE_ULP:7.0f} {GRADIENT_ULP[name]:9.0f}"
-    return f"{name:12} {worst.value:7.2f} {worst.gradient:9.2f} {bounds}   {where}"
+def row(op: Op, options: argparse.Namespace) -> str:
+    worst = worst_case(op, points(op, options.points, options.seed))
+    errors, places = [worst.value, worst.gradient], [worst.value_at, worst.gradient_at]
+    for order in (2, 3):
+        asked = itertools.chain(tails(op), few_operands(op, options.higher, options.seed)) if op.partials else ()
+        error, place = worst_derivative(op, asked, order)
+        errors.append(error)
+        places.append(place)
+    bounds = VALUE_ULP, GRADIENT_ULP[op.name], HIGHER_ULP
+    numbers = [f"{error:.2f}" for error in errors] + [f"{bound:.0f}" for bound in bounds]
+    return COLUMNS.format(op.name, *numbers, *map(shown, places)).rstrip()
 
 
 def shown(args: tuple) -> str:
@@ -28,13 +39,18 @@ def shown(args: tuple) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=10_000, help="points for each operation (default 10,000)")
+    parser.add_argument("--higher", type=int, default=60, help="of these for second and third derivatives (default 60)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    print(f"The worst of {options.points} points for each operation, in ulp beyond twice the condition number\n")
-    print(f"{'':12} {'worst':>17} {'allowed':>17}   {'worst at':34}".rstrip())
-    print(f"{'operation':12} {'value':>7} {'gradient':>9} {'value':>7} {'gradient':>9}   {'value':34} gradient")
+    print(
+        f"The worst of {options.points} points for each operation, of {options.higher} and the tails for the second and"
+    )
+    print("third derivatives, in ulp beyond twice the condition number\n")
+    names = ("value", "gradient", "second", "third")
+    print(COLUMNS.format("", "worst", "", "", "", "allowed", "", "", "worst at", "", "", "").rstrip())
+    print(COLUMNS.format("operation", *names, "value", "gradient", "higher", *names).rstrip())
     for op in [op for op in OPERATIONS.values() if op.name != "random"]:
-        print(row(op.name, worst_case(op, points(op, options.points, options.seed))), flush=True)
+        print(row(op, options), flush=True)
 
 
 if __name__ == "__main__":

@@ -119,7 +119,8 @@ draw(loss, detail="units", title=f"Point {worst} in the trained network")
 # %% [markdown]
 # And why is the gradient of a weight what it is? `explain` writes it as a sum over all ways from the weight to the
 # loss. We ask about the weight of the output neuron that has the largest gradient. The loss is
-# $\text{softplus}(\text{output}) - \text{output}$ for class 1. **Predict:** how many ways are there?
+# $\text{softplus}(\text{output}) - \text{output}$ for class 1, at an output below 0. **Predict:** how many ways are
+# there?
 
 # %%
 weight = max(best.module_.layers[-1].neurons[0].weights, key=lambda weight: abs(weight.grad))

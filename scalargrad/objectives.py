@@ -191,7 +191,9 @@ def _sigmoid(outputs: Any) -> Any:
     import numpy
 
     logits = numpy.asarray(outputs, "float64")
-    return 1.0 / (1.0 + numpy.exp(numpy.stack([logits, -logits], axis=1)))
+    logits = numpy.stack([-logits, logits], axis=1)
+    powers = numpy.exp(-numpy.abs(logits))  # of the sign that does not overflow: then as small as p may be
+    return numpy.where(logits < 0.0, powers, 1.0) / (1.0 + powers)
 
 
 # Targets.

@@ -158,7 +158,7 @@ def shares(exponentials: Any, total: Any) -> tuple:
     """
     plain = tuple(x / total for x in exponentials)
     close = tuple(less(0.75, p) for p in plain)
-    others = sum(tuple(where(is_close, 0.0, p) for is_close, p in zip(close, plain, strict=True)))
+    others = sum(tuple(p * (1.0 - is_close) for is_close, p in zip(close, plain, strict=True)))
     return tuple((is_close, where(is_close, 0.0 - others, p)) for is_close, p in zip(close, plain, strict=True))
 
 

@@ -138,7 +138,8 @@ TRUTH = {
     "tan":        Truth(mp.tan,                 lambda x: (1 / mp.cos(x)**2,)),
     "asin":       Truth(mp.asin,                lambda x: (1 / mp.sqrt(1 - x**2),)),
     "acos":       Truth(mp.acos,                lambda x: (-1 / mp.sqrt(1 - x**2),)),
-    "atan":       Truth(mp.atan,                lambda x: (1 / (1 + x**2),)),
+    "atan":       Truth(mp.atan,                lambda x: (1 / (1 + x**2),),
+                        through=lambda order, x: (1 / (1 + x**2)**order,)),
     "sinh":       Truth(mp.sinh,                lambda x: (mp.cosh(x),)),
     "cosh":       Truth(mp.cosh,                lambda x: (mp.sinh(x),)),
     "sech":       Truth(mp.sech,                lambda x: (-mp.sech(x) * mp.tanh(x),)),
@@ -151,7 +152,8 @@ TRUTH = {
     "erf":        Truth(mp.erf,                 lambda x: (2 / mp.sqrt(mp.pi) * mp.exp(-x * x),)),
     "erfc":       Truth(erfc,                   lambda x: (-2 / mp.sqrt(mp.pi) * mp.exp(-x * x),)),
     "gelu":       Truth(lambda x: x * normal_probability(x),
-                        lambda x: (normal_probability(x) + x * normal_density(x),)),
+                        lambda x: (normal_probability(x) + x * normal_density(x),),
+                        through=lambda order, x: (1 + abs(x)**order,)),
     "abs":        Truth(abs,                    lambda x: (mp.sign(x),)),
     "step":       Truth(lambda x: int(x > 0)),
     "sign":       Truth(mp.sign),
@@ -293,6 +295,11 @@ def tails(op: Op) -> Iterator[tuple]:
             yield from ((float(place), xs) for place in range(len(xs)))
         else:
             yield tuple(xs for _ in op.arguments)
+
+
+def few_operands(op: Op, count: int, seed: int = 0) -> Iterator[tuple]:
+    """Points of so few operands that all third derivatives can be asked for."""
+    return itertools.islice((args for args in points(op, 50 * count, seed) if len(flat(args)) <= 4), count)
 
 
 # The comparison.

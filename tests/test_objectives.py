@@ -226,6 +226,12 @@ def test_probabilities_of_one_output_are_pytorchs_sigmoid_of_both_signs():
     assert found[:, 0] == pytest.approx(torch.sigmoid(-logits).numpy(), rel=1e-15)  # not 0 where p rounds to 1
 
 
+def test_probabilities_of_one_output_are_as_small_as_they_are():
+    """Where exp(710) is beyond the floats, sigmoid(-710) is not 0."""
+    (row,) = OBJECTIVES["binary_cross_entropy"].probabilities(np.array([710.0]))
+    assert row.tolist() == [pytest.approx(4.476286225675130e-309, rel=1e-12), 1.0]
+
+
 @pytest.mark.parametrize("name", [name for name in CLASSIFIERS if OBJECTIVES[name].probabilities])
 def test_the_likeliest_class_is_predicted(name):
     outputs, _ = examples(name)
