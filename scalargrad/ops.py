@@ -127,9 +127,8 @@ def _slope_by_base(x: Any, n: Any) -> Any:
     """Of x**n: n * x**(n - 1), and 0 where that is 0 * inf, which the choices keep out of the next order, too."""
     if type(n) is float:
         return n * pow(x, n - 1.0) if n != 0.0 else 0.0
-    zero, positive = equal(n, 0.0), less(1e-300, x)  # as far as 1 / x is a float
-    slope = n * pow(x, where(zero, where(positive, n - 1.0, 1.0), n - 1.0))
-    return where(zero, where(positive, slope, 0.0), slope)
+    flat = where(equal(n, 0.0), invert(less(1e-300, x)), 0.0)  # from there on 1 / x is a float
+    return where(flat, 0.0, n * pow(x, where(flat, 1.0, n - 1.0)))
 
 
 def _one_less_square(x: Any) -> Any:

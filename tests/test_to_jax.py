@@ -22,6 +22,7 @@ from tests.oracle import deep, flat, oracle
 from tests.test_package import ROOT
 
 inf, nan = math.inf, math.nan
+INDEXED = (ops.take, ops.surprisal)
 X, Y = numbers(6, 2), numbers(6, seed=1)
 
 
@@ -413,7 +414,7 @@ def arguments(op):
         return PAIRS
     if op is ops.where:
         return [(condition, *pair) for condition in (0.0, 1.0, nan, -2.0) for pair in PAIRS[:9]]
-    if op is take:
+    if op in INDEXED:
         return [(float(place), values) for values in LISTS for place in range(3)]
     if op is ops.dot:
         return [(values, tuple(reversed(values))) for values in LISTS]
@@ -421,8 +422,8 @@ def arguments(op):
 
 
 def applied(op, args, index):
-    """The index of take() is no parameter."""
-    return op(index, args[1]) if op is take else op(*args)
+    """An index is no parameter."""
+    return op(index, args[1]) if op in INDEXED else op(*args)
 
 
 def close(found, expected):
@@ -455,14 +456,15 @@ def test_first_and_second_derivatives_at_the_edges_are_those_of_eager_values(op,
 
     def total(x):
         moved = [(args, deep(lambda value: value * x[1], values)) for args, values in cases]
-        return ops.sum([applied(op, values, x[int(args[0])] if op is take else None) for args, values in moved]) * x[1]
+        indices = [x[int(args[0])] if op in INDEXED else None for args, _ in moved]
+        return ops.sum([applied(op, values, i) for i, (_, values) in zip(indices, moved, strict=True)]) * x[1]
 
     row = np.array([[0.0, 1.0, 2.0]])
     program = compile(total, backend="numpy")
     function, parameters = program.to_jax(row)
     found = dict(zip(program.parameters, slopes_and_their_slopes(jax, function, parameters, row), strict=True))
     for args, values in cases:
-        leaves = flat(values)[op is take :]
+        leaves = flat(values)[op in INDEXED :]
         first = gradients(applied(op, values, args[0]), leaves, create_graph=True)
         second = gradients(ops.sum(first), leaves)
         for leaf, *expected in zip(leaves, data(first), second, strict=True):
