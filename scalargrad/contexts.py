@@ -2,10 +2,12 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from functools import partial, wraps
 from threading import get_ident
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, coroutine
 from typing import Any, Protocol
 
 from scalargrad.forks import in_children
@@ -51,6 +53,116 @@ def _count_own_blocks() -> None:
 in_children(_count_own_blocks)
 
 
+class Block:
+    """A block of code, or as a decorator the body of a function: of a generator and a coroutine, too, step by step.
+
+    Between two steps of a generator its caller is at work, who is outside. A `with` block around a `yield` ends when
+    the generator goes on past it, and holds for the caller until then: decorate the generator instead.
+    """
+
+    def __init__(self, make: Callable[[], AbstractContextManager]) -> None:
+        self.make = make
+        self.entered: list[AbstractContextManager] = []
+
+    def __enter__(self) -> Any:
+        self.entered.append(self.make())
+        return self.entered[-1].__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.entered.pop().__exit__(*error)
+
+    def __call__(self, function: Any) -> Any:
+        import inspect  # a tenth of the time of `import scalargrad`
+
+        if isinstance(function, staticmethod | classmethod):
+            return type(function)(self(function.__func__))
+        if isinstance(function, type) or not callable(function):
+            raise TypeError(f"this decorates functions, got {function!r}: for a class, decorate its methods")
+        body = function if hasattr(function, "__code__") or isinstance(function, partial) else function.__call__
+        if inspect.isasyncgenfunction(body):
+            run = _async_generator_of(function, self.make)
+        elif inspect.iscoroutinefunction(body):
+            run = _coroutine_of(function, self.make)
+        elif inspect.isgeneratorfunction(body):
+            run = _generator_of(function, self.make)
+        else:
+            run = _function_of(function, self.make)
+        return wraps(function)(run)
+
+
+Maker = Callable[[], AbstractContextManager]  # of a block
+
+
+def _function_of(function: Callable, make: Maker) -> Callable:
+    def run(*args: Any, **named: Any) -> Any:
+        with make():
+            result = function(*args, **named)
+        return STEPWISE[type(result)](result, make) if type(result) in STEPWISE else result
+
+    return run
+
+
+def _generator_of(function: Callable, make: Maker) -> Callable:
+    def run(*args: Any, **named: Any) -> Iterator:
+        return (yield from _steps(function(*args, **named), make))
+
+    return run
+
+
+def _coroutine_of(function: Callable, make: Maker) -> Callable:
+    async def run(*args: Any, **named: Any) -> Any:
+        return await _steps(function(*args, **named), make)
+
+    return run
+
+
+def _async_generator_of(function: Callable, make: Maker) -> Callable:
+    async def run(*args: Any, **named: Any) -> AsyncIterator:
+        generator = function(*args, **named)
+        step = generator.asend(None)
+        while True:
+            try:
+                item = await _steps(step, make)
+            except StopAsyncIteration:
+                return
+            try:
+                step = generator.asend((yield item))
+            except GeneratorExit:
+                await _steps(generator.aclose(), make)
+                raise
+            except BaseException as error:
+                step = generator.athrow(error)
+
+    return run
+
+
+@coroutine
+def _steps(inner: Any, make: Maker) -> Generator[Any, Any, Any]:
+    """The steps of a generator, or of something that is awaited, each in a block of its own."""
+    step, given = inner.send, None
+    while True:
+        try:
+            with make():
+                item = step(given)
+        except StopIteration as end:
+            return end.value
+        try:
+            step, given = inner.send, (yield item)
+        except GeneratorExit:
+            with make():
+                inner.close()
+            raise
+        except BaseException as error:
+            step, given = inner.throw, error  # type: ignore[assignment]
+
+
+STEPWISE: dict[type, Callable[[Any, Maker], Any]] = {  # what a function may return before it has done anything
+    GeneratorType: lambda generator, make: _generator_of(lambda: generator, make)(),
+    CoroutineType: lambda coroutine, make: _coroutine_of(lambda: coroutine, make)(),
+    AsyncGeneratorType: lambda generator, make: _async_generator_of(lambda: generator, make)(),
+}
+
+
 def show(value: Any) -> None:
     """Show a new Value to the blocks around the code that made it."""
     for observer in observers.get():
@@ -80,8 +192,10 @@ def detached(leaf: Any) -> None:
             observer.detached(leaf)
 
 
-def no_grad() -> Any:
+def no_grad(*function: Any) -> Any:
     """A block (or, as a decorator, a function) in which results are leaves: nothing is recorded.
+
+    As a decorator, `@no_grad()`, it also takes generators and coroutines: see `Block`.
 
     >>> from scalargrad import Value
     >>> x = Value(3.0)
@@ -90,22 +204,26 @@ def no_grad() -> Any:
     >>> y.op is None
     True
     """
-    return _block(recording, False)
+    if function:
+        raise TypeError(
+            f"no_grad takes nothing, got {function[0]!r}: as a decorator it is @no_grad(), with parentheses"
+        )
+    return Block(lambda: _block(recording, False))
 
 
 def with_grad() -> Any:
     """A block in which results are recorded, also inside of `no_grad`."""
-    return _block(recording, True)
+    return Block(lambda: _block(recording, True))
 
 
 def observed_by(observer: Observer) -> Any:
     """A block whose new Values and backward passes are shown to `observer`."""
-    return _block(observers, (*observers.get(), observer))
+    return Block(lambda: _block(observers, (*observers.get(), observer)))
 
 
 def observed_only_by(observer: Observer) -> Any:
     """The same, and the observers of the blocks around are not told."""
-    return _block(observers, (observer,))
+    return Block(lambda: _block(observers, (observer,)))
 
 
 PACKAGE = os.path.dirname(__file__) + os.sep  # pathlib would be a third of the time of `import scalargrad`

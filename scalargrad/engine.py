@@ -114,6 +114,17 @@ class Value:
             contexts.about_to_read(self)
         return self.data if type(self.data) is float else number(self.data, "float()")
 
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(float(self), digits)
+
+    def __pos__(self) -> "Value":
+        return self
+
+    conjugate = __pos__  # NumPy asks for it where it computes variances and norms of objects
+
     def __bool__(self) -> bool:
         return self.data != 0.0
 

@@ -198,9 +198,10 @@ class _Run:
             return
         for way in (-(2.0**-10), 2.0**-10):  # inwards first: there log, sqrt and asin are defined, too
             moved = self._again(way)
-            if moved is None or [value.op for value in moved.order] != [value.op for value in self.order]:
-                continue  # an error, or another branch
-            replayed, scale = self._replayed(moved)
+            pairs = moved and self._beside(moved)
+            if not moved or not pairs:
+                continue
+            replayed, scale = self._replayed(pairs)
             if abs(replayed - moved.output.data) > (0.0 if inputs.isdisjoint(self.order) else 1e-12 * scale):
                 same = self._again(0.0)
                 if same is None or repr(same.output.data) != repr(self.output.data):
@@ -215,9 +216,10 @@ class _Run:
     def _again(self, way: float) -> "_Run | None":
         """The same with inputs moved by this part of themselves, or None where that is an error."""
 
-        def moved(x: Any) -> float:
+        def moved(x: Any) -> Any:
             number = x.data if is_recorded(x) else float(x)
-            return number + number * way if number else way
+            number = number + number * way if number else way
+            return Value(number) if is_recorded(x) else number
 
         args = list(self.args)
         for place in set(self.places):
@@ -227,19 +229,28 @@ class _Run:
         except Exception:
             return None
 
-    def _replayed(self, moved: "_Run") -> tuple[float, float]:
+    def _beside(self, moved: "_Run") -> list[tuple[Value, Value]]:
+        """What both runs computed from their inputs, one beside the other. Nothing, if they went different ways."""
+        before = {value for x in (*self.inputs, *moved.inputs) for value in topological_order(x)[:-1]}
+        orders = [[value for value in run.order if value not in before] for run in (self, moved)]
+        is_alike = [value.op for value in orders[0]] == [value.op for value in orders[1]]
+        return list(zip(*orders, strict=True)) if is_alike else []
+
+    def _replayed(self, pairs: list[tuple[Value, Value]]) -> tuple[float, float]:
         """What the recorded graph gives for the inputs of another run, and the largest number on the way."""
-        from_there = {*self.inputs, *self.cut}
+        moving = {*self.inputs, *self.cut}
         data: dict[Value, float] = {}
 
         def of(argument: Any) -> Any:
-            return tuple(map(of, argument)) if type(argument) is tuple else data.get(argument, argument)
+            if type(argument) is tuple:
+                return tuple(map(of, argument))
+            return argument if type(argument) is float else data.get(argument, argument.data)
 
-        for value, other in zip(self.order, moved.order, strict=True):
-            if value.op is not None:
-                data[value] = float(value.op.compute(*map(of, value.args)))
+        for value, other in pairs:
+            if value in moving or (value.op is None and value not in self.made):  # what no_grad() left, too
+                data[value] = other.data
             else:
-                data[value] = value.data if value in self.made and value not in from_there else other.data
+                data[value] = float(value.op.compute(*map(of, value.args))) if value.op else value.data
         return data[self.output], max(map(abs, data.values()))
 
 
@@ -371,13 +382,15 @@ def _disagreement(
     seen = tolerance * abs(slope)
     wanted = 10.0 * noise / seen if 0.0 < seen < inf else inf
     smallest = 32.0 * ulp(x) if x else 2.0**-300
-    step = min(max(wanted, smallest), LARGEST_STEP * max(1.0, abs(x)))
-    sides = [_Side(along, x, way, noise, tolerance) for way in (step, -step)]
+    steps = [min(max(wanted, smallest), LARGEST_STEP * max(1.0, abs(x)))]
+    if wanted > steps[0] and smallest < LARGEST_STEP * abs(x) < steps[0]:
+        steps.append(LARGEST_STEP * abs(x))  # where the slope says nothing of the scale, x may
+    sides = [_Side(along, x, way, noise, tolerance) for step in steps for way in (step, -step)]
     for side in sides:
         if side.quotients:
             return f"but finite differences beside it give {side.quotients[0]:.10g}", False
-    right, left = (side.slopes for side in sides)
-    if not all(side.agrees for side in sides):
+    right, left = (side.slopes for side in sides[:2])
+    if not all(side.agrees for side in sides[:2]):
         return "", False
     low, high = min(*left, *right), max(*left, *right)
     slack = max(left) - min(left) + max(right) - min(right) + tolerance * max(abs(low), abs(high))
@@ -400,6 +413,7 @@ class _Side:
     def __init__(self, along: Callable[[float], Point], x: float, way: float, noise: float, tolerance: float) -> None:
         self.agrees, self.quotients, wrong, sizes = False, [], [], []
         self.slopes: list[float] = []
+        is_straight = True
         for scale in (1.0, 0.125, 8.0):
             places = [x + way * scale * part for part in (1.0, 1.5, 2.0)]
             points = [along(place) for place in places]
@@ -410,16 +424,19 @@ class _Side:
             run = places[2] - places[0]
             quotient = (points[2][0] - points[0][0]) / run
             mean = (first + 4.0 * middle + last) / 6.0  # Simpson's rule
-            size = max(abs(mean), abs(quotient))
-            margin = tolerance * size + abs(first - 2.0 * middle + last) + 4.0 * noise / abs(run)
+            size, bend = max(abs(mean), abs(quotient)), abs(first - 2.0 * middle + last)
+            margin = tolerance * size + bend + 4.0 * noise / abs(run)
             sizes.append(size)
+            is_straight = is_straight and bend <= 1e-3 * (max(slopes) - min(slopes))
             if not abs(quotient - mean) <= margin:
                 wrong.append(quotient)
+                if len(wrong) > 1:
+                    break
             elif quotient == mean or margin <= 0.01 * size:  # else rounding or curvature hides everything
                 self.agrees = True
                 return
-        # Where slopes vary that much, the steps are longer than a period, say.
-        if len(wrong) > 1 and max(self.slopes) - min(self.slopes) <= 0.1 * max(sizes):
+        # Where slopes vary much, and not along a line, the steps may be longer than a period.
+        if len(wrong) > 1 and (is_straight or max(self.slopes) - min(self.slopes) <= 0.1 * max(sizes)):
             self.quotients = wrong
 
 

@@ -8,12 +8,13 @@ from scalargrad import randomness
 from scalargrad.contexts import observed_by
 from scalargrad.engine import Value, topological_order
 from scalargrad.losses import l2 as sum_of_squares
-from scalargrad.model_programs import Target, flat, one_value, rows_as_tuples, training_program
+from scalargrad.model_programs import Target, Updates, flat, one_value, rows_as_tuples, training_program
 from scalargrad.nn.module import Buffer, Module
 from scalargrad.objectives import Objective
 from scalargrad.operands import operand
-from scalargrad.ops import batch_mean, dot, mean, sum
+from scalargrad.ops import dot, mean, sum
 from scalargrad.optim import Optimizer
+from scalargrad.randomness import one_of
 from scalargrad.schedules import Schedule
 from scalargrad.training import Measures, Watch
 
@@ -163,8 +164,8 @@ class EagerLearner:
 
     def _step(self, inputs: Any, rows: Sequence[int]) -> tuple[float, float]:
         """One step on these rows. Returns the loss, and the sum of their scores."""
-        task, parameters, updates = self.task, self.task.model.parameters(), _Updates()
-        with observed_by(updates) if self.has_buffers else nullcontext():
+        task, parameters, updates = self.task, self.task.model.parameters(), Updates()
+        with one_of(len(rows)), observed_by(updates) if self.has_buffers else nullcontext():
             found = [self._sample(inputs, row) for row in rows]
         if task.weights is None:
             loss = mean([loss for loss, _ in found])
@@ -180,8 +181,6 @@ class EagerLearner:
             factor = task.schedule.factor(float(optimizer.steps - self.counters.start), float(self.steps))
             rate *= operand(factor, "the factor of a schedule")
         reached = set(topological_order(loss))
-        if any(value.op is batch_mean for value in reached):
-            raise ValueError('statistics of a batch take engine="compiled": Values see one sample at a time')
         # Others have no gradient, and stay as they are.
         optimizer.step([parameter for parameter in parameters if parameter in reached], rate)
         for buffer, number in updates.numbers.items():
@@ -201,20 +200,6 @@ class EagerLearner:
         loss = one_value(task.objective.loss(outputs, target))
         score = 0.0 if task.objective.score is None else task.objective.score(_numbers(outputs), target)
         return loss, score
-
-
-class _Updates:
-    """Keeps what samples make of buffers until the step is done: they change once a step, not once a sample."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[Buffer, float] = {}
-
-    def updated(self, buffer: Buffer, expression: Any) -> None:
-        self.numbers[buffer] = float(expression)
-
-    def recorded(self, value: Any) -> None: ...
-    def before_backward(self, order: list) -> None: ...
-    def before_gradients(self, order: list) -> None: ...
 
 
 LEARNERS: dict[str, Any] = {"compiled": CompiledLearner, "jax": CompiledLearner, "eager": EagerLearner}

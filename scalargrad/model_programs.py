@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad.compiler import compile
-from scalargrad.contexts import no_grad
+from scalargrad.contexts import no_grad, observed_by
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.nn.module import Buffer, Module, in_mode
 from scalargrad.objectives import Objective
@@ -115,13 +115,27 @@ def one_value(loss: Any) -> Any:
     return loss
 
 
+class Updates:
+    """Keeps what samples make of buffers: a step of training changes them once, prediction does not."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Buffer, float] = {}
+
+    def updated(self, buffer: Buffer, expression: Any) -> None:
+        self.numbers[buffer] = float(expression)
+
+    def recorded(self, value: Any) -> None: ...
+    def before_backward(self, order: list) -> None: ...
+    def before_gradients(self, order: list) -> None: ...
+
+
 def shape_of_outputs(model: Module, inputs: Any) -> tuple[int, ...]:
     """() if the model returns one Value for a sample, (k,) if a tuple of k: it is asked about the first row.
 
     What the model raises for a row of this width is raised again, with the shape of the rows.
     """
     try:
-        with in_mode(model, training=False), no_grad():
+        with in_mode(model, training=False), no_grad(), observed_by(Updates()):
             return shape_of(model(rows_as_tuples(inputs[0])))
     except (TypeError, ValueError) as error:
         raise type(error)(f"the model does not take rows of the shape {inputs.shape[1:]}: {error}") from error

@@ -53,6 +53,16 @@ def number(x: Any, taker: str) -> float:
     raise TypeError(f"{taker} takes a real number, got {brief(x)}; {remedy}")
 
 
+def refuse_hidden(x: Any, name: str) -> None:
+    """A ValueError, if `x` is a masked array that hides numbers, or a list of such: they would be computed with."""
+    if type(x) is list or type(x) is tuple:
+        for item in x:
+            if type(item) is list or type(item) is tuple or hasattr(item, "filled"):
+                refuse_hidden(item, name)
+    elif hasattr(x, "filled") and getattr(x, "mask", False) is not False and x.mask.any():
+        raise ValueError(f"{name} has numbers that are masked; {UNMASK}")
+
+
 UNMASK = "fill it in with filled(number), or leave it out with compressed()"
 
 

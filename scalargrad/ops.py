@@ -252,7 +252,7 @@ random     = Op("random",     "*counters", randomness.uniform,       None)
 # Many operands at once.
 sum       = Op("sum",       "[values]",           ieee.total, lambda y, values: ((1.0,) * len(values),))
 dot       = Op("dot",       "[weights] [inputs]",  ieee.dot,   lambda y, weights, inputs: (inputs, weights))
-batch_mean = Op("batch_mean", "x", lambda x: x, lambda y, x: (1.0,))  # of one sample; a compiled program averages all
+batch_mean = Op("batch_mean", "x", randomness.of_one_sample, lambda y, x: (1.0,))  # compiled: of all samples
 mean      = Op("mean",      "[values]", lambda values: sum(values) / len(values), lambda y, values: (
     (1.0 / len(values),) * len(values),), composite=True)
 logsumexp = Op("logsumexp", "[values]",           _logsumexp, lambda y, values: (_softmax(values),), composite=True)

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scalargrad.contexts import no_grad
+from scalargrad.contexts import no_grad, observed_by
 from scalargrad.ieee import quiet
 from scalargrad.model_programs import (
     ENGINES,
     Target,
+    Updates,
     flat,
     loss_program,
     one_value,
@@ -18,6 +19,7 @@ from scalargrad.model_programs import (
 )
 from scalargrad.nn.module import Module, in_mode
 from scalargrad.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
+from scalargrad.randomness import one_of
 from scalargrad.samples import checked_inputs
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ def check_engine(engine: str) -> str:
 
 def _one_by_one(function: Callable, *arrays: Any) -> list:
     """What the function returns for each row."""
-    with no_grad():
+    with no_grad(), observed_by(Updates()), one_of(len(arrays[0])):
         return [function(*row) for row in zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)]
 
 

@@ -19,7 +19,8 @@ the processor holds twice as many of them, and multiplies them at once.
 `mix` is the finalizer of SplitMix64 (Steele, Lea and Flood 2014), `scramble` that of MurmurHash3 (Appleby 2011).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -106,6 +107,24 @@ def _mixed_array(numpy: Any, bits: Any, steps: tuple) -> Any:
         if factor is not None:
             bits = bits * bits.dtype.type(factor)
     return bits
+
+
+@contextmanager
+def one_of(samples: int) -> Iterator[None]:
+    """A block in which each sample by itself is one of so many."""
+    outer = share.set(1.0 / samples)
+    try:
+        yield
+    finally:
+        share.reset(outer)
+
+
+def of_one_sample(x: float) -> float:
+    """The mean over a batch where samples come one at a time: of a batch of one. ValueError for a larger one."""
+    share = current_share()
+    if type(share) is float and share != 1.0:
+        raise ValueError('batch_mean: statistics of a batch take engine="compiled": Values see one sample at a time')
+    return x
 
 
 def shuffled(rows: int, seed: int, epoch: int) -> Any:

@@ -1,13 +1,14 @@
 """Checks of the arrays that people train on: finite numbers, a row for each sample, or an error that says where."""
 
 import reprlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
 from numbers import Real
 from typing import Any
 
 from scalargrad.ieee import quiet
+from scalargrad.operands import refuse_hidden
 
 BLOCK = 2**18  # numbers that are looked at together, once there must be a nan or inf among them
 
@@ -80,15 +81,16 @@ def as_numbers(given: Any, name: str, text: str = "pass numbers") -> Any:
         raise TypeError(f"{name} is a sparse matrix: pass {variable(name)}.toarray()")
     array = _as_array(given, name)
     if not array.ndim:
-        remedy = (
-            f"; pass list({variable(name)})"
-            if hasattr(given, "__iter__") and not isinstance(given, str | bytes)
-            else ""
-        )
+        remedy = ""
+        if isinstance(given, Mapping):
+            remedy = f"; pass pandas.DataFrame({variable(name)}), or an array of its columns"
+        elif hasattr(given, "__iter__") and not isinstance(given, str | bytes):
+            remedy = f"; pass list({variable(name)})"
         raise TypeError(f"{name} takes an array or a list with a row for each sample, got {_shown(given)}{remedy}")
     if isinstance(given, numpy.ma.MaskedArray) and numpy.ma.is_masked(given):
         index = _first_in_blocks(numpy.ma.getmaskarray(given), lambda masked: masked)
         raise ValueError(f"{_place(name, index)} is masked: fill it in, or take the row out")
+    refuse_hidden(given, name)  # in a list of rows
     if array.dtype == object:
         return _numbers_of_objects(array, name, text)
     if array.dtype.kind in "US":

@@ -24,6 +24,7 @@ from scalargrad.losses import l2, pairs
 from scalargrad.nn import MLP, Buffer
 from scalargrad.nn.dense import ACTIVATIONS
 from scalargrad.objectives import OBJECTIVES, Objective
+from scalargrad.operands import refuse_hidden
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from scalargrad.prediction import outputs_of
 from scalargrad.samples import checked_weights
@@ -131,6 +132,8 @@ class Network(BaseEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, partial: bool = False, classes: Any = None) -> None:
         check_settings(self)
+        refuse_hidden(X, "X")
+        refuse_hidden(y, "y")
         fresh = not (hasattr(self, "module_") and (partial or self.warm_start))
         X, y = validate_data(
             self,
@@ -229,6 +232,7 @@ class Network(BaseEstimator):
     def _outputs(self, X: Any) -> Any:
         """What the network says of checked samples: [rows], or [rows, outputs] of several outputs."""
         check_is_fitted(self, "module_")
+        refuse_hidden(X, "X")
         X = validate_data(
             self, X, dtype=(numpy.float64, numpy.float32), ensure_all_finite=False, order="C", reset=False
         )

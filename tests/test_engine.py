@@ -12,6 +12,7 @@ import threading
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scalargrad.anomaly import AnomalyError, anomaly_detection
@@ -35,6 +36,15 @@ def test_a_leaf_has_no_history():
     assert (x.data, x.grad, x.label, x.op, x.args, x.operands) == (3.0, 0.0, "x", None, (), ())
     assert repr(x) == "Value(data=3.0, grad=0.0, label='x')"
     assert repr(Weight(1)) == "Weight(data=1.0, grad=0.0)"
+
+
+def test_a_value_has_the_protocol_of_a_number():
+    v = Value(2.5)
+    assert +v is v.conjugate() is v
+    assert (round(v, 1), round(v), int(v), float(v), abs(-v).data) == (2.5, 2, 2, 2.5, 2.5)
+    pair = np.array([[Value(3.0), Value(4.0)]])
+    assert (+pair)[0, 0] is pair[0, 0]
+    assert (np.var(pair).data, np.std(pair).data, np.linalg.norm(pair, axis=1)[0].data) == (0.25, 0.5, 5.0)
 
 
 def test_a_result_remembers_its_operation_and_operands():

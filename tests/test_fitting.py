@@ -27,6 +27,7 @@ from scalargrad import (
 from scalargrad.datasets import load_digits, load_moons
 from scalargrad.model_programs import Target, training_program
 from scalargrad.objectives import OBJECTIVES, objective_of
+from scalargrad.ops import batch_mean
 from scalargrad.schedules import SCHEDULES, Cosine, Schedule, WarmUp
 from scalargrad.training import EarlyStopping, History, Run
 from tests.oracle import oracle
@@ -945,3 +946,70 @@ def test_the_bar_shows_measures_speed_and_time_left_on_a_terminal_only(monkeypat
         assert "200/200" in text
         for part in ("loss=", "accuracy=", "val_loss=", "samples/s", "<"):
             assert part in text
+
+
+# Statistics of a batch, sample by sample.
+
+
+class Averaged(Module):
+    """Tracks the mean of what it reads, which nothing else reads."""
+
+    def __init__(self):
+        self.w, self.average = Parameter(1.0), Buffer(0.0)
+
+    def __call__(self, x):
+        self.average.update(batch_mean(x[0]))
+        return self.w * x[0]
+
+
+BATCH, ITS_TARGETS = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]]), np.array([0.0, 1.0, 1.0])
+
+
+def test_a_buffer_that_nothing_reads_gets_the_mean_of_the_batch():
+    model = Averaged()
+    model.fit(BATCH, ITS_TARGETS, "mse", SGD(0.0), epochs=1, progress=False)
+    assert model.average.data == 1.5
+    model.fit(BATCH, ITS_TARGETS, "mse", SGD(0.0), epochs=1, batch_size=1, progress=False)
+    assert model.average.data in BATCH[:, 0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model: model.fit(BATCH, ITS_TARGETS, "mse", SGD(0.0), epochs=1, engine="eager", progress=False),
+        lambda model: model.predict(BATCH, engine="eager"),
+        lambda model: model.evaluate(BATCH, ITS_TARGETS, "mse", engine="eager"),
+    ],
+)
+def test_the_mean_of_a_batch_is_refused_where_samples_come_one_at_a_time(call):
+    model = Averaged()
+    with pytest.raises(ValueError, match='batch_mean: statistics of a batch take engine="compiled"'):
+        call(model)
+    assert model.average.data == 0.0
+
+
+def test_a_batch_of_one_sample_has_its_mean_in_both_engines():
+    ends = []
+    for engine in ("eager", "compiled"):
+        model = Averaged()
+        model.fit(BATCH, ITS_TARGETS, "mse", SGD(0.1), epochs=2, batch_size=1, engine=engine, progress=False)
+        ends.append((model.average.data, model.w.data))
+    assert ends[0] == pytest.approx(ends[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_prediction_changes_no_buffer(engine):
+    class Counting(Module):
+        def __init__(self):
+            self.w, self.count = Parameter(1.0), Buffer(0.0)
+
+        def __call__(self, x):
+            self.count.update(self.count + 1.0)
+            return self.w * x[0]
+
+    model = Counting()
+    model.predict(BATCH, engine=engine)
+    model.evaluate(BATCH, ITS_TARGETS, "mse", engine=engine)
+    assert model.count.data == 0.0
+    model.fit(BATCH, ITS_TARGETS, "mse", SGD(0.0), epochs=2, engine=engine, progress=False)
+    assert model.count.data == 2.0

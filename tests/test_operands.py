@@ -423,3 +423,67 @@ def test_a_wrong_use_is_told_in_a_line(call, words):
 
 def test_random_sources_of_other_kinds_still_serve():
     assert MLP(2, [1], rng=random.Random(0)).parameters()[0].data == MLP(2, [1], rng=0).parameters()[0].data
+
+
+# Masked arrays.
+
+HIDDEN = np.ma.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]], mask=[[0, 1], [0, 0], [0, 0]])
+NO_MASK = np.zeros(3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: MLP(2, [1]).predict(HIDDEN),
+        lambda: MLP(2, [1]).predict(list(HIDDEN)),
+        lambda: MLP(2, [1]).fit(HIDDEN, NO_MASK, epochs=1),
+        lambda: MLP(2, [1]).fit(HIDDEN.data, HIDDEN[:, 1], epochs=1),
+        lambda: MLP(2, [1]).fit(HIDDEN.data, list(HIDDEN), epochs=1),
+        lambda: MLP(2, [1]).fit(HIDDEN.data, NO_MASK, epochs=1, sample_weight=HIDDEN[:, 1]),
+        lambda: MLP(2, [1]).fit(HIDDEN.data, NO_MASK, epochs=1, validation=(HIDDEN, NO_MASK)),
+        lambda: MLP(2, [1]).evaluate(HIDDEN, NO_MASK, loss="mse"),
+        lambda: MLP(2, [1])(HIDDEN[0]),
+        lambda: MLP(2, [1]).load_state_dict({"layers.0.weight": HIDDEN[:1], "layers.0.bias": [0.0]}),
+        lambda: MLP(1, [1]).load_parameters(HIDDEN[0]),
+        lambda: compile(lambda x: x[0])(HIDDEN),
+        lambda: compile(lambda x: x[0])(list(HIDDEN)),
+        lambda: compile(lambda x, y: x[0] - y).backward(HIDDEN.data, HIDDEN[:, 1]),
+        lambda: mean(HIDDEN[0]),
+        lambda: total(HIDDEN[0]),
+        lambda: dot([1.0, 2.0], HIDDEN[0]),
+        lambda: mse(HIDDEN[0], [1.0, 2.0]),
+        lambda: mse([[1.0, 2.0]], HIDDEN[:1]),
+        lambda: cross_entropy(HIDDEN[0], 0),
+        lambda: Value(np.ma.masked),
+        lambda: Value(1.0) * HIDDEN[0, 1],
+        lambda: SGD(lr=np.ma.masked),
+    ],
+)
+def test_numbers_that_a_mask_hides_are_not_computed_with(call):
+    with pytest.raises((TypeError, ValueError), match=r"masked[:;] .*fill it in"):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda regressor: regressor.fit(HIDDEN, NO_MASK),
+        lambda regressor: regressor.fit(HIDDEN.data, HIDDEN[:, 1]),
+        lambda regressor: regressor.partial_fit(HIDDEN.data, NO_MASK).predict(HIDDEN),
+    ],
+)
+def test_the_estimators_see_masks_too(call):
+    sklearn = pytest.importorskip("scalargrad.sklearn")
+    with pytest.raises(ValueError, match="masked"):
+        call(sklearn.MLPRegressor(hidden_layer_sizes=(2,), max_iter=2, n_iter_no_change=5))
+
+
+def test_a_masked_array_that_hides_nothing_is_an_array():
+    shown = np.ma.array(HIDDEN.data)
+    model = MLP(2, [1], rng=0)
+    assert model.predict(shown).tolist() == model.predict(HIDDEN.data).tolist()
+    assert model(shown[0]).data == model(HIDDEN.data[0]).data
+    assert mean(shown[0]) == mean(HIDDEN[0].data)
+    program = compile(lambda x: x[0] * x[1])
+    assert program(shown) == program(HIDDEN.data)
+    assert Value(np.ma.array(3.0)).data == 3.0

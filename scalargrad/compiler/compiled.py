@@ -23,6 +23,7 @@ from scalargrad.engine import Value, gradients
 from scalargrad.forks import freed
 from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer
+from scalargrad.operands import refuse_hidden
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
 from scalargrad.samples import as_array
@@ -344,6 +345,7 @@ def _as_array(argument: Any, place: int, dtype: str) -> Any:
 
     if argument is None or isinstance(argument, bool | int | float | str | bytes) or callable(argument):
         return None
+    refuse_hidden(argument, f"argument {place}")
     try:
         array = as_array(argument)
     except ValueError as error:

@@ -58,7 +58,8 @@ class _Roller:
             if leaf[0] == "input":
                 self.row[term] = starts[leaf[1]] + leaf[2]
         program = Program(inputs, [leaves[t][1] for t in constants], [leaves[t][1] for t in parameters])
-        program.buffers = [leaves[t][1] for t in buffers]
+        # A trainer writes back to what has a place: that are also those which are updated and never read.
+        program.buffers = list(dict.fromkeys([*(leaves[t][1] for t in buffers), *self.scalars.updates]))
         self.row[[term for term, leaf in leaves.items() if leaf[0] == "share"]] = program.batch_row
         program.lane_rows, program.uniform_rows = sum(inputs), program.batch_row + 1
         return program

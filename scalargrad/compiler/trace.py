@@ -80,6 +80,11 @@ class Tracer:
             return self is other
         return self._refuse()
 
+    def __pos__(self) -> "Tracer":
+        return self
+
+    conjugate = __pos__
+
     def _no_number(self, *_: Any) -> Any:
         raise TraceError.at_line(
             "`.data` of a traced number would freeze one sample's number", "compute with the Value itself"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad import contexts
 from scalargrad.engine import Value
 from scalargrad.forks import freed, loaded, undone
+from scalargrad.operands import refuse_hidden
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -150,6 +151,7 @@ class Module:
         loaded = {}
         for name in own.keys() & state.keys():
             shape = numpy.shape(_nested(own[name], lambda p: p.data))
+            refuse_hidden(state[name], name)
             try:
                 loaded[name] = numpy.asarray(state[name], dtype=float)
             except (TypeError, ValueError):
@@ -169,6 +171,7 @@ class Module:
         """
         import numpy
 
+        refuse_hidden(numbers, "the array of parameters")
         own, flat = self.parameters(), numpy.asarray(numbers)
         if flat.dtype.kind not in "biuf":
             raise TypeError(f"the parameters are real numbers, and the array holds {flat.dtype}")
