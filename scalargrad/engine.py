@@ -231,17 +231,13 @@ def settle(value: Value) -> None:
         value.grad = number(value.grad, ".grad (0.0 where nothing has arrived)")
 
 
-FLOAT_ONLY = {float}
-
-
 def data_of(argument: Any) -> Any:
-    """The number or numbers of an argument."""
+    """The number or numbers of an argument; those of a tuple as floats, even if one was set by hand to another kind."""
     if type(argument) is tuple:
         if not argument or type(argument[0]) is float:
             return argument
         data = [x.data for x in argument]
-        # Set by hand, one may be a number of another kind, whose arithmetic is another one, too.
-        return data if FLOAT_ONLY.issuperset(map(type, data)) else [number(x, ".data") for x in data]
+        return data if {float}.issuperset(map(type, data)) else [number(x, ".data") for x in data]
     if isinstance(argument, Value):
         return argument.data
     if type(argument) is float:

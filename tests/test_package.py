@@ -16,8 +16,9 @@ in_a_checkout = pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="b
 # A module imports, at its top, only modules of lines above its own. The README shows this picture.
 LEVELS = [
     ["forks"],
-    ["ieee", "contexts", "randomness", "progress", "idx", "atomic_file", "samples", "digit_images"],
+    ["ieee", "stepwise", "contexts", "randomness", "progress", "idx", "atomic_file"],
     ["operands", "safetensors_file", "augmentation"],
+    ["samples", "digit_images"],
     ["ops"],
     ["methods"],
     ["engine", "emscripten"],
