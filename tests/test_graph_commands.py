@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from scalargrad import cli
+from tests.platforms import needs_posix
 
 NEURON = ["tanh(x1*w1 + x2*w2 + b)", "x1=2", "w1=-3", "x2=0", "w2=1", "b=6.8814"]
 LINE = ["(y - (x*w + b))**2", "x=2", "w=2", "b=3", "y=10"]
@@ -48,9 +49,9 @@ def test_explain_writes_the_chain_rule_with_its_numbers(capsys):
         (["draw", "x", "x=1", "-o", "a.gif"], "-o a.gif ends in none of .svg, .png, .pdf"),
         (["draw", "x", "x=1", "-o", ""], "a name is missing"),
         (["draw", "x", "x=1", "-o", "."], "-o . ends in none"),
-        (["draw", "x", "x=1", "-o", "/dev/null"], "-o /dev/null ends in none"),
-        (["draw", "x", "x=1", "-o", f"{'a' * 300}.svg"], "cannot be written (File name too long)"),
-        (["draw", "x", "x=1", "-o", "a\0.svg"], r"is no name of a file: embedded null"),
+        pytest.param(["draw", "x", "x=1", "-o", "/dev/null"], "-o /dev/null ends in none", marks=needs_posix),
+        pytest.param(["draw", "x", "x=1", "-o", f"{'a' * 300}.svg"], "(File name too long)", marks=needs_posix),
+        (["draw", "x", "x=1", "-o", "a\0.svg"], "is no name of a file: "),
     ],
 )
 def test_a_mistake_is_one_line(arguments, words, capsys, tmp_path, monkeypatch):
@@ -75,13 +76,13 @@ def test_without_graphviz_there_is_a_remedy(ending, tmp_path, monkeypatch, capsy
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a script is a program on POSIX only")
+@needs_posix
 def test_what_graphviz_says_is_passed_on(tmp_path, monkeypatch, capsys):
     program = tmp_path / "dot"
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     for script, said in {
         "cat > /dev/null; echo 'pdf is not known' >&2; exit 1": "made no pdf: pdf is not known",
-        "exit 1": "made no pdf: ",
+        "cat > /dev/null; exit 1": "made no pdf: ",
     }.items():
         program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         program.chmod(0o755)
@@ -89,6 +90,7 @@ def test_what_graphviz_says_is_passed_on(tmp_path, monkeypatch, capsys):
         assert said in capsys.readouterr().err
 
 
+@needs_posix
 def test_a_link_stays_and_capitals_are_understood(tmp_path):
     (tmp_path / "link.SVG").symlink_to(tmp_path / "far.svg")
     assert run("draw", *NEURON, "-o", tmp_path / "link.SVG") == 0
