@@ -3,7 +3,8 @@
 A row holds for whatever its arguments are: on floats it computes (`backward`), on Values it records (gradients of
 gradients), on compiler terms it writes code. So partials are written in operations of this table only, with `pow(x, n)`
 for a power. They must differentiate again, and keep their digits: the partials of a smooth operation use no abs or
-sign, and `where` only between two ways to write one function, of which each cancels where the other does not.
+sign, `where` only between two ways to write one function, of which each cancels where the other does not, and
+`maximum` only for a number on which the result does not depend.
 """
 
 import math
@@ -269,7 +270,8 @@ def _on_floats(function: Any) -> Any:
     return FunctionType(function.__code__, _FLOATS) if isinstance(function, FunctionType) else function
 
 
-_FLOATS |= {name: _on_floats(helper) for name, helper in globals().items() if isinstance(helper, FunctionType)}
+_HELPERS = {name: x for name, x in globals().items() if isinstance(x, FunctionType) and x.__module__ == __name__}
+_FLOATS |= {name: _on_floats(helper) for name, helper in _HELPERS.items()}
 for _op in OPERATIONS.values():
     if _op.composite:
         _op.on_floats = _FLOATS[_op.name] = _on_floats(_op.formula)
