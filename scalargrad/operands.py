@@ -57,8 +57,9 @@ def refuse_hidden(x: Any, name: str) -> None:
     """A ValueError, if `x` is a masked array that hides numbers, or a list of such: they would be computed with."""
     if type(x) is list or type(x) is tuple:
         for item in x:
-            if type(item) is list or type(item) is tuple or hasattr(item, "filled"):
-                refuse_hidden(item, name)
+            if type(item) is float or type(item) is int:
+                break  # a row of numbers
+            refuse_hidden(item, name)
     elif hasattr(x, "filled") and getattr(x, "mask", False) is not False and x.mask.any():
         raise ValueError(f"{name} has numbers that are masked; {UNMASK}")
 
@@ -75,6 +76,7 @@ def plain(setting: Any) -> Any:
         return type(setting)(map(plain, setting))
     if type(setting) in (float, int, bool) or is_recorded(setting):
         return setting
+    refuse_hidden(setting, "a setting")
     if getattr(setting, "shape", None) == ():  # of NumPy, PyTorch or JAX
         return plain(setting.item()) if not isinstance(setting.item(), type(setting)) else number(setting, "a setting")
     return number(setting, "a setting") if isinstance(setting, Real) else setting
