@@ -292,7 +292,8 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
         contexts.about_to_freeze(order, "gradients() without a graph", "call gradients(..., create_graph=True)")
     depends = set(wanted)  # only these lie on a path from an input
     for value in order:
-        settle(value)
+        if isinstance(value, Value):  # and no term of the compiler
+            settle(value)
         if not depends.isdisjoint(value.operands):
             depends.add(value)
     zero, one = (Value(0.0), Value(1.0)) if create_graph else (0.0, 1.0)
@@ -312,8 +313,7 @@ def checked_values(name: str, output: Any, inputs: Any) -> list[Any]:
     wanted = [inputs] if is_recorded(inputs) else list(listed(inputs, name, "a Value or a list of them as inputs"))
     for role, x in (("output", output), *(("input", x) for x in wanted)):
         if not is_recorded(x):
-            remedy = "pass the Value itself, not its number or its name"
-            raise TypeError(f"{name} takes Values, and got {brief(x)} as {role}: {remedy}")
+            raise TypeError(f"{name} takes Values, and got {brief(x)} as {role}: pass the Value itself, not its number")
     return wanted
 
 

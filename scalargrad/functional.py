@@ -108,7 +108,8 @@ def jvp(output: Value, inputs: Value | Sequence[Value], tangents: Any, create_gr
     if not create_graph:
         about_to_freeze(order, "jvp() without a graph", "call jvp(..., create_graph=True)")
     for value in order:
-        settle(value)
+        if isinstance(value, Value):
+            settle(value)
         moved = value.op and value.op.partials and not pushed.keys().isdisjoint(value.operands)
         if moved and value not in given:
             terms = [dx * pushed[x] for x, dx in local_derivatives(value, recorded=create_graph) if x in pushed]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Set
 from math import inf
 from numbers import Real
+from operator import is_
 from typing import Any
 
 from scalargrad.ieee import Number
@@ -73,7 +74,8 @@ def plain(setting: Any) -> Any:
     float32 times float is float32 to NumPy: such a rate would round every parameter that it moves.
     """
     if type(setting) is tuple or type(setting) is list:
-        return type(setting)(map(plain, setting))
+        items = list(map(plain, setting))
+        return setting if all(map(is_, items, setting)) else type(setting)(items)  # settings are compared by identity
     if type(setting) in (float, int, bool) or is_recorded(setting):
         return setting
     refuse_hidden(setting, "a setting")

@@ -123,8 +123,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ):
         super().__init__(lr)
-        self.betas = tuple([_checked("betas", beta, below=1.0) for beta in listed(betas, "betas", "two numbers")])
-        if len(self.betas) != 2:
+        self.betas = tuple(listed(betas, "betas", "two numbers"))
+        if len([_checked("betas", beta, below=1.0) for beta in self.betas]) != 2:
             raise ValueError(f"betas={betas} is out of range: there are two")
         self.eps, self.weight_decay = (
             _checked("eps", eps, least=-inf),
