@@ -69,6 +69,10 @@ def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> in
     except OSError as error:
         place = f"{error.filename} " if error.filename else ""
         options.parser.error(f"{place}{error.strerror or error}")
+    except ModuleNotFoundError as error:
+        if (error.name or "scalargrad").startswith("scalargrad"):  # a mistake of ours
+            raise
+        options.parser.error(f"{error}: install scalargrad again, with the packages that it needs")
     except (FloatingPointError, ValueError) as error:
         options.parser.error(str(error))
     return 0

@@ -306,3 +306,14 @@ def test_closed_streams_do_no_harm(arguments, tmp_path):
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, timeout=120)
     assert done.returncode == (2 if "suns" in arguments else 0)
     assert (tmp_path / "a.svg").exists() == ("draw" in arguments)
+
+
+def test_a_package_that_is_missing_is_one_line(capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "graphviz", None)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["draw", "x", "x=1", "-o", str(tmp_path / "a.dot")])
+    assert stopped.value.code == 2
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    assert "graphviz" in errors
+    assert "install scalargrad again" in errors

@@ -1,18 +1,24 @@
 """What users have set elsewhere, for NumPy or for Python, changes no number, and is as it was afterwards."""
 
 import decimal
+import os
 import random
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import numpy
 import pytest
 
+import scalargrad
 from scalargrad import MLP, SGD, Adam, Value, compile
 from scalargrad.augmentation import Rotate, normalised
 from scalargrad.datasets import load_digits, load_moons
 from scalargrad.nn import Layer, Sequential
 from scalargrad.plots import plot_confusion, plot_points
 
+ROOT = Path(scalargrad.__file__).parent.parent
 HUGE, TINY = 1e300, 1e-300
 
 
@@ -123,3 +129,28 @@ def test_generators_print_options_and_contexts_are_neither_read_nor_changed():
     finally:
         numpy.set_printoptions(**options)
     numpy.testing.assert_equal(found, right)
+
+
+def test_no_text_is_read_or_written_in_the_encoding_of_the_system(tmp_path):
+    """Python says so where it is asked to: in another system the encoding is another one."""
+    code = """
+import os, sys, warnings
+from scalargrad import MLP, Checkpoint, Value, draw, load, step_through
+warnings.simplefilter("always", EncodingWarning)
+with warnings.catch_warnings(record=True) as seen:
+    os.chdir(sys.argv[1])
+    model = MLP(2, [1], rng=0)
+    model.fit([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], epochs=1, callbacks=[Checkpoint("r")]).to_csv("h.csv")
+    model.save("m.safetensors"), load("m.safetensors")
+    x = Value(2.0, "∂") * 3.0
+    draw(x).save("a.svg"), draw(x).save("a.dot"), step_through(x).save("a.html")
+import scalargrad
+package = os.path.dirname(scalargrad.__file__)
+sys.exit("\\n".join(str(w) for w in seen if w.category is EncodingWarning and w.filename.startswith(package)))
+"""
+    command = [sys.executable, "-X", "warn_default_encoding", "-c", code, str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "0"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.iterdir())) == 6
