@@ -61,7 +61,7 @@ def rendered(graph: "graphviz.Digraph", file_format: str) -> bytes:
             "graphviz.org or your package manager, or save the picture as .svg, which needs no program"
         ) from None
     except (CalledProcessError, OSError) as error:
-        said = " ".join(getattr(error, "stderr", b"").decode(errors="replace").split())
+        said = " ".join((getattr(error, "stderr", None) or b"").decode(errors="replace").split())
         raise RuntimeError(f"Graphviz's program `dot` made no {file_format}: {said[:300] or error}") from error
 
 
