@@ -99,6 +99,7 @@ def test_a_link_stays_and_capitals_are_understood(tmp_path):
 
 
 def test_moons_can_be_animated(tmp_path):
+    pytest.importorskip("sklearn")  # a browser has none
     options = ["--samples", 6, "--hidden", 2, "--epochs", 3, "--out", tmp_path, "--animate"]
     assert run("moons", *options) == 0
     picture = (tmp_path / "training.svg").read_text(encoding="utf-8")
