@@ -216,9 +216,6 @@ def as_float(data: Any, op: Op | None, *arguments: Any) -> float:
     whose arithmetic is another one: 200 + 200 is 144 in bytes. Then it is computed again, from floats.
     """
     if op is not None and type(data) is not bool:
-        for x in flatten(arguments):
-            if type(x) is not float:
-                settle(x)
         data = op.compute(*map(data_of, arguments[: len(op.arguments)]))
     return data if type(data) is float else number(data, "Value")
 
@@ -232,14 +229,14 @@ def settle(value: Value) -> None:
 
 
 def data_of(argument: Any) -> Any:
-    """The number or numbers of an argument; those of a tuple as floats, even if one was set by hand to another kind."""
+    """The number or numbers of an argument, as floats, even if one was set by hand to another kind."""
     if type(argument) is tuple:
         if not argument or type(argument[0]) is float:
             return argument
         data = [x.data for x in argument]
         return data if {float}.issuperset(map(type, data)) else [number(x, ".data") for x in data]
     if isinstance(argument, Value):
-        return argument.data
+        return argument.data if type(argument.data) is float else number(argument.data, ".data")
     if type(argument) is float:
         return argument
     raise TypeError(argument)  # other things have a `data`, too
