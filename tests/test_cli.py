@@ -262,8 +262,8 @@ def test_output_is_written_in_every_encoding(encoding):
 
 
 def test_letters_without_a_plain_sign_are_escaped(tmp_path):
-    moons = ["moons", *TINY, "--out", str(tmp_path / "Größe ж")]
-    done = shell(moons, environment={"PYTHONIOENCODING": "ascii"}, stdout=subprocess.PIPE)
+    draw = ["draw", "x", "x=1", "-o", str(tmp_path / "Größe ж.svg")]
+    done = shell(draw, environment={"PYTHONIOENCODING": "ascii"}, stdout=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, b"")
     assert rb"Gr\xf6\xdfe \u0436" in done.stdout
 

@@ -663,6 +663,7 @@ def graphs(draw_from):
     return output
 
 
+@pytest.mark.long
 @settings(max_examples=120, deadline=None)
 @given(graphs(), st.sampled_from(DETAILS))
 def test_random_graphs_are_drawn_soundly(output, detail):

@@ -375,7 +375,9 @@ def predicted(model):
     return model.predict(X).tolist()
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "method", ["fork", *(pytest.param(x, marks=pytest.mark.long) for x in ("spawn", "forkserver"))]
+)
 def test_pools_of_processes(method):
     if method in multiprocessing.get_all_start_methods():
         apart(f"_pools({method!r})")
@@ -396,6 +398,7 @@ def _pools(method):
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # the same, from joblib's forks
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # three epochs are too few
+@pytest.mark.long
 def test_a_grid_search_in_two_processes():
     from sklearn.model_selection import GridSearchCV
 

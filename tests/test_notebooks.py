@@ -17,7 +17,13 @@ from tests.test_package import ROOT
 FOLDER = ROOT / "notebooks"
 LONGEST_FILE = 300_000  # bytes
 # Run under the marker `long` only.
-SLOW = {"5_two_moons", "9_mnist_from_scalars", "11_a_convolution_is_a_dot_that_moves", "12_recurrence"}
+SLOW = {
+    "5_two_moons",
+    "9_mnist_from_scalars",
+    "10_a_scikit_learn_estimator",
+    "11_a_convolution_is_a_dot_that_moves",
+    "12_recurrence",
+}
 # Training in arrays makes another last bit, from another processor, another digit: their words are compared.
 TRAINED_IN_ARRAYS = {
     "9_mnist_from_scalars",
@@ -319,6 +325,7 @@ def test_lesson_9_does_with_small_digits_where_mnist_is_not_at_hand(lesson, caps
     assert (found["loaded"].predict(found["images"]) == found["model"].predict(found["images"])).all()
 
 
+@pytest.mark.long
 def test_the_search_and_the_slope_of_lesson_10(lesson, capsys):
     found = lesson(10)
     assert found["search"].best_score_ > 0.9 > found["pipeline"].score(found["points"], found["labels"])

@@ -2,8 +2,6 @@
 
 import ast
 
-import pytest
-
 from tests.test_package import PACKAGE, ROOT
 
 FOLDERS = [PACKAGE, *(folder for name in ("tests", "notebooks", "benchmarks") if (folder := ROOT / name).is_dir())]
@@ -51,9 +49,9 @@ HARMLESS = [
 ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_every_text_names_its_encoding(path):
-    assert [*systems_own_texts(path.read_text(encoding="utf-8"))] == []
+def test_every_text_names_its_encoding():
+    found = {str(path): [*systems_own_texts(path.read_text(encoding="utf-8"))] for path in FILES}
+    assert {path: lines for path, lines in found.items() if lines} == {}
 
 
 def test_a_text_without_an_encoding_is_found():
@@ -62,13 +60,13 @@ def test_a_text_without_an_encoding_is_found():
             assert len([*systems_own_texts(source)]) == expected, source
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_every_file_is_compiled_without_a_warning(path):  # a newer Python may have one
-    compile(path.read_text(encoding="utf-8"), path, "exec", dont_inherit=True)
+def test_every_file_is_compiled_without_a_warning():  # a newer Python may have one
+    for path in FILES:
+        compile(path.read_text(encoding="utf-8"), path, "exec", dont_inherit=True)
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.is_relative_to(PACKAGE)], ids=lambda path: path.name)
-def test_a_file_that_is_written_has_the_same_line_ends_everywhere(path):
-    calls = [call for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(call, ast.Call)]
-    writers = [call for call in calls if getattr(call.func, "attr", "") == "write_text"]
-    assert [call.lineno for call in writers if "newline" not in {keyword.arg for keyword in call.keywords}] == []
+def test_a_file_that_is_written_has_the_same_line_ends_everywhere():
+    for path in PACKAGE.rglob("*.py"):
+        calls = [call for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(call, ast.Call)]
+        writers = [call for call in calls if getattr(call.func, "attr", "") == "write_text"]
+        assert all("newline" in {keyword.arg for keyword in call.keywords} for call in writers), path

@@ -120,7 +120,7 @@ def test_training_is_that_of_scikit_learn(name, problem, weighted):
             assert getattr(ours, record) == pytest.approx(getattr(theirs, record), rel=tolerance)
 
 
-@pytest.mark.parametrize("name", ["digits", "moons"])
+@pytest.mark.parametrize("name", ["moons", pytest.param("digits", marks=pytest.mark.long)])
 def test_accuracy_is_that_of_scikit_learn(name):
     """In small batches, which the two shuffle differently: the mean over a few random states."""
     from sklearn.neural_network import MLPClassifier as TheirClassifier
