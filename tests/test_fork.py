@@ -15,16 +15,14 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-import scalargrad
 from scalargrad import MLP, SGD, Value, compile, contexts, forks, no_grad
 from scalargrad.nn import Module, Parameter
 from scalargrad.progress import progress_bar
+from tests.test_package import ROOT
 
-ROOT = Path(scalargrad.__file__).parent.parent
 X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 1.0, 0.0]
 PATIENCE = 120  # seconds, on a machine that does other things besides
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")

@@ -6,19 +6,17 @@ import random
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import numpy
 import pytest
 
-import scalargrad
 from scalargrad import MLP, SGD, Adam, Value, compile
 from scalargrad.augmentation import Rotate, normalised
 from scalargrad.datasets import load_digits, load_moons
 from scalargrad.nn import Layer, Sequential
 from scalargrad.plots import plot_confusion, plot_points
+from tests.test_package import ROOT
 
-ROOT = Path(scalargrad.__file__).parent.parent
 HUGE, TINY = 1e300, 1e-300
 
 
