@@ -55,8 +55,9 @@ class undone:  # noqa: N801, read as a statement: with undone(...)
 
 def in_whole(lock: Any) -> None:
     """Let forks wait for this lock, too: of code that is called in `whole` blocks, and elsewhere."""
-    if lock not in _also_whole:
-        _also_whole.append(lock)
+    with whole:  # so that the locks that a fork takes are those that it gives back
+        if lock not in _also_whole:
+            _also_whole.append(lock)
 
 
 def loaded(*modules: str) -> None:
@@ -73,13 +74,15 @@ def in_children(setup: Callable[[], Any]) -> None:
 
 
 def _wait() -> None:
-    for lock in (whole, *_also_whole):
+    whole.acquire()
+    for lock in _also_whole:
         lock.__enter__()
 
 
 def _go_on() -> None:
-    for lock in reversed((whole, *_also_whole)):
+    for lock in reversed(_also_whole):
         lock.__exit__(None, None, None)
+    whole.release()
 
 
 def _set_afresh() -> None:

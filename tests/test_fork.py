@@ -192,7 +192,7 @@ def _at(work):
 def apart(call):
     """Call a function of this module in a process of its own: here, JAX may have threads, and warns of forks."""
     command = [sys.executable, "-c", f"from tests import test_fork; from tests.test_fork import *; test_fork.{call}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=20 * PATIENCE)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=3 * PATIENCE)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -310,6 +310,39 @@ def _own_blocks():
     model.fit(X, y, epochs=2, callbacks=callbacks)
     assert answers == [""] * 5
     assert type(Value.__dict__["data"]) is type(Value.__dict__["label"])
+
+
+def taken_and_given_back(lock):
+    taken = lock.acquire(timeout=1.0)
+    if taken:
+        lock.release()
+    return taken
+
+
+def test_a_lock_that_is_named_while_a_fork_waits():
+    """A fork gives back the locks that it took, no other: another thread may load LLVM in between."""
+    entered, lock = threading.Event(), threading.RLock()
+
+    def loads_llvm():
+        with forks.whole:
+            entered.set()
+            time.sleep(0.1)
+            forks.in_whole(lock)
+
+    thread = threading.Thread(target=loads_llvm)
+    thread.start()
+    try:
+        assert entered.wait(PATIENCE)
+        assert in_a_child(lambda: None) == ""
+        thread.join()
+        free = []
+        thread = threading.Thread(target=lambda: free.append(taken_and_given_back(forks.whole)))
+        thread.start()
+        thread.join()
+        assert free == [True]
+        assert in_a_child(compiles_trains_and_predicts) == ""
+    finally:
+        forks._also_whole.remove(lock)
 
 
 def test_a_fork_during_the_first_import():
