@@ -124,12 +124,12 @@ class Adam(Optimizer):
     ):
         super().__init__(lr)
         self.betas = tuple(listed(betas, "betas", "two numbers"))
-        if len([_checked("betas", beta, below=1.0) for beta in self.betas]) != 2:
+        for beta in self.betas:
+            _checked("betas", beta, below=1.0)
+        if len(self.betas) != 2:
             raise ValueError(f"betas={betas} is out of range: there are two")
-        self.eps, self.weight_decay = (
-            _checked("eps", eps, least=-inf),
-            _checked("weight_decay", weight_decay, least=-inf),
-        )
+        self.eps = _checked("eps", eps, least=-inf)
+        self.weight_decay = _checked("weight_decay", weight_decay, least=-inf)
 
     def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
         return self._moments(p, self.decayed(g, p), state, lr, t)
