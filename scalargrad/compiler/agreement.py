@@ -1,25 +1,72 @@
 """Two traces of one function must be the same: what differs was read from somewhere that a program cannot see."""
 
+import os
+from collections.abc import Callable
 from operator import is_
 from typing import Any
 
+from scalargrad.compiler.chance import global_generators, states_of
 from scalargrad.compiler.simplify import flatten_results
-from scalargrad.compiler.trace import Trace, TraceError, Tracer
+from scalargrad.compiler.surroundings import Surroundings
+from scalargrad.compiler.trace import Trace, TraceError, Tracer, trace
 from scalargrad.engine import Value, topological_order
+from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten
+
+
+def traced_twice(
+    function: Callable, shapes: list, arguments: list, step: Buffer | None = None
+) -> tuple[Trace, Surroundings]:
+    """A trace that another one agrees with, and what the function depends on besides its arguments."""
+    generators = global_generators()
+    drawn = [states_of(generators)]
+    first = trace(function, shapes, arguments, step, watch=True)
+    drawn.append(states_of(generators))
+    surroundings = Surroundings(function, first.codes, arguments)
+    places = states_of(surroundings.sources)
+    try:
+        second = trace(function, shapes, arguments, step, moved=True)
+    except (IndexError, ValueError):  # a whole number of a parameter, moved to another one: take() at such an index
+        second = trace(function, shapes, arguments, step, moved=True, whole=True)
+    drawn.append(states_of(generators))
+    must_agree(first, second)
+    # Another thread may draw from the global ones once; one that does so all the time is not told from the function.
+    if places != states_of(surroundings.sources) or (drawn[0] != drawn[1] and drawn[1] != drawn[2]):
+        raise TraceError(f"{place_of(function)}: {DRAWS}")
+    what = surroundings.changed_by_a_run()
+    if what:
+        raise TraceError(f"{place_of(function)}: {CHANGES.format(what)}")
+    surroundings.renew()
+    return first, surroundings
+
+
+def place_of(function: Callable) -> str:
+    """`file.py:14`: where a function is written, as far as that can be found."""
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
+
+
+DRAWS = (
+    "the function draws random numbers, or the next item of an iterator: a program would repeat what it drew while it "
+    "was traced; use scalargrad.random() or Dropout, or draw before and pass the number as an argument"
+)
+CHANGES = (
+    "the function changes {} when it runs, which a program does not: it would count once and not for every sample; "
+    "return what it computes, use a Buffer's update(), or change it outside"
+)
 
 
 def must_agree(first: Trace, second: Trace) -> None:
     """A TraceError if the traces differ in structure or in a constant."""
     known: dict[tuple[int, int], bool] = {}
-    if len(first.tracers) != len(second.tracers):
-        raise TraceError(DIFFERENT_STRUCTURE)
-    for one, other in zip(first.tracers, second.tracers, strict=True):
+    for one, other in zip(first.tracers, second.tracers, strict=False):
         if one.op is not other.op:
             raise TraceError(DIFFERENT_STRUCTURE)
         for x, y in ((one.first, other.first), (one.second, other.second)):
             if x is not y:
                 _same(x, y, first, second, known)
+    if len(first.tracers) != len(second.tracers):
+        raise TraceError(DIFFERENT_STRUCTURE)
     _must_not_keep(first, second)
     if list(first.updates) != list(second.updates):
         raise TraceError(DIFFERENT_STRUCTURE)

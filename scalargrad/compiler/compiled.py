@@ -3,16 +3,17 @@
 import threading
 from collections.abc import Callable, Mapping
 from functools import update_wrapper
+from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
 from scalargrad.compiler import eager_backend
+from scalargrad.compiler.guards import token
 from scalargrad.compiler.native.backend import NativeBackend
 from scalargrad.compiler.native.report import report
 from scalargrad.compiler.native.team import available_threads
 from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.program import Program
-from scalargrad.compiler.signature import token
 from scalargrad.compiler.trace import refuse_inside_a_trace
 from scalargrad.compiler.trainer import Trainer
 from scalargrad.compiler.version import BACKENDS, Backend, Builder, Version
@@ -54,9 +55,9 @@ def compile(
     devices    how many of JAX's devices share the rows, or "all"; one unless said
 
     Values that exist before the call are parameters, read anew by each run; numbers, flags and other objects that the
-    function reads are part of the program. Changed numbers of its closure, replaced parameters and `train()`/`eval()`
-    are noticed and trace again; attributes of other objects and the items of NumPy arrays above 256 KiB are not: call
-    `retrace()`. A few programs are kept, so that `train()` and `eval()` can take turns.
+    function reads are part of the program. When one of these changes, the function is traced again: "What may change
+    around a compiled function" in notebooks/README.md says what is noticed, what is refused, and the few things that
+    need `retrace()`. A few programs are kept, so that `train()` and `eval()` can take turns.
 
     >>> from scalargrad import Value
     >>> w = Value(3.0, "w")
@@ -105,7 +106,11 @@ class Compiled:
         refuse_inside_a_trace()  # before the lock: another thread may hold it and wait for this trace to end
         with self.lock:
             version, arrays, lanes = self._prepared(args)
-            return self._results(version, arrays, lanes)
+            begin = perf_counter()
+            try:
+                return self._results(version, arrays, lanes)
+            finally:
+                version.used(begin)
 
     @quiet
     def _results(self, version: Version, arrays: list, lanes: int) -> Any:
@@ -129,9 +134,12 @@ class Compiled:
         refuse_inside_a_trace()
         with self.lock:
             version, arrays, lanes = self._prepared(args)
-            if self.backend_name == "eager":
-                return _run_eagerly(version, arrays, lanes)
-            return _slopes(version, arrays, lanes)
+            run = _run_eagerly if self.backend_name == "eager" else _slopes
+            begin = perf_counter()
+            try:
+                return run(version, arrays, lanes)
+            finally:
+                version.used(begin)
 
     def backward(self, *args: Any) -> float:
         """Add d mean / d p to the `.grad` of every parameter; returns the mean."""
@@ -151,7 +159,7 @@ class Compiled:
         return self._last().program.parameters
 
     def retrace(self) -> None:
-        """Forget all programs: for changes that cannot be noticed, such as an attribute of an object of your own."""
+        """Forget all programs: for the few changes that cannot be noticed, such as another content of a file."""
         refuse_inside_a_trace()
         with self.lock:
             self.versions.clear()
@@ -284,6 +292,7 @@ class Compiled:
         for version in kept:
             if version.is_current:
                 kept.remove(version)
+                version.check_in_time()  # an error leaves it out: the next call traces anew
                 break
         else:
             version = Version(self.function, shapes, static, self.steps, self.builder)

@@ -21,6 +21,7 @@ def replay(trace: Trace, columns: list[list[float]], lanes: int) -> tuple[list[l
         if isinstance(x, Value) and x not in place:
             for value in topological_order(x):  # computed anew: its leaves may have moved since the trace
                 if value not in place:
+                    trace.refuse_from_outside(value)
                     place[value] = [value if value.op is None else _again(value, place)] * lanes
         return place[x] if isinstance(x, (Tracer, Value)) else [x] * lanes
 

@@ -47,6 +47,7 @@ def scalar_program(trace: Trace) -> ScalarProgram:
         if value in place:
             return
         if value.op is not None:
+            trace.refuse_from_outside(value)
             place[value] = builder.emit(value.op, tuple(map(number_of, value.args)))
         elif value in trace.constants:
             place[value] = builder.constant(value.data)

@@ -8,11 +8,14 @@ parameters, leaves made inside are constants, and reading the number of one is a
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import CodeType
 from typing import Any
 
 from scalargrad import contexts, ieee, randomness
-from scalargrad.contexts import PACKAGE, line_of_user_code, observed_only_by, with_grad
+from scalargrad.compiler.errors import TraceError, active_trace, called_by_package, classes_asked, prints, state
+from scalargrad.compiler.watching import watched
+from scalargrad.contexts import PACKAGE, observed_only_by, with_grad
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
 from scalargrad.nn.module import Buffer
@@ -23,12 +26,17 @@ from scalargrad.ops import OPERATIONS, Op, dot
 SHARE = Buffer(1.0, "share")  # stands for 1 / the number of samples, which a program is told when it runs
 
 
-class TraceError(TypeError):
-    """The function does something that a program for every sample cannot repeat."""
+def _refusing(what: str, remedy: str, answer: Callable | None = None, may_print: bool = False) -> Any:
+    """A method that is an error in user code; code of this package gets an answer, if there is one."""
 
-    @classmethod
-    def at_line(cls, what: str, remedy: str) -> "TraceError":
-        return cls(f"{line_of_user_code()}: {what}; {remedy}")
+    def method(self: "Tracer", *others: Any) -> Any:
+        frame = sys._getframe(1)
+        own = called_by_package(frame)  # which may handle the error
+        if answer is not None and (active_trace() is None or own or (may_print and prints(frame))):
+            return answer(self, *others)
+        raise TraceError.at_line(f"{what} would freeze one answer for every sample", remedy, kept=not own)
+
+    return method
 
 
 class Tracer:
@@ -66,19 +74,56 @@ class Tracer:
     def lift(number: float) -> float:
         return number
 
-    def _refuse(self, *_: Any) -> Any:
+    # What would freeze one answer for every sample.
+
+    __bool__ = _refusing("`if`, `while`, `and`, `not` or bool() of a traced number", "use where(), maximum() or relu()")
+    __lt__ = __le__ = __gt__ = __ge__ = _refusing(
+        "`if`, `while`, a comparison, max(), min() or sorted() on a traced number",
+        "use where() with less(), maximum(), minimum() or relu()",
+    )
+    __float__ = __int__ = __complex__ = __round__ = __trunc__ = __floor__ = __ceil__ = _refusing(
+        "float(), int(), round() or a function of math or NumPy on a traced number",
+        "use the functions of scalargrad, where(), step() or take()",
+    )
+    __index__ = _refusing(
+        "a traced number as a list index, or in range()", "use take(index, values), or where() with equal()"
+    )
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refusing(
+        "`%`, `//` or divmod() on a traced number", "use where(), step() or take()"
+    )
+    __hash__ = _refusing(
+        "a traced number as a dictionary key, in a set or in hash()",
+        "use take(index, values), or where() with equal()",
+        object.__hash__,
+    )
+    __eq__ = _refusing(
+        "a comparison with a traced number (`==`, `in`)", "use where() with equal()", lambda self, other: self is other
+    )
+    __ne__ = _refusing(
+        "a comparison with a traced number (`!=`)", "use where() with equal()", lambda self, other: self is not other
+    )
+    __str__ = __repr__ = __format__ = _refusing(
+        "text of a traced number (str(), repr(), an f-string)",
+        "compute with the number itself, with where() or take(); print what the program returns",
+        lambda self, *_: f"<traced {self.op or 'input'}>",
+        may_print=True,
+    )
+    real = imag = is_integer = hex = as_integer_ratio = property(
+        _refusing("an attribute of Python's floats of a traced number", "use the functions of scalargrad, or where()")
+    )
+
+    @property
+    def __class__(self) -> type:  # what isinstance() asks for
+        frame = sys._getframe(1)
+        if active_trace() is None or called_by_package(frame):
+            return Tracer
+        asked = classes_asked(frame)
+        if asked and (issubclass(Value, asked) or not any(issubclass(kind, asked) for kind in (float, int))):
+            return Value  # for a number it would be the same answer
         raise TraceError.at_line(
-            "`if`, `while`, a comparison or float() on a traced number would freeze one answer for every sample",
-            "use where(), less(), maximum(), relu() or take()",
+            "isinstance() or the class of a traced number would be another one than that of the number",
+            "leave it out, or ask isinstance(x, Value); choose by where()",
         )
-
-    __bool__ = __float__ = __int__ = __index__ = __lt__ = __le__ = __gt__ = __ge__ = __round__ = _refuse
-    __hash__ = object.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        if sys._getframe(1).f_code.co_filename.startswith(PACKAGE):
-            return self is other
-        return self._refuse()
 
     def __pos__(self) -> "Tracer":
         return self
@@ -87,7 +132,9 @@ class Tracer:
 
     def _no_number(self, *_: Any) -> Any:
         raise TraceError.at_line(
-            "`.data` of a traced number would freeze one sample's number", "compute with the Value itself"
+            "`.data` of a traced number would freeze one sample's number",
+            "compute with the Value itself: where(), maximum(), minimum(), take()",
+            kept=not called_by_package(sys._getframe(1)),
         )
 
     data = property(_no_number, _no_number)
@@ -112,28 +159,27 @@ class Tracer:
             "backward() inside a compiled function", "return the loss and call program.backward(X, Y)"
         )
 
-    def __repr__(self) -> str:
-        return f"<traced {self.op or 'input'}>"
-
 
 class Trace:
     """What one run of a function did: its inputs, its tracers in the order of their making, its result."""
 
-    def __init__(self, step: Buffer | None, moved: bool) -> None:
+    def __init__(self, step: Buffer | None, moved: bool, whole: bool) -> None:
         self.step = step  # stands for the number of the training step
         self.moved = moved  # do reads of a number from outside give one that is slightly off?
+        self.whole = whole  # and of a whole number the number itself?
+        self.refused: TraceError | None = None  # the first one: raised at the end, if the function swallowed it
+        self.codes: set[CodeType] = set()  # of the functions that ran, if they were watched
         self.tracers: list[Tracer] = []
         self.inputs: list[list[Tracer]] = []  # for each array argument, its numbers in C order
         self.result: Any = None
         self.constants: set[Value] = set()  # leaf Values made inside
         self.updates: dict[Buffer, Any] = {}  # what becomes of buffers after a step of training
-        self.made: set[Value] = set()  # if so: all that are from inside
+        self.made: set[Value] = set()  # all Values from inside
         self.row: Tracer | None = None  # the number of the sample's row, if the function asked for it
         self.checked_tuples: dict[int, tuple] = {}
 
     def recorded(self, value: Value) -> None:
-        if self.moved:
-            self.made.add(value)
+        self.made.add(value)
         if value.op is None:
             self.constants.add(value)
         elif not contexts.recording.get():
@@ -158,6 +204,15 @@ class Trace:
         """An error if a number that is about to leave the graph depends on a parameter or a sample."""
         if any(value.op is None and value not in self.constants for value in values):
             raise TraceError.at_line(f"{what} inside a compiled function would freeze a number", remedy)
+
+    def refuse_from_outside(self, value: Value) -> None:
+        """An error for a result of operations that were done before the function ran."""
+        if value.op is not None and value not in self.made:
+            raise TraceError(
+                f"{value.label or value.op} is a result that was computed before, outside of the function: the eager "
+                "engine goes on with its number when what it came from moves, and a program would compute it anew; "
+                "compute it inside, or detach() it"
+            )
 
     def updated(self, buffer: Buffer, expression: Any) -> None:
         self.updates[buffer] = expression
@@ -205,12 +260,11 @@ NO_GRAD = (
 )
 
 
-_state = threading.local()
 _lock = freed(threading.RLock())
 
 
 def _active_trace() -> Trace:
-    trace = getattr(_state, "trace", None)
+    trace = active_trace()
     if trace is None:
         raise TraceError("a traced number has left its compiled function; return it instead of storing it")
     return trace
@@ -218,19 +272,29 @@ def _active_trace() -> Trace:
 
 def refuse_inside_a_trace() -> None:
     """An error where a function is being traced: a compiled function inside it would give one number for all."""
-    if getattr(_state, "trace", None) is not None:
+    if active_trace() is not None:
         raise TraceError.at_line("a compiled function was called inside another", "call the plain function there")
 
 
-def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None = None, moved: bool = False) -> Trace:
+def trace(
+    function: Callable,
+    shapes: list,
+    arguments: list,
+    step: Buffer | None = None,
+    moved: bool = False,
+    watch: bool = False,
+    whole: bool = False,
+) -> Trace:
     """Run `function` once. An array argument of sample shape (2, 3) comes as a tuple of 2 tuples of 3 tracers.
 
     shapes      for each argument the shape of one sample, or None for an argument that is passed as it is
     arguments   the arguments that are passed as they are
     step        what stands for the number of the training step
     moved       whether this package reads the numbers of Values from outside slightly off
+    watch       whether to note which functions run
+    whole       whether whole numbers are read as they are, nevertheless
     """
-    result = Trace(step, moved)
+    result = Trace(step, moved, whole)
     with _tracing(result):
         passed = []
         for shape, argument in zip(shapes, arguments, strict=True):
@@ -245,14 +309,25 @@ def trace(function: Callable, shapes: list, arguments: list, step: Buffer | None
             randomness.share.set(SHARE),
         )
         try:
-            result.result = result.nested_lists(function(*passed))
+            with watched(OPERATIONS_INSIDE) if watch else nullcontext(result.codes) as result.codes:
+                returned = function(*passed)
+            result.result = result.nested_lists(returned)
+        except Exception as error:
+            if result.refused is None or error is result.refused:
+                raise
+            raise result.refused from error
         finally:
             randomness.row.reset(outer[0])
             randomness.step.reset(outer[1])
             randomness.share.reset(outer[2])
+        if result.refused is not None:
+            raise result.refused
     if result.row is not None:
         result.inputs.append([result.row])
     return result
+
+
+OPERATIONS_INSIDE = ((Tracer, "apply_operation"), (Value, "apply_operation"))  # where no code of the user runs
 
 
 def _stand_ins(trace: Trace, shape: tuple[int, ...], flat: list[Tracer]) -> Any:
@@ -266,11 +341,11 @@ def _stand_ins(trace: Trace, shape: tuple[int, ...], flat: list[Tracer]) -> Any:
 def _tracing(trace: Trace) -> Iterator[None]:
     refuse_inside_a_trace()
     with _lock, observed_only_by(trace), with_grad(), _guarded("data"), _guarded("grad"):
-        _state.trace = trace
+        state.trace = trace
         try:
             yield
         finally:
-            _state.trace = None
+            state.trace = None
 
 
 @contextmanager
@@ -285,7 +360,7 @@ def _guarded(field: str) -> Iterator[None]:
     making = Value.__init__.__code__
 
     def read(self: Value) -> float:
-        trace: Trace | None = getattr(_state, "trace", None)
+        trace: Trace | None = active_trace()
         if trace is None:
             return slot.__get__(self)
         code = sys._getframe(1).f_code
@@ -298,12 +373,14 @@ def _guarded(field: str) -> Iterator[None]:
         if type(number) is not float:  # set by hand; made a float here, as nothing inside may write
             number = as_number(number, f".{field}")
             slot.__set__(self, number)
-        if trace.moved and self not in trace.made:  # the step stays a whole number: random() counts with it
+        if (
+            trace.moved and self not in trace.made and not (trace.whole and number.is_integer())
+        ):  # the step stays a whole number: random() counts with it
             return number + (1.0 if self is trace.step else 1e-3 * (abs(number) + 1.0))
         return number
 
     def write(self: Value, number: float) -> None:
-        if getattr(_state, "trace", None) is not None and sys._getframe(1).f_code is not making:
+        if active_trace() is not None and sys._getframe(1).f_code is not making:
             raise TraceError.at_line(
                 f"setting the {WORDS[field]} of {self.label or 'a Value'} inside a compiled function "
                 "would happen once and not in each run",

@@ -11,10 +11,11 @@ from math import isfinite
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.compiler.guards import token
 from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
-from scalargrad.compiler.signature import Surroundings, contents, token
+from scalargrad.compiler.surroundings import Surroundings, contents
 from scalargrad.compiler.version import Backend
 from scalargrad.engine import Value
 from scalargrad.forks import undone
@@ -240,8 +241,7 @@ class _Loop:
     ) -> None:
         self.compiled, self.program = compiled, program
         self.settings = _settings(optimizer), _settings(schedule)
-        self.surroundings = Surroundings(optimizer.update, [] if schedule is None else [schedule.factor])
-        self.state_of_surroundings = self.surroundings.state()
+        self.surroundings = Surroundings(optimizer.update, set(), [] if schedule is None else [schedule.factor])
         self.moving, self.counts_steps = moving, compiled.steps in program.buffers
         self.parameters = [p for p in program.parameters if moving is None or p in moving]
         self.training, self.clock, self.state = with_optimizer(
@@ -256,9 +256,7 @@ class _Loop:
     def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: frozenset[Value] | None) -> bool:
         """Are the settings, and what else the formula reads, as they were?"""
         settings = _settings(optimizer), _settings(schedule)
-        return (
-            self.moving == moving and self.settings == settings and self.surroundings.same(self.state_of_surroundings)
-        )
+        return self.moving == moving and self.settings == settings and not self.surroundings.changed()
 
     @quiet
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:

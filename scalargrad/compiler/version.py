@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from scalargrad.compiler.agreement import must_agree
+from scalargrad.compiler.agreement import must_agree, traced_twice
 from scalargrad.compiler.differentiate import differentiate
 from scalargrad.compiler.native.backend import NativeBackend
 from scalargrad.compiler.native.machine import UnavailableError, machine
@@ -14,7 +14,6 @@ from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.plan import plan, with_parameters_in_order
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.roll import roll
-from scalargrad.compiler.signature import Surroundings
 from scalargrad.compiler.simplify import simplify
 from scalargrad.compiler.trace import TraceError, trace
 from scalargrad.compiler.xla.backend import JaxBackend
@@ -24,6 +23,7 @@ from scalargrad.forks import kept, loaded, undone
 from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer
 
+SHARE_OF_CHECKS = 1 / 20  # of the time that programs run, for tracing again
 BACKENDS = ("eager", "numpy", "native", "jax")
 Backend = NumpyBackend | NativeBackend | JaxBackend
 
@@ -75,22 +75,57 @@ class Builder:
 class Version:
     """What was made for one shape of arguments and one state of the function's surroundings.
 
-    shape   how the results are nested; None for a single number
+    shape    how the results are nested; None for a single number
+    running  the seconds that its programs have run so far
+    calls    how many there were, and `checked` the last of them after which the function was seen to be the same
     """
 
     def __init__(self, function: Callable, shapes: list, static: list, steps: Buffer, builder: Builder) -> None:
         self.builder = builder
+        self.arguments = function, shapes, static, steps
+        self.running = self.checking = 0.0
+        self.calls = self.checked = 0
+        begin = perf_counter()
         with builder.timed("tracing"):
-            self.trace = trace(function, shapes, static, steps)
-            must_agree(self.trace, trace(function, shapes, static, steps, moved=True))
-            self.surroundings = Surroundings(function, static)
-            self.state = self.surroundings.state()
+            self.trace, self.surroundings = traced_twice(function, shapes, static, steps)
             self.shape = _result_shape(self.trace.result)
+        self.cost = 0.5 * (perf_counter() - begin)  # of another trace, about
 
     @property
     def is_current(self) -> bool:
         """Has nothing changed that the function reads?"""
-        return self.surroundings.same(self.state)
+        return not self.surroundings.changed()
+
+    def used(self, begin: float) -> None:
+        """A call has begun then, and ends now."""
+        self.calls += 1
+        self.running += perf_counter() - begin
+
+    def check_in_time(self) -> None:
+        """`check`, if that costs little beside what the programs have cost so far."""
+        if SHARE_OF_CHECKS * self.running > self.checking + self.cost:
+            self.check()
+
+    def check(self) -> None:
+        """Trace once more: guards cannot see everything. A TraceError, if the function has become another one."""
+        if self.calls == self.checked:
+            return
+        begin = perf_counter()
+        with self.builder.timed("tracing"):
+            again = trace(*self.arguments)
+            try:
+                must_agree(self.trace, again)
+            except TraceError as error:
+                raise TraceError(
+                    "the function has become another one, through something that a compiled function cannot watch "
+                    "(a file, an array above 256 KiB, the state of an extension): the results up to call "
+                    f"{self.checked} were right, those of the {self.calls - self.checked} calls since then may be of "
+                    "the old one; the next call traces it anew, as retrace() would have done"
+                ) from error
+            self.surroundings.renew()
+        self.checked = self.calls
+        self.cost = perf_counter() - begin
+        self.checking += self.cost
 
     def parameters_of_modules(self) -> list[Value]:
         """All parameters of the modules that the program reads, in their order, and then the Values of no module."""

@@ -1,0 +1,58 @@
+"""What gives another answer each time it is asked: generators of random numbers, and iterators. Has a run moved one?"""
+
+import gc
+import itertools
+import pickle
+import random
+import sys
+from collections.abc import Iterable
+from types import GeneratorType
+from typing import Any
+
+from scalargrad.compiler.guards import tokens
+
+
+def is_drawn_from(thing: Any) -> bool:
+    """Does drawing from this change it?"""
+    return isinstance(thing, random.Random) or _numpy_state(thing) is not None or hasattr(type(thing), "__next__")
+
+
+def global_generators() -> list[Any]:
+    """Those that `random.random()` and `numpy.random.rand()` draw from."""
+    generators: list[Any] = [random._inst]  # type: ignore[attr-defined]
+    numpy_random = sys.modules.get("numpy.random")
+    return [*generators, numpy_random.mtrand._rand] if numpy_random is not None else generators  # type: ignore[attr-defined]
+
+
+def states_of(sources: Iterable) -> list[Any]:
+    """Where each of them is: compares equal as long as nobody has drawn."""
+    return [_state(source) for source in sources]
+
+
+def _state(source: Any) -> Any:
+    if isinstance(source, random.Random):
+        return None if isinstance(source, random.SystemRandom) else source.getstate()
+    numbers = _numpy_state(source)
+    if numbers is not None:
+        return pickle.dumps(numbers)
+    if isinstance(source, GeneratorType):
+        frame = source.gi_frame
+        return None if frame is None else (frame.f_lasti, list(frame.f_locals), tokens(frame.f_locals.values()))
+    if isinstance(source, itertools.count):
+        return repr(source)
+    if hasattr(source, "__length_hint__"):
+        return source.__length_hint__()
+    inner = gc.get_referents(source)  # of zip, cycle, map ...: what they walk over, and what they have kept
+    return [
+        len(x) if isinstance(x, list) else _state(x) for x in inner if isinstance(x, list) or hasattr(x, "__next__")
+    ]
+
+
+def _numpy_state(thing: Any) -> Any:
+    """The state of one of NumPy's generators, or None for other things."""
+    if type(thing).__module__.partition(".")[0] != "numpy":
+        return None
+    if hasattr(thing, "get_state"):
+        return thing.get_state(legacy=False)
+    generator = getattr(thing, "bit_generator", thing)
+    return generator.state if hasattr(generator, "state") and hasattr(generator, "random_raw") else None

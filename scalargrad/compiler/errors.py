@@ -1,0 +1,99 @@
+"""TraceError: what a traced function may not do, with the user's line, the user's own words, and the way out."""
+
+import ast
+import linecache
+import os
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from scalargrad.contexts import PACKAGE
+
+LIBRARIES = frozenset({*sys.stdlib_module_names, "numpy", "scalargrad"})  # whose code is not the user's
+DEBUGGERS = {"pdb", "bdb", "IPython", "ipykernel", "debugpy", "_pydevd_bundle", "pydevd"}  # which show what there is
+
+state = threading.local()  # .trace: the one that this thread is in the middle of
+
+
+class TraceError(TypeError):
+    """The function does something that a program for every sample cannot repeat."""
+
+    @classmethod
+    def at_line(cls, what: str, remedy: str, kept: bool = True) -> "TraceError":
+        """For user code that runs now. The trace keeps it and raises it at its end, if the user's code swallows it."""
+        frame = frame_of_user()
+        words = words_of(frame)
+        error = cls(f"{line_of(frame)}: {what}; {remedy}" + (f" (here: `{words}`)" if words else ""))
+        trace = active_trace()
+        if kept and trace is not None and trace.refused is None:
+            trace.refused = error
+        return error
+
+
+def active_trace() -> Any:
+    """The trace that this thread is in the middle of, or None."""
+    return getattr(state, "trace", None)
+
+
+def library_of(frame: FrameType) -> str:
+    """The package that the code of a frame belongs to."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def frame_of_user() -> FrameType:
+    """The innermost frame that is not Python's, NumPy's or this package's own."""
+    frame: FrameType = sys._getframe(1)
+    outside = None  # of this package
+    while True:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            outside = outside or frame
+            if library_of(frame) not in LIBRARIES:
+                return frame
+        if frame.f_back is None:
+            return outside or frame
+        frame = frame.f_back
+
+
+def line_of(frame: FrameType) -> str:
+    """`file.py:14`"""
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def words_of(frame: FrameType, most: int = 60) -> str:
+    """The source of what a frame is computing now; "" where there is none, or it is long."""
+    places = list(frame.f_code.co_positions())
+    first, last, begin, end = places[frame.f_lasti // 2]
+    if first is None or first != last or begin is None or end is None:
+        return ""
+    line = linecache.getline(frame.f_code.co_filename, first, frame.f_globals).encode()
+    words = line[begin:end].decode(errors="replace").strip()
+    return words if len(words) <= most else ""
+
+
+def called_by_package(frame: FrameType) -> bool:
+    """Does this package ask, and not the user? Classes of the standard library's `abc` ask for others."""
+    while frame.f_globals.get("__name__") == "abc" and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_filename.startswith(PACKAGE) or library_of(frame) in DEBUGGERS
+
+
+def prints(frame: FrameType) -> bool:
+    """Is a frame just calling `print`? What that shows gets into no program."""
+    return words_of(frame, 1000).startswith("print(")
+
+
+def classes_asked(frame: FrameType) -> tuple:
+    """The classes of the `isinstance` that a frame is computing; () where that cannot be seen."""
+    try:
+        call = ast.parse(words_of(frame, 1000), mode="eval").body
+        if not (isinstance(call, ast.Call) and ast.unparse(call.func) == "isinstance" and len(call.args) == 2):
+            return ()
+        named = call.args[1]
+        kinds = (ast.Name, ast.Attribute, ast.Tuple, ast.BinOp, ast.BitOr, ast.Load, ast.Constant)
+        if not all(isinstance(node, kinds) for node in ast.walk(named)):
+            return ()
+        asked = eval(compile(ast.Expression(named), "isinstance", "eval"), frame.f_globals, frame.f_locals)
+    except (SyntaxError, NameError, AttributeError, TypeError):
+        return ()
+    return asked if isinstance(asked, tuple) else getattr(asked, "__args__", (asked,))

@@ -1,0 +1,247 @@
+"""Guards: what a trace depends on, as it was, and the quick question whether it still is.
+
+Most are asked together, at the price of a lookup each: `Reads` are names in namespaces, `Sizes` see names that appear,
+`Items` are what containers hold, `Bits` the numbers of arrays. Each has `changed()`, which says what differs, or "".
+"""
+
+from array import array
+from collections.abc import Callable, Iterable
+from itertools import repeat
+from operator import is_
+from typing import Any
+
+from scalargrad.engine import Value
+
+PLAIN = (bool, int, float, str, bytes, type(None), complex)
+NUMBERS = {bool, int, float, complex}
+MOST_TYPES = 1000  # items of a container, up to which 1 is told from True and 1.0 everywhere; beyond that, zeros are
+
+
+class Identity:
+    """An object as a token: equal to the token of the same object only."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and other.content is self.content
+
+    def __hash__(self) -> int:
+        return id(self.content)
+
+
+MISSING = Identity(None)  # an empty cell, an attribute that is not there
+
+
+def token(content: Any) -> Any:
+    """What stands for a number, a text or an object: equal as long as a trace cannot tell the difference.
+
+    >>> token(float("nan")) == token(float("nan")), token(0.0) == token(-0.0), token(1) == token(True)
+    (True, False, False)
+    """
+    if isinstance(content, float):
+        return type(content), content.hex()
+    if isinstance(content, complex):
+        return complex, repr(content)
+    return (type(content), content) if isinstance(content, PLAIN) else Identity(content)
+
+
+def tokens(items: Iterable) -> Any:
+    """Tokens of several, in a form that is quick to make and to compare."""
+    items = tuple(items)
+    if set(map(type, items)) == {float}:
+        return array("d", items).tobytes()  # the bits: 0.0 is not -0.0, nan is nan
+    return tuple(map(token, items))
+
+
+def told_by_equality(kind: type) -> bool:
+    """Can what is equal to an object of this type hardly be another? Then many are compared at once, by ==."""
+    return kind in (str, bytes, type(None)) or kind.__eq__ is object.__eq__
+
+
+class Reads:
+    """What a namespace holds under a name, one after another: `get(namespace, name, MISSING)`.
+
+    >>> scope = {"rate": 0.5}
+    >>> reads = Reads(dict.get)
+    >>> reads.add(scope, "rate", "the global rate")
+    0.5
+    >>> scope["rate"] = 0.25
+    >>> reads.changed()
+    'the global rate'
+    """
+
+    def __init__(self, get: Callable[[Any, Any, Any], Any]) -> None:
+        self.get = get
+        self.known: set[tuple[int, Any]] = set()
+        # The first ones are compared by equality, the second ones by identity.
+        self.groups: list[tuple[list, list, list, list[str]]] = [([], [], [], []), ([], [], [], [])]
+
+    def __bool__(self) -> bool:
+        return bool(self.known)
+
+    def add(self, space: Any, name: Any, label: str) -> Any:
+        """Look at this from now on; returns what is there."""
+        content = self._read(space, name)
+        if (id(space), name) not in self.known:
+            self.known.add((id(space), name))
+            group = self.groups[0 if told_by_equality(type(content)) else 1]
+            for column, entry in zip(group, (space, name, content, label), strict=True):
+                column.append(entry)
+        return content
+
+    def changed(self) -> str:
+        for n, (spaces, names, before, labels) in enumerate(self.groups):
+            if not spaces:
+                continue
+            now = self._now(spaces, names)
+            if _same(now, before) if n == 0 else all(map(is_, now, before)):
+                continue
+            for content, known, label in zip(now, before, labels, strict=True):
+                if content is not known and token(content) != token(known):
+                    return label
+            before[:] = now
+        return ""
+
+    def renew(self) -> None:
+        for spaces, names, before, _ in self.groups:
+            before[:] = self._now(spaces, names)
+
+    def differences(self) -> list[tuple[str, Any, Any]]:
+        """(label, before, now) of all that differ."""
+        return [
+            (label, known, now)
+            for spaces, names, before, labels in self.groups
+            for space, name, known, label in zip(spaces, names, before, labels, strict=True)
+            if (now := self._read(space, name)) is not known and token(now) != token(known)
+        ]
+
+    def _now(self, spaces: list, names: list) -> list:
+        try:
+            return list(map(self.get, spaces, names, repeat(MISSING)))
+        except ValueError:  # an empty cell
+            return list(map(self._read, spaces, names))
+
+    def _read(self, space: Any, name: Any) -> Any:
+        try:
+            return self.get(space, name, MISSING)
+        except ValueError:
+            return MISSING
+
+
+class Sizes:
+    """Namespaces in which names are absent that a function asks for: a namespace that has grown is looked at."""
+
+    def __init__(self) -> None:
+        self.spaces: list[Any] = []
+        self.sizes: list[int] = []
+        self.absent: list[Callable[[str], bool]] = []  # is this name one that would be noticed?
+        self.labels: list[str] = []
+        self.known: list[set[str]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.spaces)
+
+    def add(self, space: Any, wanted: Callable[[str], bool], label: str) -> None:
+        self.spaces.append(space)
+        self.sizes.append(len(space))
+        self.known.append({name for name in list(space) if wanted(name)})
+        self.absent.append(wanted)
+        self.labels.append(label)
+
+    def changed(self) -> str:
+        now = list(map(len, self.spaces))
+        if now == self.sizes:
+            return ""
+        for place, (size, known) in enumerate(zip(now, self.known, strict=True)):
+            if size != self.sizes[place]:
+                wanted = self.absent[place]
+                found = next((name for name in list(self.spaces[place]) if name not in known and wanted(name)), None)
+                if found is not None:
+                    return self.labels[place].format(found)
+        self.sizes = now
+        return ""
+
+    def renew(self) -> None:
+        for place, space in enumerate(self.spaces):
+            self.known[place] = {name for name in list(space) if self.absent[place](name)}
+        self.sizes = list(map(len, self.spaces))
+
+
+class Items:
+    """What a container holds, in its order.
+
+    >>> rates = [0.5, 0.25]
+    >>> items = Items(rates, list, "a list")
+    >>> items.changed()
+    ''
+    >>> rates[1] = 0.125
+    >>> items.changed()
+    'a list'
+    """
+
+    def __init__(self, container: Any, read: Callable[[Any], list], label: str) -> None:
+        self.container, self.read, self.label = container, read, label
+        self.renew()
+
+    def renew(self) -> None:
+        self.items = items = self.read(self.container)
+        kinds = set(map(type, items))
+        self.by_equality = all(kind in NUMBERS or told_by_equality(kind) for kind in kinds)
+        self.types: list[type] | None = None
+        self.zeros: list[int] = []
+        if self.by_equality and not NUMBERS.isdisjoint(kinds):  # 0.0 == -0.0, 1 == True
+            self.zeros = [place for place, item in enumerate(items) if type(item) in NUMBERS and item == 0]
+            self.types = list(map(type, items)) if len(items) <= MOST_TYPES else None
+        self.signs = [token(items[place]) for place in self.zeros]
+        self.direct = self.read is list and isinstance(self.container, list)  # compared without a copy
+
+    def changed(self) -> str:
+        if self.by_equality:
+            now = self.container if self.direct else self.read(self.container)
+            if (
+                _same(now, self.items)
+                and (self.types is None or list(map(type, now)) == self.types)
+                and (not self.zeros or [token(now[place]) for place in self.zeros] == self.signs)
+            ):
+                return ""
+        now = self.read(self.container)
+        if len(now) == len(self.items) and all(map(is_, now, self.items)):
+            return ""
+        if tokens(now) != tokens(self.items):
+            return self.label
+        self.renew()
+        return ""
+
+    def has_grown(self) -> bool:
+        """Is there more at its end than there was, and nothing else?"""
+        now, count = self.read(self.container), len(self.items)
+        return isinstance(self.container, list) and len(now) > count and all(map(is_, now, self.items))
+
+
+class Bits:
+    """The numbers of an array, or of what else has some in a row."""
+
+    def __init__(self, read: Callable[[], Any], label: str) -> None:
+        self.read, self.label = read, label
+        self.renew()
+
+    def renew(self) -> None:
+        self.bits = self.read()
+
+    def changed(self) -> str:
+        return "" if self.read() == self.bits else self.label
+
+
+def _same(now: list, before: list) -> bool:
+    try:
+        return list.__eq__(now, before) is True
+    except Exception:  # an array, say, that compares element by element
+        return False
+
+
+def is_made_inside(content: Any) -> bool:
+    """Is this a number of the graph, a new one in each run of a function?"""
+    return isinstance(content, Value) or hasattr(type(content), "apply_operation")

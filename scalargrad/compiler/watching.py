@@ -1,0 +1,123 @@
+"""Which code runs while a function is traced: that decides what is looked at before each call."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from types import CodeType, FrameType
+from typing import Any
+
+TOOLS = (4, 3, 5, 2, 1, 0)  # sys.monitoring's: those without a name first
+
+
+@contextmanager
+def watched(quiet: tuple[tuple[type, str], ...] = ()) -> Iterator[set[CodeType]]:
+    """A block, and the codes of the functions that this thread starts or resumes in it; complete when it has ended.
+
+    quiet   (class, name) of static methods whose inside need not be seen: where watching is dear, it stops there
+
+    Debuggers, profilers and coverage go on, or are put back.
+    """
+    codes: set[CodeType] = set()
+    if hasattr(sys, "monitoring"):
+        with _monitored(codes):
+            yield codes
+    elif sys.getprofile() is None or _is_profiler(sys.getprofile()):
+        with _profiled(codes, quiet):
+            yield codes
+    else:  # a profiler that could not be put back
+        with _traced(codes):
+            yield codes
+
+
+@contextmanager
+def _monitored(codes: set[CodeType]) -> Iterator[None]:
+    """From Python 3.12 on. Events reach every thread, and what is switched off is off for all and for ever."""
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
+    tool = next((tool for tool in TOOLS if monitoring.get_tool(tool) is None), None)
+    if tool is None:
+        with _traced(codes):
+            yield
+        return
+    thread, events = get_ident(), monitoring.events
+
+    def seen(code: CodeType, _: int) -> Any:
+        if get_ident() != thread:
+            return None
+        codes.add(code)
+        return monitoring.DISABLE
+
+    monitoring.use_tool_id(tool, "scalargrad")
+    try:
+        for event in (events.PY_START, events.PY_RESUME):
+            monitoring.register_callback(tool, event, seen)
+        monitoring.restart_events()  # what an earlier watch has switched off
+        monitoring.set_events(tool, events.PY_START | events.PY_RESUME)
+        yield
+    finally:
+        monitoring.set_events(tool, 0)
+        for event in (events.PY_START, events.PY_RESUME):
+            monitoring.register_callback(tool, event, None)
+        monitoring.free_tool_id(tool)
+
+
+def _is_profiler(holder: Any) -> bool:
+    import _lsprof
+
+    return isinstance(holder, _lsprof.Profiler)
+
+
+@contextmanager
+def _profiled(codes: set[CodeType], quiet: tuple[tuple[type, str], ...]) -> Iterator[None]:
+    """Python 3.11: cProfile's own profiler notes the codes, at a third of the price of a function in Python."""
+    import _lsprof
+
+    other: Any = sys.getprofile()
+    profiler: Any = _lsprof.Profiler(subcalls=False, builtins=False)
+    if other is not None:
+        other.disable()
+    whole = [_pausing(owner, name, profiler) for owner, name in quiet]
+    try:
+        profiler.enable()
+        yield
+    finally:
+        profiler.disable()
+        for put_back in whole:
+            put_back()
+        codes.update(entry.code for entry in profiler.getstats() if isinstance(entry.code, CodeType))
+        if other is not None:
+            other.enable()
+
+
+def _pausing(owner: Any, name: str, profiler: Any) -> Callable[[], None]:
+    """Let a static method of a class pause the profiler; returns what puts it back as it was."""
+    original = vars(owner)[name]
+    function, thread = original.__func__, get_ident()
+
+    def paused(*args: Any) -> Any:
+        if get_ident() != thread:
+            return function(*args)
+        profiler.disable()
+        try:
+            return function(*args)
+        finally:
+            profiler.enable()
+
+    setattr(owner, name, staticmethod(paused))
+    return lambda: setattr(owner, name, original)
+
+
+@contextmanager
+def _traced(codes: set[CodeType]) -> Iterator[None]:
+    """By the hook of debuggers, who are told, too."""
+    other: Any = sys.gettrace()
+
+    def seen(frame: FrameType, event: str, argument: Any) -> Any:
+        codes.add(frame.f_code)
+        return other(frame, event, argument) if other is not None else None
+
+    sys.settrace(seen)
+    try:
+        yield
+    finally:
+        sys.settrace(other)
