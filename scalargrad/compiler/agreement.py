@@ -29,15 +29,25 @@ def traced_twice(
     except (IndexError, ValueError):  # a whole number of a parameter, moved to another one: take() at such an index
         second = trace(function, shapes, arguments, step, moved=True, whole=True)
     drawn.append(states_of(generators))
-    must_agree(first, second)
-    # Another thread may draw from the global ones once; one that does so all the time is not told from the function.
-    if places != states_of(surroundings.sources) or (drawn[0] != drawn[1] and drawn[1] != drawn[2]):
-        raise TraceError(f"{place_of(function)}: {DRAWS}")
-    what = surroundings.changed_by_a_run()
-    if what:
-        raise TraceError(f"{place_of(function)}: {CHANGES.format(what)}")
+    try:
+        must_agree(first, second)
+        # Another thread may draw from the global ones once; who does so all the time is not told from the function.
+        if places != states_of(surroundings.sources) or (drawn[0] != drawn[1] and drawn[1] != drawn[2]):
+            raise DisagreementError(DRAWS)
+        what = surroundings.changed_by_a_run()
+        if what:
+            raise DisagreementError(CHANGES.format(what))
+    except DisagreementError as error:
+        line = None if error.term is None else trace(function, shapes, arguments, step, located=error.term).line
+        raise TraceError(f"{line or place_of(function)}: {error}") from None
     surroundings.renew()
     return first, surroundings
+
+
+class DisagreementError(TraceError):
+    """Two traces differ; if it is known, at the operation number `term` of the first one."""
+
+    term: int | None = None
 
 
 def place_of(function: Callable) -> str:
@@ -57,24 +67,28 @@ CHANGES = (
 
 
 def must_agree(first: Trace, second: Trace) -> None:
-    """A TraceError if the traces differ in structure or in a constant."""
+    """A DisagreementError if the traces differ in structure or in a constant."""
     known: dict[tuple[int, int], bool] = {}
     for one, other in zip(first.tracers, second.tracers, strict=False):
-        if one.op is not other.op:
-            raise TraceError(DIFFERENT_STRUCTURE)
-        for x, y in ((one.first, other.first), (one.second, other.second)):
-            if x is not y:
-                _same(x, y, first, second, known)
+        try:
+            if one.op is not other.op:
+                raise DisagreementError(DIFFERENT_STRUCTURE)
+            for x, y in ((one.first, other.first), (one.second, other.second)):
+                if x is not y:
+                    _same(x, y, first, second, known)
+        except DisagreementError as error:
+            error.term = one.index
+            raise
     if len(first.tracers) != len(second.tracers):
-        raise TraceError(DIFFERENT_STRUCTURE)
+        raise DisagreementError(DIFFERENT_STRUCTURE)
     _must_not_keep(first, second)
     if list(first.updates) != list(second.updates):
-        raise TraceError(DIFFERENT_STRUCTURE)
+        raise DisagreementError(DIFFERENT_STRUCTURE)
     results = [
         [*flatten_results(trace.result), *flatten_results([*trace.updates.values()])] for trace in (first, second)
     ]
     if len(results[0]) != len(results[1]):
-        raise TraceError(DIFFERENT_STRUCTURE)
+        raise DisagreementError(DIFFERENT_STRUCTURE)
     for x, y in zip(*results, strict=True):
         _same(x, y, first, second, known)
 
@@ -92,7 +106,7 @@ def _must_not_keep(first: Trace, second: Trace) -> None:
             continue
         looked_at.add(id(x))
         if isinstance(x, Value) and x in first.constants:
-            raise TraceError(KEPT)
+            raise DisagreementError(KEPT)
         pending += x if isinstance(x, tuple) else x.args
 
 
@@ -106,7 +120,7 @@ DIFFERENT_STRUCTURE = (
 def _same(x: Any, y: Any, first: Trace, second: Trace, known: dict[tuple[int, int], bool]) -> None:
     if type(x) is Tracer and type(y) is Tracer:
         if x.index != y.index:
-            raise TraceError(DIFFERENT_STRUCTURE)
+            raise DisagreementError(DIFFERENT_STRUCTURE)
         return
     if x is y:
         return  # one parameter, or one tuple of parameters
@@ -126,18 +140,18 @@ def _same(x: Any, y: Any, first: Trace, second: Trace, known: dict[tuple[int, in
     elif isinstance(x, Value) and isinstance(y, Value):
         _same_values(x, y, first, second, known)
     else:
-        raise TraceError(DIFFERENT_STRUCTURE)
+        raise DisagreementError(DIFFERENT_STRUCTURE)
 
 
 def _same_values(x: Value, y: Value, first: Trace, second: Trace, known: dict) -> None:
     """Results that the function computed from parameters alone, and constants that it made."""
     orders = topological_order(x), topological_order(y)
     if len(orders[0]) != len(orders[1]):
-        raise TraceError(DIFFERENT_STRUCTURE)
+        raise DisagreementError(DIFFERENT_STRUCTURE)
     places = [{value: place for place, value in enumerate(order)} for order in orders]
     for one, other in zip(*orders, strict=True):
         if one.op is not other.op:
-            raise TraceError(DIFFERENT_STRUCTURE)
+            raise DisagreementError(DIFFERENT_STRUCTURE)
         if one.op is None:
             if one is not other:
                 _same_leaves(one, other, first, second)
@@ -146,12 +160,12 @@ def _same_values(x: Value, y: Value, first: Trace, second: Trace, known: dict) -
         if all(map(_is_same, one.args, other.args)):
             continue
         if len(one.operands) != len(other.operands):
-            raise TraceError(DIFFERENT_STRUCTURE)
+            raise DisagreementError(DIFFERENT_STRUCTURE)
         for a, b in zip(flatten(one.args), flatten(other.args), strict=True):
             if type(a) is float and type(b) is float:
                 _same_number(a, b)
             elif type(a) is float or type(b) is float or places[0][a] != places[1][b]:
-                raise TraceError(DIFFERENT_STRUCTURE)
+                raise DisagreementError(DIFFERENT_STRUCTURE)
 
 
 def _is_same(x: Any, y: Any) -> bool:
@@ -164,7 +178,7 @@ def _is_same(x: Any, y: Any) -> bool:
 def _same_leaves(x: Value, y: Value, first: Trace, second: Trace) -> None:
     """Two leaves that are not the same: constants that the function made."""
     if x not in first.constants or y not in second.constants:
-        raise TraceError(DIFFERENT_STRUCTURE)
+        raise DisagreementError(DIFFERENT_STRUCTURE)
     _same_number(x.data, y.data)
 
 
@@ -172,7 +186,7 @@ def _same_number(x: float, y: float) -> None:
     if x == y != 0.0:
         return
     if x.hex() != y.hex():  # the bits: 0.0 is not -0.0, and nan is nan
-        raise TraceError(
+        raise DisagreementError(
             f"two runs of the function differ: {x} and {y}; a random number, a clock, or a number read from a "
             "parameter would be frozen (use parameters as Values)"
         )

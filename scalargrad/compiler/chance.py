@@ -37,15 +37,19 @@ def _state(source: Any) -> Any:
         return pickle.dumps(numbers)
     if isinstance(source, GeneratorType):
         frame = source.gi_frame
-        return None if frame is None else (frame.f_lasti, list(frame.f_locals), tokens(frame.f_locals.values()))
+        inner = _state(source.gi_yieldfrom)
+        return None if frame is None else (frame.f_lasti, list(frame.f_locals), tokens(frame.f_locals.values()), inner)
     if isinstance(source, itertools.count):
         return repr(source)
-    if hasattr(source, "__length_hint__"):
+    if hasattr(type(source), "__length_hint__"):
         return source.__length_hint__()
-    inner = gc.get_referents(source)  # of zip, cycle, map ...: what they walk over, and what they have kept
-    return [
-        len(x) if isinstance(x, list) else _state(x) for x in inner if isinstance(x, list) or hasattr(x, "__next__")
-    ]
+    if isinstance(source, list):
+        return len(source)
+    if isinstance(source, tuple) or hasattr(type(source), "__next__"):  # zip, cycle, map: what they walk over and keep
+        return [
+            _state(x) for x in gc.get_referents(source) if isinstance(x, list | tuple) or hasattr(type(x), "__next__")
+        ]
+    return None
 
 
 def _numpy_state(thing: Any) -> Any:

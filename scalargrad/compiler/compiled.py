@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Mapping
 from functools import update_wrapper
-from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
@@ -106,11 +105,8 @@ class Compiled:
         refuse_inside_a_trace()  # before the lock: another thread may hold it and wait for this trace to end
         with self.lock:
             version, arrays, lanes = self._prepared(args)
-            begin = perf_counter()
-            try:
+            with version.used():
                 return self._results(version, arrays, lanes)
-            finally:
-                version.used(begin)
 
     @quiet
     def _results(self, version: Version, arrays: list, lanes: int) -> Any:
@@ -135,11 +131,8 @@ class Compiled:
         with self.lock:
             version, arrays, lanes = self._prepared(args)
             run = _run_eagerly if self.backend_name == "eager" else _slopes
-            begin = perf_counter()
-            try:
+            with version.used():
                 return run(version, arrays, lanes)
-            finally:
-                version.used(begin)
 
     def backward(self, *args: Any) -> float:
         """Add d mean / d p to the `.grad` of every parameter; returns the mean."""
@@ -256,7 +249,7 @@ class Compiled:
 
     # How a program comes about.
 
-    def _prepared(self, args: tuple) -> tuple[Version, list, int]:
+    def _prepared(self, args: tuple, checked: bool = False) -> tuple[Version, list, int]:
         """The program for these arguments, their arrays [rows, numbers of one sample], and how many rows."""
         arrays, static = [], []
         for place, argument in enumerate(args):
@@ -275,7 +268,7 @@ class Compiled:
         if not lanes:
             raise ValueError("the arrays have no rows: a mean over no samples is not defined")
         shapes = [None if array is None else array.shape[1:] for array in arrays]
-        version = self._traced(shapes, static)
+        version = self._traced(shapes, static, checked)
         import numpy
 
         self.rows = lanes
@@ -284,7 +277,7 @@ class Compiled:
             flat.append(numpy.arange(lanes, dtype=self.dtype).reshape(lanes, 1))
         return version, flat, lanes
 
-    def _traced(self, shapes: list, static: list) -> Version:
+    def _traced(self, shapes: list, static: list, checked: bool) -> Version:
         key = tuple(shapes), tuple(map(token, static))
         kept = self.versions[key] = self.versions.pop(key, [])  # now the last one used
         if len(self.versions) > MOST_SHAPES:
@@ -292,7 +285,8 @@ class Compiled:
         for version in kept:
             if version.is_current:
                 kept.remove(version)
-                version.check_in_time()  # an error leaves it out: the next call traces anew
+                # An error leaves it out: the next call traces anew.
+                version.check() if checked else version.check_in_time()
                 break
         else:
             version = Version(self.function, shapes, static, self.steps, self.builder)
@@ -308,10 +302,13 @@ class Compiled:
 
     # For the trainer.
 
-    def prepared(self, args: tuple) -> tuple[Program, list, int]:
-        """The program of the gradient for these arguments, their arrays as backends take them, and how many rows."""
+    def prepared(self, args: tuple, checked: bool = False) -> tuple[Program, list, int]:
+        """The program of the gradient for these arguments, their arrays as backends take them, and how many rows.
+
+        checked   whether to make sure, by another trace, that the function is still the same
+        """
         refuse_inside_a_trace()
-        version, arrays, rows = self._prepared(args)
+        version, arrays, rows = self._prepared(args, checked)
         return version.backward, arrays, rows
 
     def build(self, program: Program) -> Backend:

@@ -1,7 +1,8 @@
 """Guards: what a trace depends on, as it was, and the quick question whether it still is.
 
 Most are asked together, at the price of a lookup each: `Reads` are names in namespaces, `Sizes` see names that appear,
-`Items` are what containers hold, `Bits` the numbers of arrays. Each has `changed()`, which says what differs, or "".
+`Kinds` the classes of objects, `Items` what containers hold, `Bits` the numbers of arrays. Each has `changed()`, which
+says what differs, or "", and `renew()`, after which what is there now counts.
 """
 
 from array import array
@@ -100,7 +101,7 @@ class Reads:
             if _same(now, before) if n == 0 else all(map(is_, now, before)):
                 continue
             for content, known, label in zip(now, before, labels, strict=True):
-                if content is not known and token(content) != token(known):
+                if _differ(content, known):
                     return label
             before[:] = now
         return ""
@@ -115,7 +116,7 @@ class Reads:
             (label, known, now)
             for spaces, names, before, labels in self.groups
             for space, name, known, label in zip(spaces, names, before, labels, strict=True)
-            if (now := self._read(space, name)) is not known and token(now) != token(known)
+            if _differ(now := self._read(space, name), known)
         ]
 
     def _now(self, spaces: list, names: list) -> list:
@@ -129,6 +130,32 @@ class Reads:
             return self.get(space, name, MISSING)
         except ValueError:
             return MISSING
+
+
+class Kinds:
+    """Of which class objects are: one may be given another."""
+
+    def __init__(self) -> None:
+        self.things: list[Any] = []
+        self.kinds: list[type] = []
+        self.labels: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.things)
+
+    def add(self, thing: Any, label: str) -> None:
+        self.things.append(thing)
+        self.kinds.append(type(thing))
+        self.labels.append(label)
+
+    def changed(self) -> str:
+        now = list(map(type, self.things))
+        if now == self.kinds:
+            return ""
+        return next(name for name, one, other in zip(self.labels, now, self.kinds, strict=True) if one is not other)
+
+    def renew(self) -> None:
+        self.kinds = list(map(type, self.things))
 
 
 class Sizes:
@@ -182,8 +209,8 @@ class Items:
     'a list'
     """
 
-    def __init__(self, container: Any, read: Callable[[Any], list], label: str) -> None:
-        self.container, self.read, self.label = container, read, label
+    def __init__(self, container: Any, read: Callable[[Any], list], label: str, name: str = "") -> None:
+        self.container, self.read, self.label, self.name = container, read, label, name
         self.renew()
 
     def renew(self) -> None:
@@ -233,6 +260,11 @@ class Bits:
 
     def changed(self) -> str:
         return "" if self.read() == self.bits else self.label
+
+
+def _differ(now: Any, before: Any) -> bool:
+    """Could code tell the two from each other? Each nan is another key of a dictionary."""
+    return now is not before and (token(now) != token(before) or now != now)
 
 
 def _same(now: list, before: list) -> bool:

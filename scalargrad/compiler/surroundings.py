@@ -5,14 +5,16 @@ From the function on, all objects in reach are walked once, and what they hold u
 are absent, too, for they may appear. A container that is read is guarded by its items, an array by its numbers.
 """
 
+import builtins
 import gc
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Set
 from contextvars import ContextVar
-from dis import opmap
+from dis import get_instructions, opmap
 from functools import cached_property, lru_cache, partial, partialmethod
+from itertools import pairwise
 from operator import attrgetter, itemgetter, methodcaller
 from types import (
     BuiltinMethodType,
@@ -31,7 +33,7 @@ from weakref import ref
 
 from scalargrad.compiler.chance import is_drawn_from
 from scalargrad.compiler.errors import LIBRARIES
-from scalargrad.compiler.guards import MISSING, PLAIN, Bits, Items, Reads, Sizes, is_made_inside, tokens
+from scalargrad.compiler.guards import MISSING, PLAIN, Bits, Items, Kinds, Reads, Sizes, is_made_inside, tokens
 from scalargrad.contexts import PACKAGE
 from scalargrad.engine import Value
 from scalargrad.nn.module import UNSEEN, Buffer, Module, Parameter
@@ -46,6 +48,8 @@ COMPILER = "scalargrad.compiler"  # whose objects are not the user's
 COMPUTED = {"getattr", "hasattr", "vars", "dir", "__dict__", "__getattribute__", "eval", "exec", "globals", "locals"}
 # Methods that C code calls, for operations of the table, too: they count as having run.
 CALLED_BY_C = {"__float__", "__int__", "__index__", "__len__", "__iter__", "__getitem__", "__bool__", "__array__"}
+CALLED = {"LOAD_ATTR", "LOAD_METHOD"}
+IMPORTS = {"import_module", "__import__"}
 LOOKUPS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "IMPORT_NAME", "EXTENDED_ARG")
 OPCODES = {opmap[name]: name for name in LOOKUPS if name in opmap}
 
@@ -82,13 +86,13 @@ class Surroundings:
             guard.renew()
 
     def changed_by_a_run(self) -> str:
-        """What the function itself has just changed. What it only writes down does not count: numbers of the graph that it
-        keeps, and lists that have grown at their end.
+        """What the function itself has just changed. What it only writes down does not count: numbers of the graph that
+        it keeps, and lists that have grown at their end.
         """
         for guard in self.guards:
             if not isinstance(guard, Reads):
-                has_grown = isinstance(guard, Items) and guard.has_grown()
-                what = "" if has_grown else guard.changed()
+                is_log = isinstance(guard, Items) and guard.has_grown() and self._only_appends_to(guard.name)
+                what = "" if is_log else guard.changed()
                 if what:
                     return what
                 continue
@@ -96,6 +100,19 @@ class Surroundings:
                 if not (is_made_inside(now) and (before is MISSING or before is None or is_made_inside(before))):
                     return label
         return ""
+
+    def _only_appends_to(self, name: str) -> bool:
+        """Does the code that ran do nothing else with a list of this name? "" is that of a list which has none."""
+        if not name:
+            return False
+        for code in self.codes:
+            if not _is_of_library(code):
+                steps = [step for step in get_instructions(code) if step.opname != "PUSH_NULL"]
+                for step, following in pairwise(steps):
+                    is_read = step.opname.startswith("LOAD_") and name in (step.argval, *_texts(step.argval))
+                    if is_read and not (following.opname in CALLED and following.argval == "append"):
+                        return False
+        return True
 
     # The walk.
 
@@ -106,10 +123,14 @@ class Surroundings:
         self.reached: set[CodeType] = set()
         self.in_dicts, self.in_classes, self.attributes = Reads(dict.get), Reads(MappingProxyType.get), Reads(getattr)
         self.calls = Reads(lambda read, name, missing: read())
-        self.sizes = Sizes()
-        self.guards: list[Any] = [self.in_dicts, self.in_classes, self.attributes, self.calls, self.sizes]
+        self.dicts = Reads(lambda thing, name, missing: _dict_of(thing))
+        self.sizes, self.classes = Sizes(), Kinds()
+        together = [self.in_dicts, self.in_classes, self.attributes, self.calls, self.dicts, self.sizes, self.classes]
+        self.guards: list[Any] = []
         self._collect_names()
         self.waiting = deque(roots)
+        if "getenv" in self.names:
+            self.waiting.append((os.environ, "the environment"))
         self._go_on()
         # Functions that ran and that the walk has not met, such as those that C code keeps.
         others = [code for code in self.codes - self.reached if not _is_of_library(code)]
@@ -117,7 +138,7 @@ class Surroundings:
             holders = [thing for thing in gc.get_referrers(*others) if isinstance(thing, FunctionType)]
             self.waiting += [(function, function.__name__) for function in holders]
             self._go_on()
-        self.guards = [guard for guard in self.guards if not isinstance(guard, Reads | Sizes) or guard]
+        self.guards[:0] = filter(None, together)
 
     def _collect_names(self) -> None:
         """The names that code of this package asks for, and those that other code does."""
@@ -141,24 +162,26 @@ class Surroundings:
         kind = type(thing)
         if kind in VALUES and "label" in self.names:
             self.attributes.add(thing, "label", f"the label of {label}")
-        if kind in LEAVES or thing is MISSING or id(thing) in self.seen or kind.__module__.startswith(COMPILER):
+        if kind in LEAVES or thing is MISSING or id(thing) in self.seen or _module_of(kind).startswith(COMPILER):
             return
         self.seen[id(thing)] = thing
-        for kinds, visit in VISITS:
-            if isinstance(thing, kinds):
-                visit(self, thing, label)
-                return
-        if is_drawn_from(thing):
+        visit = next((visit for kinds, visit in VISITS if isinstance(thing, kinds)), None)
+        if visit is not None:
+            visit(self, thing, label)
+        elif is_drawn_from(thing):
             self.sources.append(thing)
         elif not self._contents(thing, label):
+            self._object(thing, label)
+            return
+        if not _is_of_library(kind) and visit is not Surroundings._class:
             self._object(thing, label)
 
     # Functions and modules.
 
     def _function(self, function: FunctionType, label: str) -> None:
-        if hasattr(function, "__wrapped__"):
-            self._then(function.__wrapped__, label)
         code, name = function.__code__, function.__qualname__.replace("<locals>.", "")
+        if vars(function):
+            self._namespace(vars(function), self.names | {"__wrapped__"}, f"{{}} of {name}")
         if code not in self.codes:
             return
         self._reach(code)
@@ -170,15 +193,13 @@ class Surroundings:
         for part in ("__code__", "__defaults__", "__kwdefaults__"):
             self._then(self.attributes.add(function, part, f"{part} of {name}"), f"a default of {name}")
         facts, scope = facts_of(code), function.__globals__
-        names = facts.globals
-        if not facts.names.isdisjoint(("globals", "eval", "exec")):
-            names = names | {key for key in scope if not _is_dunder(key)}
-        self._namespace(scope, names, f"the global {{}} of {name}", facts)
+        described = f"{{}} among the globals of {name}"
+        self._namespace(scope, facts.globals, described, facts, not facts.names.isdisjoint(("globals", "eval", "exec")))
+        self._namespace(vars(builtins), facts.globals - scope.keys(), described)
         for imported in facts.imports:
             for path in (imported, ".".join(filter(None, (scope.get("__package__"), imported)))):
                 if isinstance(sys.modules.get(path), ModuleType):
                     self._module(sys.modules[path], facts)
-        self._namespace(vars(function), self.names, f"{{}} of {name}")
 
     def _reach(self, code: CodeType) -> None:
         self.reached.add(code)
@@ -191,21 +212,28 @@ class Surroundings:
         if (id(module), id(facts)) in self.seen:
             return
         self.seen[id(module), id(facts)] = facts
-        names, space = facts.names, vars(module)
-        if "getattr" in names and module.__name__.partition(".")[0] not in LIBRARIES:
-            names = names | {key for key in space if not _is_dunder(key)}
-        self._namespace(space, names, f"{{}} of the module {module.__name__}", facts)
+        computes = "getattr" in facts.names and not _is_library(module.__name__)
+        self._namespace(vars(module), facts.names, f"{{}} of the module {module.__name__}", facts, computes)
 
-    def _namespace(self, space: dict, names: set[str], label: str, facts: "Facts | None" = None) -> None:
-        """Guard these names, where they are and where they are not. With `facts` modules are looked into."""
-        for name in names.intersection(space) if len(names) < len(space) else [name for name in space if name in names]:
+    def _namespace(
+        self, space: dict, names: Set[str], label: str, facts: "Facts | None" = None, every: bool = False
+    ) -> None:
+        """Guard these names, or `every` one, where they are and where they are not.
+
+        facts   of the code that asks: modules are looked into, for its names
+        """
+        if every:
+            present = {name for name in list(space) if not _is_dunder(name)} | names & space.keys()
+        else:
+            present = names & space.keys()
+        for name in present:
             described = label.format(name)
             content = self.in_dicts.add(space, name, described)
             if facts is not None and isinstance(content, ModuleType):
                 self._module(content, facts)
             else:
                 self._then(content, described)
-        self.sizes.add(space, names.__contains__, label)
+        self.sizes.add(space, _is_any if every else names.__contains__, label)
 
     # Classes and objects.
 
@@ -217,35 +245,33 @@ class Surroundings:
             if ("base", id(base)) in self.seen or _is_of_library(base):
                 continue
             self.seen["base", id(base)] = base
-            is_own = base.__module__.startswith("scalargrad.")
+            is_own = _module_of(base).startswith("scalargrad.")
             names, space = self.own_names if is_own else self.names, vars(base)
             for name, content in list(space.items()):
                 if isinstance(content, GetSetDescriptorType | MemberDescriptorType):
                     continue
                 if isinstance(content, FunctionType) and name in CALLED_BY_C and not is_own:
                     self.codes.add(content.__code__)
-                if name in names or (isinstance(content, FunctionType) and content.__code__ in self.codes):
+                ran = isinstance(content, FunctionType) and content.__code__ in self.codes
+                if name in names or ran or name == "__match_args__":
                     described = f"{name} of the class {base.__name__}"
                     self._then(self.in_classes.add(space, name, described), described)
-            self.sizes.add(
-                space, lambda name, names=names: name in names or _is_dunder(name), f"{{}} of {base.__name__}"
-            )
+            self.sizes.add(space, partial(_may_be_asked, names), f"{{}} of {base.__name__}")
         self._class(type(kind), label)
 
     def _object(self, thing: Any, label: str) -> None:
         kind = type(thing)
-        is_own = any(base.__module__.startswith("scalargrad.") for base in kind.__mro__)
+        is_own = any(_module_of(base).startswith("scalargrad.") for base in kind.__mro__)
         names = self.own_names if is_own else self.names
-        self.attributes.add(thing, "__class__", f"the class of {label}")
+        self.classes.add(thing, f"the class of {label}")
         if isinstance(thing, Module):
             self.modules.append(thing)
-        space = getattr(thing, "__dict__", None)
-        if type(space) is dict:
+        space = _dict_of(thing)
+        if space is not None:
             if not isinstance(thing, Module):
-                self.attributes.add(thing, "__dict__", f"the attributes of {label}")
-            if self.walks_modules if isinstance(thing, Module) else self.computes_names:
-                names = names | space.keys()
-            self._namespace(space, names, f"{{}} of {_named(thing, label)}")
+                self.dicts.add(thing, "", f"the attributes of {label}")
+            every = self.walks_modules if isinstance(thing, Module) else self.computes_names
+            self._namespace(space, names, f"{{}} of {_named(thing, label)}", every=every)
         for base in kind.__mro__:
             for name, member in list(vars(base).items()):
                 wanted = name in names or self.computes_names
@@ -253,7 +279,7 @@ class Surroundings:
                     described = f"{name} of {_named(thing, label)}"
                     self._then(self.calls.add(partial(_content, member, thing), "", described), described)
         self._class(kind, label)
-        if type(space) is not dict and _is_of_library(kind):  # written in C: whatever it refers to
+        if space is None and _is_of_library(kind):  # written in C: whatever it refers to
             for content in gc.get_referents(thing):
                 if not isinstance(content, type | ModuleType):
                     self._then(content, label)
@@ -261,26 +287,24 @@ class Surroundings:
     # Containers and arrays.
 
     def _contents(self, thing: Any, label: str) -> bool:
-        """Guard what it holds, if it is a container or an array. Is that all there is to it?"""
-        read = next((read for kind, read in CONTAINERS if isinstance(thing, kind)), None)
-        if read is None and is_array_of_objects(thing):
-            read = items_of_array
+        """Guard what it holds, if it is a container or an array."""
+        read = reader_of(thing)
         if read is not None:
             described = f"an item of {label}"
             items = read(thing)
             if not isinstance(thing, tuple | frozenset):
-                self.guards.append(Items(thing, read, described))
+                name = label.split()[0]
+                self.guards.append(Items(thing, read, described, "" if name in ("a", "an", "the") else name))
             if "label" in self.names or not set(map(type, items)) <= LEAVES:
                 for item in items:
                     self._then(item, described)
-            return _is_of_library(type(thing))
+            return True
         numbers = numbers_of(thing)
         if numbers is None:
             return False
-        size, read = numbers
-        if 0 < size <= LARGEST_ARRAY:
-            self.guards.append(Bits(read, f"a number of {label}"))
-        return _is_of_library(type(thing)) or not hasattr(thing, "__array_finalize__")  # a subclass of NumPy's has more
+        if 0 < numbers[0] <= LARGEST_ARRAY:
+            self.guards.append(Bits(numbers[1], f"a number of {label}"))
+        return True
 
 
 class Facts:
@@ -310,6 +334,8 @@ class Facts:
     def _constants(self, constants: Iterable) -> None:
         for constant in constants:
             if isinstance(constant, str):
+                if constant in sys.modules and not IMPORTS.isdisjoint(self.names):
+                    self.imports.add(constant)
                 self.names |= {part for part in constant.split(".") if part.isidentifier()}
             elif isinstance(constant, tuple | frozenset):
                 self._constants(constant)
@@ -351,7 +377,7 @@ def _referents(walk: Surroundings, thing: Any, label: str) -> None:
 
 def _asked(walk: Surroundings, thing: Any, label: str) -> None:
     """Something of which one asks what it is now: a weak reference, a context variable."""
-    read = thing if isinstance(thing, ref) else partial(thing.get, MISSING)
+    read = partial(ref.__call__ if isinstance(thing, ref) else _value_of, thing)
     walk._then(walk.calls.add(read, "", label), label)
 
 
@@ -395,6 +421,8 @@ VISITS: tuple[tuple[Any, Callable[[Surroundings, Any, str], None]], ...] = (
 CONTAINERS: tuple[tuple[type, Callable[[Any], list]], ...] = (
     (list, list),
     (tuple, lambda items: [*tuple.__iter__(items)]),
+    (OrderedDict, lambda items: [*OrderedDict.__iter__(items), *OrderedDict.values(items)]),
+    (defaultdict, lambda items: [items.default_factory, *dict.keys(items), *dict.values(items)]),
     (dict, lambda items: [*dict.keys(items), *dict.values(items)]),
     (set, lambda items: [*set.__iter__(items)]),
     (frozenset, lambda items: [*frozenset.__iter__(items)]),
@@ -402,9 +430,18 @@ CONTAINERS: tuple[tuple[type, Callable[[Any], list]], ...] = (
 )
 
 
+def reader_of(thing: Any) -> Callable[[Any], list] | None:
+    """How to read what a container holds; None for other things."""
+    import numpy
+
+    if isinstance(thing, numpy.ndarray) and thing.dtype == object:
+        return lambda items: [*items.shape, *numpy.ndarray.ravel(items).tolist()]
+    return next((read for kind, read in CONTAINERS if isinstance(thing, kind)), None)
+
+
 def contents(thing: Any) -> Any:
     """Tokens of what a container or an array holds, one level deep; None for other things."""
-    read = next((read for kind, read in CONTAINERS if isinstance(thing, kind)), None)
+    read = reader_of(thing)
     if read is not None:
         return tokens(read(thing))
     numbers = numbers_of(thing)
@@ -423,7 +460,7 @@ def numbers_of(thing: Any) -> tuple[int, Callable[[], Any]] | None:
             thing.shape,
             thing.dtype.str,
             numpy.ndarray.tobytes(thing),
-            None if mask is None else numpy.asarray(thing._mask).tobytes(),
+            None if mask is None else numpy.asarray(getattr(thing, "_mask", None)).tobytes(),
         )
     try:
         size = memoryview(thing).nbytes
@@ -437,18 +474,6 @@ def numbers_of(thing: Any) -> tuple[int, Callable[[], Any]] | None:
     except Exception:
         return None
     return array.nbytes, lambda: _numbers(_as_array(thing))
-
-
-def is_array_of_objects(thing: Any) -> bool:
-    return (
-        getattr(getattr(thing, "dtype", None), "kind", "") == "O"
-        and type(thing).__module__ == "numpy"
-        and hasattr(thing, "ravel")
-    )
-
-
-def items_of_array(array: Any) -> list:
-    return [*array.shape, *array.ravel().tolist()]
 
 
 def _as_array(thing: Any) -> Any:
@@ -468,6 +493,23 @@ def _named(thing: Any, label: str) -> str:
     return f"{label} (a {type(thing).__name__})"
 
 
+def _value_of(variable: ContextVar) -> Any:
+    try:
+        return variable.get()
+    except LookupError:
+        return MISSING
+
+
+def _dict_of(thing: Any) -> dict | None:
+    """The attributes of an object, whatever its class says of getting some."""
+    getter: Any = type(thing).__getattribute__
+    try:
+        space = (object.__getattribute__ if isinstance(getter, FunctionType) else getter)(thing, "__dict__")
+    except AttributeError:
+        return None
+    return space if type(space) is dict else None
+
+
 def _content(member: Any, thing: Any) -> Any:
     """What is in a slot."""
     try:
@@ -476,16 +518,40 @@ def _content(member: Any, thing: Any) -> Any:
         return MISSING
 
 
+def _module_of(kind: type) -> str:
+    return kind.__module__ if isinstance(kind.__module__, str) else ""
+
+
+def _is_library(module: str) -> bool:
+    return module.partition(".")[0] in LIBRARIES
+
+
 def _is_of_library(thing: Any) -> bool:
     """Is this class Python's own or NumPy's, or this code one of theirs or of this package? It does not change."""
     if isinstance(thing, type):
-        return thing.__module__.partition(".")[0] in LIBRARIES - {"scalargrad"}
+        module = _module_of(thing)
+        if not _is_library(module) or module.startswith("scalargrad"):
+            return False
+        is_static = not thing.__flags__ & 1 << 9
+        return is_static or vars(sys.modules.get(module, thing)).get(thing.__name__) is thing or module == "builtins"
     file = thing.co_filename
     return (
         file.startswith((PACKAGE, "<frozen"))
         or (file.startswith(STANDARD_LIBRARY) and "site-packages" not in file and "dist-packages" not in file)
         or f"{os.sep}numpy{os.sep}" in file
     )
+
+
+def _is_any(name: str) -> bool:
+    return True
+
+
+def _texts(argument: Any) -> tuple:
+    return argument if isinstance(argument, tuple) else ()
+
+
+def _may_be_asked(names: set[str], name: str) -> bool:
+    return name in names or _is_dunder(name)
 
 
 def _is_dunder(name: str) -> bool:

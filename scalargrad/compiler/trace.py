@@ -13,7 +13,16 @@ from types import CodeType
 from typing import Any
 
 from scalargrad import contexts, ieee, randomness
-from scalargrad.compiler.errors import TraceError, active_trace, called_by_package, classes_asked, prints, state
+from scalargrad.compiler.errors import (
+    TraceError,
+    active_trace,
+    called_by_package,
+    classes_asked,
+    frame_of_user,
+    line_of,
+    prints,
+    state,
+)
 from scalargrad.compiler.watching import watched
 from scalargrad.contexts import PACKAGE, observed_only_by, with_grad
 from scalargrad.engine import Value
@@ -49,6 +58,8 @@ class Tracer:
             raise TraceError.at_line(*NO_GRAD)
         self.op, self.first, self.second = op, first, second
         self.index = len(trace.tracers)
+        if self.index == trace.located:
+            trace.line = line_of(frame_of_user())
         trace.tracers.append(self)
 
     @property
@@ -113,7 +124,7 @@ class Tracer:
     )
 
     @property
-    def __class__(self) -> type:  # what isinstance() asks for
+    def __class__(self) -> Any:  # type: ignore[misc]  # what isinstance() asks for
         frame = sys._getframe(1)
         if active_trace() is None or called_by_package(frame):
             return Tracer
@@ -163,10 +174,11 @@ class Tracer:
 class Trace:
     """What one run of a function did: its inputs, its tracers in the order of their making, its result."""
 
-    def __init__(self, step: Buffer | None, moved: bool, whole: bool) -> None:
+    def __init__(self, step: Buffer | None, moved: bool, whole: bool, located: int | None) -> None:
         self.step = step  # stands for the number of the training step
         self.moved = moved  # do reads of a number from outside give one that is slightly off?
         self.whole = whole  # and of a whole number the number itself?
+        self.located, self.line = located, ""  # of this operation the line of user code
         self.refused: TraceError | None = None  # the first one: raised at the end, if the function swallowed it
         self.codes: set[CodeType] = set()  # of the functions that ran, if they were watched
         self.tracers: list[Tracer] = []
@@ -284,6 +296,7 @@ def trace(
     moved: bool = False,
     watch: bool = False,
     whole: bool = False,
+    located: int | None = None,
 ) -> Trace:
     """Run `function` once. An array argument of sample shape (2, 3) comes as a tuple of 2 tuples of 3 tracers.
 
@@ -293,8 +306,9 @@ def trace(
     moved       whether this package reads the numbers of Values from outside slightly off
     watch       whether to note which functions run
     whole       whether whole numbers are read as they are, nevertheless
+    located     of which operation to note the user's line
     """
-    result = Trace(step, moved, whole)
+    result = Trace(step, moved, whole, located)
     with _tracing(result):
         passed = []
         for shape, argument in zip(shapes, arguments, strict=True):

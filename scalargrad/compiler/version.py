@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from scalargrad.compiler.agreement import must_agree, traced_twice
+from scalargrad.compiler.agreement import DisagreementError, must_agree, traced_twice
 from scalargrad.compiler.differentiate import differentiate
 from scalargrad.compiler.native.backend import NativeBackend
 from scalargrad.compiler.native.machine import UnavailableError, machine
@@ -96,10 +96,15 @@ class Version:
         """Has nothing changed that the function reads?"""
         return not self.surroundings.changed()
 
-    def used(self, begin: float) -> None:
-        """A call has begun then, and ends now."""
-        self.calls += 1
-        self.running += perf_counter() - begin
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """A block in which a program runs."""
+        begin, compiling = perf_counter(), self.builder.seconds["compiling"]
+        try:
+            yield
+        finally:
+            self.calls += 1
+            self.running += perf_counter() - begin - (self.builder.seconds["compiling"] - compiling)
 
     def check_in_time(self) -> None:
         """`check`, if that costs little beside what the programs have cost so far."""
@@ -115,7 +120,7 @@ class Version:
             again = trace(*self.arguments)
             try:
                 must_agree(self.trace, again)
-            except TraceError as error:
+            except DisagreementError as error:
                 raise TraceError(
                     "the function has become another one, through something that a compiled function cannot watch "
                     "(a file, an array above 256 KiB, the state of an extension): the results up to call "

@@ -7,6 +7,8 @@ from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
+from scalargrad.forks import undone
+
 TOOLS = (4, 3, 5, 2, 1, 0)  # sys.monitoring's: those without a name first
 
 
@@ -47,18 +49,22 @@ def _monitored(codes: set[CodeType]) -> Iterator[None]:
         codes.add(code)
         return monitoring.DISABLE
 
-    monitoring.use_tool_id(tool, "scalargrad")
-    try:
-        for event in (events.PY_START, events.PY_RESUME):
-            monitoring.register_callback(tool, event, seen)
-        monitoring.restart_events()  # what an earlier watch has switched off
-        monitoring.set_events(tool, events.PY_START | events.PY_RESUME)
-        yield
-    finally:
+    def stop() -> None:
         monitoring.set_events(tool, 0)
         for event in (events.PY_START, events.PY_RESUME):
             monitoring.register_callback(tool, event, None)
         monitoring.free_tool_id(tool)
+
+    monitoring.use_tool_id(tool, "scalargrad")
+    with undone(stop):
+        try:
+            for event in (events.PY_START, events.PY_RESUME):
+                monitoring.register_callback(tool, event, seen)
+            monitoring.restart_events()  # what an earlier watch has switched off
+            monitoring.set_events(tool, events.PY_START | events.PY_RESUME)
+            yield
+        finally:
+            stop()
 
 
 def _is_profiler(holder: Any) -> bool:
@@ -76,14 +82,19 @@ def _profiled(codes: set[CodeType], quiet: tuple[tuple[type, str], ...]) -> Iter
     profiler: Any = _lsprof.Profiler(subcalls=False, builtins=False)
     if other is not None:
         other.disable()
-    whole = [_pausing(owner, name, profiler) for owner, name in quiet]
+    paused = [_pausing(owner, name, profiler) for owner, name in quiet]
+
+    def put_back() -> None:
+        for original in paused:
+            original()
+
     try:
-        profiler.enable()
-        yield
+        with undone(put_back):
+            profiler.enable()
+            yield
     finally:
         profiler.disable()
-        for put_back in whole:
-            put_back()
+        put_back()
         codes.update(entry.code for entry in profiler.getstats() if isinstance(entry.code, CodeType))
         if other is not None:
             other.enable()
