@@ -4,9 +4,13 @@ import dataclasses
 import functools
 import itertools
 import operator
+import threading
 import types
 from contextlib import contextmanager
 
+import numpy as np
+
+from scalargrad import compile
 from tests.changes.cases import change, module
 
 
@@ -595,3 +599,32 @@ def a_dataclass_whose_default_is_read_inside():
 
     yield lambda x: x * Settings().scale
     Settings.__init__.__defaults__ = (3.0,)
+
+
+@change
+def what_a_function_reads_that_another_thread_ran_first():
+    settings = {"scale": 2.0}
+
+    def scale():
+        return settings["scale"]
+
+    def function(x):
+        return x * scale()
+
+    first = threading.Thread(target=function, args=(1.0,))
+    first.start()
+    first.join()
+    yield function
+    settings["scale"] = 3.0
+
+
+@change
+def what_a_function_reads_that_ran_before():
+    settings = types.SimpleNamespace(scale=2.0)
+
+    def function(x):
+        return x * settings.scale
+
+    compile(function)(np.array([1.0]))
+    yield function
+    settings.scale = 3.0

@@ -3,14 +3,16 @@
 import collections
 import contextvars
 import dataclasses
+import enum
 import functools
 import itertools
 import operator
+import queue
 import types
 import typing
 import weakref
 
-from scalargrad.nn import Module
+from scalargrad.nn import Module, Parameter
 from tests.changes.cases import Doubling, change, object_array
 
 
@@ -58,11 +60,43 @@ def in_a_cell(thing):
     return lambda: thing
 
 
+def in_a_default(thing):
+    return lambda held=thing: held
+
+
+def in_an_attribute(thing):
+    def function():
+        return None
+
+    function.thing = thing
+    return function
+
+
+def in_a_generator_function(thing):
+    def things():
+        yield thing
+
+    return things
+
+
+def in_a_queue(thing):
+    held = queue.Queue()
+    held.put(thing)
+    return held
+
+
 class Settings:
     """One number."""
 
     def __init__(self):
         self.scale = 2.0
+
+
+class Line:
+    """One Parameter, in an ordinary object."""
+
+    def __init__(self):
+        self.slope = Parameter(2.0)
 
 
 class Scales(list):
@@ -98,6 +132,13 @@ HOLDERS = {  # how a thing is put away, and how it is reached
                                   lambda held: held.thing),
     "a_context_variable":        (lambda thing: contextvars.ContextVar("held", default=thing),
                                   lambda held: held.get()),
+    "a_weak_proxy":              (lambda thing: (weakref.proxy(thing), thing), lambda held: held[0]),
+    "a_chainmap":                (lambda thing: collections.ChainMap({}, {"a": thing}), lambda held: held["a"]),
+    "an_enum":                   (lambda thing: enum.Enum("Kind", {"A": thing}), lambda held: held.A.value),
+    "a_default":                 (in_a_default, lambda held: held()),
+    "a_function":                (in_an_attribute, lambda held: held.thing),
+    "a_generator_function":      (in_a_generator_function, lambda held: next(held())),
+    "a_queue":                   (in_a_queue, lambda held: held.queue[0]),
 }
 THINGS = {  # how a thing is made, used and changed
     "a_module":     (Doubling, lambda model, x: model(x), lambda model: model.eval()),
@@ -105,6 +146,7 @@ THINGS = {  # how a thing is made, used and changed
                      lambda settings: setattr(settings, "scale", 3.0)),
     "an_item":      (lambda: Scales([2.0]), lambda scales, x: x * scales[0],
                      lambda scales: operator.setitem(scales, 0, 3.0)),
+    "a_parameter":  (Line, lambda line, x: line.slope * x, lambda line: setattr(line, "slope", Parameter(3.0))),
 }
 # fmt: on
 

@@ -109,6 +109,20 @@ def a_generator_of_python():
 
 
 @unsteady
+def what_a_generator_reads_when_it_goes_on():
+    scale = 2.0
+
+    def numbers():
+        while True:
+            yield scale
+
+    scales = numbers()
+    next(scales)
+    yield lambda x: x * next(scales)
+    scale = 3.0
+
+
+@unsteady
 def an_iterator_behind_an_object():
     class Model:
         def __init__(self):
