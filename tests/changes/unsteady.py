@@ -271,7 +271,7 @@ def a_decorator_that_counts():
 
 @unsteady
 def a_clock():
-    yield lambda x: x * (1.0 + time.perf_counter() % 1.0)
+    yield lambda x: x * (1.0 + 1e3 * time.perf_counter() % 1.0)
 
 
 @unsteady
