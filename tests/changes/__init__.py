@@ -11,5 +11,6 @@ from tests.changes import (  # noqa: F401 (each adds its cases to the tables)
     imports,
     models,
     plain,
+    subclasses,
     unsteady,
 )

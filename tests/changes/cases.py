@@ -19,7 +19,7 @@ import numpy as np
 from scalargrad.nn import Module
 
 CHANGES = {}  # the function runs before the change; after it, too, or it is refused
-UNSTEADY = {}  # the function gives something else in each run: it may be refused at once
+REFUSABLE = {}  # it may be refused at once: most give something else in each run
 FROZEN = {}  # what no guard can see, and the documentation lists
 
 
@@ -27,14 +27,14 @@ def added_to(table):
     """A decorator for the cases of a table."""
 
     def add(case):
-        assert case.__name__ not in CHANGES | UNSTEADY | FROZEN, f"there are two cases {case.__name__}"
+        assert case.__name__ not in CHANGES | REFUSABLE | FROZEN, f"there are two cases {case.__name__}"
         table[case.__name__] = case
         return case
 
     return add
 
 
-change, unsteady, frozen = map(added_to, (CHANGES, UNSTEADY, FROZEN))
+change, refusable, frozen = map(added_to, (CHANGES, REFUSABLE, FROZEN))
 
 
 def module(patch, folder, name, *lines):

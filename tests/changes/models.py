@@ -5,7 +5,7 @@ import types
 
 from scalargrad import MLP, Value
 from scalargrad.nn import Buffer, Layer, Module, Parameter, Sequential
-from tests.changes.cases import Doubling, change
+from tests.changes.cases import Doubling, change, refusable
 
 
 @change
@@ -99,7 +99,7 @@ def a_method_of_a_value_subclass():
     Scaled.times = lambda self, x: self * x * 3.0
 
 
-@change
+@refusable
 def a_leaf_below_a_result_from_outside():
     w = Value(2.0)
     z = w * 3.0
@@ -107,7 +107,7 @@ def a_leaf_below_a_result_from_outside():
     w.data = 10.0
 
 
-@change
+@refusable
 def a_result_from_outside():
     w = Value(2.0)
     z = w * 3.0
@@ -115,7 +115,7 @@ def a_result_from_outside():
     z = w * 4.0
 
 
-@change
+@refusable
 def the_number_of_a_result_from_outside():
     z = Value(2.0) * 3.0
     yield lambda x: x * z

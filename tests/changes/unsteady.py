@@ -9,28 +9,28 @@ import uuid
 
 import numpy as np
 
-from tests.changes.cases import module, unsteady
+from tests.changes.cases import module, refusable
 
 
-@unsteady
+@refusable
 def a_random_branch():
     random.seed(19)
     yield lambda x: x * 2.0 if random.random() < 0.5 else x * 3.0
 
 
-@unsteady
+@refusable
 def a_choice_at_random():
     random.seed(19)
     yield lambda x: x * (2.0 if random.choice([True, False]) else 3.0) + x * random.random()
 
 
-@unsteady
+@refusable
 def a_generator_in_reach():
     source = random.Random(19)
     yield lambda x: x * 2.0 if source.random() < 0.5 else x * 3.0
 
 
-@unsteady
+@refusable
 def a_generator_behind_an_object():
     class Model:
         def __init__(self):
@@ -42,25 +42,25 @@ def a_generator_behind_an_object():
     yield Model()
 
 
-@unsteady
+@refusable
 def the_generator_of_numpy():
     np.random.seed(0)
     yield lambda x: x * 2.0 if np.random.random() < 0.5 else x * 3.0
 
 
-@unsteady
+@refusable
 def a_generator_of_numpy_in_reach():
     source = np.random.default_rng(50)
     yield lambda x: x * 2.0 if source.random() < 0.5 else x * 3.0
 
 
-@unsteady
+@refusable
 def an_old_generator_of_numpy_in_reach():
     source = np.random.RandomState(0)
     yield lambda x: x * 2.0 if source.random_sample() < 0.5 else x * 3.0
 
 
-@unsteady
+@refusable
 def a_generator_of_a_helper(patch, folder):
     helper = module(
         patch,
@@ -73,31 +73,31 @@ def a_generator_of_a_helper(patch, folder):
     yield lambda x: helper.dropped(x)
 
 
-@unsteady
+@refusable
 def a_cycle():
     scales = itertools.cycle([2.0, 2.0, 2.0, 2.0, 5.0])
     yield lambda x: x * next(scales)
 
 
-@unsteady
+@refusable
 def a_count():
     counts = itertools.count()
     yield lambda x: x * (2.0 if next(counts) < 4 else 3.0)
 
 
-@unsteady
+@refusable
 def an_iterator_over_a_list():
     scales = iter([2.0] * 4 + [3.0] * 20)
     yield lambda x: x * next(scales)
 
 
-@unsteady
+@refusable
 def an_iterator_of_map():
     scales = map(float, [2] * 4 + [3] * 20)
     yield lambda x: x * next(scales)
 
 
-@unsteady
+@refusable
 def a_generator_of_python():
     def numbers():
         yield from [2.0] * 4
@@ -108,7 +108,7 @@ def a_generator_of_python():
     yield lambda x: x * next(scales)
 
 
-@unsteady
+@refusable
 def what_a_generator_reads_when_it_goes_on():
     scale = 2.0
 
@@ -122,7 +122,7 @@ def what_a_generator_reads_when_it_goes_on():
     scale = 3.0
 
 
-@unsteady
+@refusable
 def an_iterator_behind_an_object():
     class Model:
         def __init__(self):
@@ -134,7 +134,7 @@ def an_iterator_behind_an_object():
     yield Model()
 
 
-@unsteady
+@refusable
 def a_global_that_counts(patch, folder):
     helper = module(
         patch,
@@ -149,7 +149,7 @@ def a_global_that_counts(patch, folder):
     yield helper.function
 
 
-@unsteady
+@refusable
 def a_variable_that_counts():
     calls = 0
 
@@ -161,7 +161,7 @@ def a_variable_that_counts():
     yield function
 
 
-@unsteady
+@refusable
 def an_attribute_that_counts():
     class Model:
         calls = 0
@@ -173,7 +173,7 @@ def an_attribute_that_counts():
     yield Model()
 
 
-@unsteady
+@refusable
 def an_attribute_of_a_class_that_counts():
     class Model:
         calls = 0
@@ -185,7 +185,7 @@ def an_attribute_of_a_class_that_counts():
     yield Model()
 
 
-@unsteady
+@refusable
 def an_attribute_of_the_function_that_counts():
     def function(x):
         function.calls += 1
@@ -195,7 +195,7 @@ def an_attribute_of_the_function_that_counts():
     yield function
 
 
-@unsteady
+@refusable
 def a_list_that_the_function_appends_to():
     calls = []
 
@@ -206,13 +206,13 @@ def a_list_that_the_function_appends_to():
     yield function
 
 
-@unsteady
+@refusable
 def a_list_that_the_function_takes_from():
     scales = [3.0] * 20 + [2.0] * 4
     yield lambda x: x * scales.pop()
 
 
-@unsteady
+@refusable
 def a_dict_that_the_function_counts_in():
     calls = collections.Counter()
 
@@ -223,7 +223,7 @@ def a_dict_that_the_function_counts_in():
     yield function
 
 
-@unsteady
+@refusable
 def a_default_that_the_function_appends_to():
     def function(x, calls=[]):  # noqa: B006
         calls.append(1)
@@ -232,7 +232,7 @@ def a_default_that_the_function_appends_to():
     yield function
 
 
-@unsteady
+@refusable
 def a_deque_that_the_function_rotates():
     scales = collections.deque([2.0, 2.0, 2.0, 2.0, 5.0])
 
@@ -244,7 +244,7 @@ def a_deque_that_the_function_rotates():
     yield function
 
 
-@unsteady
+@refusable
 def an_array_that_the_function_counts_in():
     calls = np.zeros(1)
 
@@ -255,7 +255,7 @@ def an_array_that_the_function_counts_in():
     yield function
 
 
-@unsteady
+@refusable
 def a_decorator_that_counts():
     def counted(function):
         @functools.wraps(function)
@@ -269,17 +269,17 @@ def a_decorator_that_counts():
     yield counted(lambda x: x)
 
 
-@unsteady
+@refusable
 def a_clock():
     yield lambda x: x * (1.0 + 1e3 * time.perf_counter() % 1.0)
 
 
-@unsteady
+@refusable
 def numbers_of_the_system():
     yield lambda x: x * (1.0 + uuid.uuid4().int / 2**128)
 
 
-@unsteady
+@refusable
 def numbers_of_the_systems_generator():
     source = random.SystemRandom()
     yield lambda x: x * (1.0 + source.random())
