@@ -30,7 +30,9 @@ def surroundings(case, folder):
     """Fresh ones: the function of the case, and what makes the change. Afterwards nothing global has changed."""
     states = random.getstate(), np.random.get_state()
     with pytest.MonkeyPatch.context() as patch:
-        tools = {"patch": patch, "folder": folder}
+        empty = folder / str(len(list(folder.iterdir())))
+        empty.mkdir()
+        tools = {"patch": patch, "folder": empty}
         steps = case(**{name: tools[name] for name in inspect.signature(case).parameters})
         try:
             yield next(steps), lambda: next(steps, None)
