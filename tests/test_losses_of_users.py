@@ -46,6 +46,7 @@ ELSEWHERE = rf"{FUNCTION}|random\(|argument|outside|parameters"
 
 # What it names.
 COMPARISON = r"comparison"
+TRUTH = r"`if`"
 KEY = r"dictionary key|in a set"
 INDEX = r"list index"
 NUMBER = r"(int|float|round)\(\)"
@@ -369,7 +370,7 @@ def a_while(output, target):
     return weight * output**2
 
 
-@loss(COMPARISON)
+@loss(TRUTH)
 def a_while_of_the_number_itself(output, target):
     weight, left = 1.0, target
     while left:  # here
@@ -377,27 +378,27 @@ def a_while_of_the_number_itself(output, target):
     return weight * (output - target) ** 2
 
 
-@loss(COMPARISON)
+@loss(TRUTH)
 def a_truth(output, target):
     return (5.0 if target else 1.0) * (output - target) ** 2
 
 
-@loss(COMPARISON)
+@loss(TRUTH)
 def a_not(output, target):
     return (1.0 if not target else 5.0) * (output - target) ** 2
 
 
-@loss(COMPARISON)
+@loss(TRUTH)
 def a_bool(output, target):
     return (1.0 + bool(target)) * (output - target) ** 2
 
 
-@loss(COMPARISON)
+@loss(TRUTH)
 def an_and(output, target):
     return (target and output) ** 2 + output**2
 
 
-@loss(COMPARISON)
+@loss(TRUTH)
 def an_or(output, target):
     return (output - (target or 0.5)) ** 2
 
@@ -505,7 +506,7 @@ def all_of_comparisons(output, target):
     return (5.0 if all([target > 0, target < 2]) else 1.0) * (output - target) ** 2
 
 
-@loss(COMPARISON)
+@loss(TRUTH)
 def any_of_numbers(output, target):
     return (5.0 if any([target, 0.0]) else 1.0) * (output - target) ** 2
 
@@ -732,7 +733,7 @@ def a_phase(output, target):
     return (output - cmath.phase(target - 0.5)) ** 2
 
 
-@loss(rf"{NUMBER_OR_COMPARISON}|{KIND}", VALUE)
+@loss(rf"{NUMBER_OR_COMPARISON}|{KIND}|attribute", VALUE)
 def a_mean_of_statistics(output, target):
     return (output - statistics.mean([target, 1.0])) ** 2
 
@@ -926,7 +927,7 @@ def a_method_of_floats_that_is_asked_for(output, target):
     return (5.0 if hasattr(target, "is_integer") else 1.0) * (output - target) ** 2
 
 
-@loss(r"attribute|dir\(\)|is_integer", VALUE)
+@loss(rf"{KIND}|attribute|dir\(\)", VALUE)
 def what_dir_says(output, target):
     return (5.0 if "is_integer" in dir(target) else 1.0) * (output - target) ** 2
 
@@ -1017,9 +1018,9 @@ def a_print_of_an_output(output, target):
     return (output - target) ** 2
 
 
-@loss(TEXT, LEAVE_OUT)
+@loss(rf"{TEXT}|{KIND}", LEAVE_OUT)
 def a_message_in_the_log(output, target):
-    logging.getLogger(__name__).warning("label %s", target)
+    logging.getLogger(__name__).warning("label %s", target)  # here
     return (output - target) ** 2
 
 
@@ -1125,7 +1126,7 @@ def an_isin_of_numpy(output, target):
     return (5.0 if np.isin(target, [1.0, 2.0]) else 1.0) * (output - target) ** 2
 
 
-@loss(rf"{NUMBER_OR_COMPARISON}|numpy|NumPy")
+@loss(rf"{NUMBER_OR_COMPARISON}|{KIND}|numpy|NumPy")
 def an_isclose_of_numpy(output, target):
     return (5.0 if np.isclose(target, 1.0) else 1.0) * (output - target) ** 2
 
