@@ -40,6 +40,8 @@ def number(x: Any, taker: str) -> float:
             raise TypeError(f"{taker} takes a real number, got one that is masked; {UNMASK}")
         if not isinstance(x.item(), type(x)):
             return number(x.item(), taker)
+    if hasattr(type(x), "refuse_as_number"):  # a term of the compiler
+        x.refuse_as_number(taker)
     remedy = "convert it first"
     if isinstance(x, str | bytes):
         remedy = "convert text with float(...)"

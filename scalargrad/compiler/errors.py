@@ -48,7 +48,7 @@ def frame_of_user() -> FrameType:
     while True:
         if not frame.f_code.co_filename.startswith(PACKAGE):
             outside = outside or frame
-            if library_of(frame) not in LIBRARIES:
+            if library_of(frame) not in LIBRARIES and frame.f_code.co_filename != "<string>":  # as dataclasses write
                 return frame
         if frame.f_back is None:
             return outside or frame

@@ -242,10 +242,10 @@ class Items:
         self.renew()
         return ""
 
-    def has_grown(self) -> bool:
-        """Is there more at its end than there was, and nothing else?"""
+    def more(self) -> list:
+        """What a list has more at its end, if that is all that has changed."""
         now, count = self.read(self.container), len(self.items)
-        return isinstance(self.container, list) and len(now) > count and all(map(is_, now, self.items))
+        return now[count:] if isinstance(self.container, list) and all(map(is_, now, self.items)) else []
 
 
 class Bits:

@@ -85,21 +85,23 @@ class Surroundings:
         for guard in self.guards:
             guard.renew()
 
-    def changed_by_a_run(self) -> str:
-        """What the function itself has just changed. What it only writes down does not count: numbers of the graph that
-        it keeps, and lists that have grown at their end.
+    def changed_by_a_run(self) -> tuple[str, bool]:
+        """What the function itself has just changed, and whether that is a list which has grown at its end, at most.
+
+        What it only writes down does not count: numbers of the graph, and a list to which it appends and no more.
         """
+        grown = ""
         for guard in self.guards:
-            if not isinstance(guard, Reads):
-                is_log = isinstance(guard, Items) and guard.has_grown() and self._only_appends_to(guard.name)
-                what = "" if is_log else guard.changed()
-                if what:
-                    return what
-                continue
-            for label, before, now in guard.differences():
-                if not (is_made_inside(now) and (before is MISSING or before is None or is_made_inside(before))):
-                    return label
-        return ""
+            if isinstance(guard, Reads):
+                for label, before, now in guard.differences():
+                    if not (is_made_inside(now) and (before is MISSING or before is None or is_made_inside(before))):
+                        return label, False
+            elif isinstance(guard, Items) and (more := guard.more()):
+                if not all(map(is_made_inside, more)) and not self._only_appends_to(guard.name):
+                    grown = guard.label
+            elif what := guard.changed():
+                return what, False
+        return grown, bool(grown)
 
     def _only_appends_to(self, name: str) -> bool:
         """Does the code that ran do nothing else with a list of this name? "" is that of a list which has none."""

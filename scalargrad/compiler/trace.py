@@ -48,15 +48,22 @@ def _refusing(what: str, remedy: str, answer: Callable | None = None, may_print:
     return method
 
 
+def _not_in_table(name: str) -> TraceError:
+    return TraceError.at_line(
+        f"numpy.{name} of a traced number is no operation of the table",
+        "use the functions of scalargrad, where(), step() or take()",
+    )
+
+
 class Tracer:
     """A number that depends on the sample: it records what is done to it, and has no data."""
 
-    __slots__ = ("first", "index", "op", "second")
+    __slots__ = ("first", "index", "label", "op", "second")
 
     def __init__(self, trace: "Trace", op: Op | None = None, first: Any = (), second: Any = ()) -> None:
         if not contexts.recording.get():
             raise TraceError.at_line(*NO_GRAD)
-        self.op, self.first, self.second = op, first, second
+        self.op, self.first, self.second, self.label = op, first, second, ""
         self.index = len(trace.tracers)
         if self.index == trace.located:
             trace.line = line_of(frame_of_user())
@@ -123,8 +130,8 @@ class Tracer:
         _refusing("an attribute of Python's floats of a traced number", "use the functions of scalargrad, or where()")
     )
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]  # what isinstance() asks for
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # what isinstance() asks for
         frame = sys._getframe(1)
         if active_trace() is None or called_by_package(frame):
             return Tracer
@@ -140,6 +147,29 @@ class Tracer:
         return self
 
     conjugate = __pos__
+
+    def refuse_as_number(self, taker: str) -> None:
+        """An error for what takes a number and no operand."""
+        raise TraceError.at_line(f"{taker} takes a number, and a traced one has none", "use it as it is: it is a Value")
+
+    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """A function of NumPy: on each number the operation of this name; an error, where there is none."""
+        import numpy
+
+        boxed = [numpy.array(x, object) if type(x) is Tracer else x for x in inputs]
+        try:
+            if function not in (numpy.equal, numpy.not_equal):  # which would ask whether it is the same object
+                return getattr(function, method)(*boxed, **options)
+        except TypeError as error:
+            raise _not_in_table(function.__name__) from error
+        raise _not_in_table(function.__name__)
+
+    def __getattr__(self, name: str) -> Any:
+        import numpy
+
+        if isinstance(getattr(numpy, name, None), numpy.ufunc):  # that asks for a method of its name
+            raise _not_in_table(name)
+        raise AttributeError(f"a traced number has no attribute {name}")
 
     def _no_number(self, *_: Any) -> Any:
         raise TraceError.at_line(
