@@ -11,6 +11,7 @@ from scalargrad.contexts import observed_only_by
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
 from scalargrad.nn import MLP, Layer, Module, Neuron, Parameter
+from scalargrad.nn.holders import attributes, inventory, walk
 from scalargrad.nn.module import in_mode
 from scalargrad.operands import is_recorded
 from scalargrad.ops import dot, mul
@@ -25,7 +26,7 @@ def summary(model: Module, sample: Any = None) -> str:
     sample   the numbers of one sample, such as X[0], on which the model is run. An MLP, a Layer or a Neuron can do
              without and is run on zeros; ValueError for other models without a sample
 
-    A layer is a module that is an attribute of the model, or stands in a list, tuple or dict that is one. What the
+    A layer is a module that is an attribute of the model, or stands in a list, tuple or the like that is one. What the
     model has and computes outside of its layers stands in the row "itself". A multiply-add is a pair of a dot product,
     or a multiplication. A layer that was not called has dashes; one that was called several times shows its last output
     and the work of all calls. The model computes in evaluation mode, and is as it was afterwards.
@@ -39,20 +40,24 @@ def summary(model: Module, sample: Any = None) -> str:
       total                          number         105             88
     """
     inputs = _zeros_for(model) if sample is None else _as_values(sample)
-    own, inside, rows = set(), set(), {}
-    for name, attribute in vars(model).items():
-        for path, part in _parts(name, attribute):
-            if isinstance(part, Parameter):
-                own.add(part)
-            elif part not in rows:
-                parameters = part.parameters()
-                inside.update(parameters)
-                rows[part] = _Row(path, _title(repr(part)), len(parameters))
+    model.parameters()  # raises an error if some are lost
+    own: set[Parameter] = set()
+    inside: set[Parameter] = set()
+    rows: dict[int, _Row] = {}
+    layers: list[Module] = []
+    for path, part in walk(attributes(model).items(), model, into_modules=False):
+        if isinstance(part, Parameter):
+            own.add(part)
+        elif isinstance(part, Module) and part is not model:
+            parameters = inventory([part]).parameters
+            inside.update(parameters)
+            rows[id(part)] = _Row(path, _title(repr(part)), len(parameters))
+            layers.append(part)
     shown = repr(model)
     itself = _Row("itself", _title(shown), len(own - inside))
 
     observer = _Observer(itself)
-    with in_mode(model, training=False), observed_only_by(observer), _calls_shown(rows, observer):
+    with in_mode(model, training=False), observed_only_by(observer), _calls_shown(layers, rows, observer):
         itself.output = _shape(model(inputs))
 
     lines = list(rows.values())
@@ -114,21 +119,21 @@ class _Observer:
 
 
 @contextmanager
-def _calls_shown(rows: dict[Module, _Row], observer: _Observer) -> Iterator[None]:
-    """A block in which the calls of the layers that have a row pass through the observer."""
+def _calls_shown(layers: list[Module], rows: dict[int, _Row], observer: _Observer) -> Iterator[None]:
+    """A block in which the calls of the layers, which have rows by their ids, pass through the observer."""
 
     def watched(kind: type[Module], plain: Callable) -> Callable:
         def call(self: Module, *inputs: Any, **options: Any) -> Any:
             # Of a layer's own class only: `super().__call__` is part of the same call.
-            if type(self) is kind and self in rows:
-                return observer.watch(rows[self], plain, self, *inputs, **options)
+            if type(self) is kind and id(self) in rows:
+                return observer.watch(rows[id(self)], plain, self, *inputs, **options)
             return plain(self, *inputs, **options)
 
         return call
 
     # On the class, where Python looks for `__call__`. The lock: two that put back in the wrong order would leave it.
     with _classes:
-        plain = {kind: kind.__call__ for kind in map(type, rows)}
+        plain = {kind: kind.__call__ for kind in map(type, layers)}
         own = {kind for kind in plain if "__call__" in vars(kind)}
 
         def put_back() -> None:
@@ -145,15 +150,6 @@ def _calls_shown(rows: dict[Module, _Row], observer: _Observer) -> Iterator[None
                 yield
             finally:
                 put_back()
-
-
-def _parts(path: str, attribute: Any) -> Iterator[tuple[str, Module | Parameter]]:
-    """(path, part) for each module and parameter that an attribute is or holds; not what is inside of modules."""
-    if isinstance(attribute, Module | Parameter):
-        yield path, attribute
-    elif isinstance(attribute, list | tuple | dict):
-        for key, item in attribute.items() if isinstance(attribute, dict) else enumerate(attribute):
-            yield from _parts(f"{path}.{key}", item)
 
 
 def _zeros_for(model: Module) -> tuple[Value, ...]:

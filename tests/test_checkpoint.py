@@ -394,7 +394,7 @@ def test_two_arrays_of_one_name_are_not_saved(path):
         def __init__(self):
             self.parts = {"a": {"b": Parameter(1.0)}, "a.b": Parameter(2.0)}
 
-    with pytest.raises(ValueError, match=r"two arrays of this Twice are called parts.a.b"):
+    with pytest.raises(ValueError, match=r"two parameters of this Twice are called parts.a.b"):
         Twice().save(path)
     assert not os.listdir(path.parent)
 

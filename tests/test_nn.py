@@ -201,13 +201,3 @@ def test_micrograds_demo_runs_and_trains_against_our_import():
     assert accuracy >= 0.95
     assert total._prev == set(total.operands)
     assert total._op == "+"
-
-
-def test_two_arrays_of_one_name_are_refused():
-    class Confusing(Module):
-        def __init__(self):
-            self.parts = {"a": {"b": Parameter(1.0)}, "a.b": Parameter(2.0)}
-
-    for use in (lambda m: m.state_dict(), lambda m: m.load_state_dict({})):
-        with pytest.raises(ValueError, match=r"two arrays of this Confusing are called parts\.a\.b"):
-            use(Confusing())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from scalargrad.nn.holders import inventory
 from scalargrad.nn.module import Module
 from scalargrad.nn.nested import numbers_in, on_each_number
 from scalargrad.ops import Op
@@ -46,7 +47,7 @@ class Sequential(Module):
         shown = [
             repr(layer).splitlines()[0] if isinstance(layer, Module | Op) else name_of(layer) for layer in self.layers
         ]
-        counts = [len(layer.parameters()) if isinstance(layer, Module) else 0 for layer in self.layers]
+        counts = [len(inventory([layer]).parameters) if isinstance(layer, Module) else 0 for layer in self.layers]
         number, most = len(str(len(shown) - 1)), len(str(max(counts, default=0)))
         wide = max((len(text) for text, count in zip(shown, counts, strict=True) if count), default=0)
         rows = [

@@ -6,6 +6,7 @@ from math import sqrt
 from typing import Any
 
 from scalargrad.engine import Value
+from scalargrad.nn.holders import inventory
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.operands import is_recorded, listed
 from scalargrad.ops import OPERATIONS, dot
@@ -133,9 +134,11 @@ class MLP(Module):
 
     def __repr__(self) -> str:
         sizes = [len(layer.neurons) for layer in self.layers]
-        rows = [(f"layers.{i}", repr(layer), len(layer.parameters())) for i, layer in enumerate(self.layers)]
+        rows = [(f"layers.{i}", repr(layer), len(inventory([layer]).parameters)) for i, layer in enumerate(self.layers)]
         wide, most = max(len(row[1]) for row in rows), len(str(max(row[2] for row in rows)))
-        title = f"MLP({len(self.layers[0].neurons[0].weights)}, {sizes}), {len(self.parameters())} parameters"
+        title = (
+            f"MLP({len(self.layers[0].neurons[0].weights)}, {sizes}), {len(inventory([self]).parameters)} parameters"
+        )
         return "\n".join(
             [title, *(f"  {path}  {shown:<{wide}}  {count:>{most}} parameters" for path, shown, count in rows)]
         )

@@ -5,9 +5,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from scalargrad import contexts
 from scalargrad.engine import Value
 from scalargrad.forks import freed, loaded, undone
+from scalargrad.nn.holders import (
+    BARE,
+    LEAVES,
+    MANY,
+    RENAME,
+    UNSEEN,
+    Holder,
+    Inventory,
+    Parameter,
+    arrays_of,
+    attributes,
+    attributes_of_class,
+    inventory,
+    nested,
+    refuse_equal_names,
+    refuse_lost,
+    walk,
+)
+from scalargrad.nn.holders import Buffer as Buffer
 from scalargrad.operands import refuse_hidden
 
 if TYPE_CHECKING:
@@ -21,37 +39,21 @@ if TYPE_CHECKING:
     from scalargrad.training import History
 
 
-class Parameter(Value):
-    """A leaf Value that training moves. Its label is its name in the network: `layers.0.neurons.3.weights.1`."""
-
-    __slots__ = ()
-    is_parameter = True
-
-
-class Buffer(Value):
-    """A leaf Value that belongs to a module's state but that training does not move: a running average."""
-
-    __slots__ = ()
-
-    def update(self, expression: Any) -> None:
-        """Set the number to that of `expression`. In a compiled program: once after each training step."""
-        for observer in contexts.observers.get():
-            if hasattr(observer, "updated"):
-                observer.updated(self, expression)
-                return
-        self.data = float(expression)
-
-
-UNSEEN = ("_programs", "_lock")  # attributes that are no part of what a model is: not in vars(), not in copies
 _locks = freed(threading.RLock())
-LEAVES = {Parameter, Buffer, Value, float, int, str}
 
 
-class Module:
+class Module(Holder):
     """The base of Neuron, Layer and MLP, and of networks of your own.
 
-    Parameters, modules, and lists or tuples of them that are set as attributes are found by `parameters()`, and a
-    parameter set as an attribute gets its name as its label.
+    `parameters()` finds each Parameter that is an attribute, and those in modules, lists, tuples, deques, dictionaries
+    and NumPy's arrays of objects that are attributes, and in such that are in these. Attributes may be the object's, in
+    its `__dict__` or in slots, or its class's: all objects share these, copies too, as pickles do not hold them. A
+    parameter that is set as an attribute, or in one, gets its name as its label: attributes, positions and keys with
+    dots between them, `blocks.0.W.1.2`.
+
+    In a set, or behind an object that is none of these, it would be lost to training and to files: a TypeError of
+    `parameters()`, unless it is found in another way, too. A function may hold what is not to be trained: nobody looks
+    into it.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -66,6 +68,7 @@ class Module:
     __slots__ = ("__dict__", "__weakref__", *UNSEEN)
     _programs: dict[tuple, Any]  # kept by scalargrad.model_programs
     _lock: Any  # held by the thread that has set the modes
+    _searched: int  # the version at which much was searched for lost parameters, and none found
     training = True
     fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
     version = 0  # counts the attributes that were set on any module: a compiled function notices a change
@@ -73,26 +76,43 @@ class Module:
     def __setattr__(self, name: str, attribute: Any) -> None:
         super().__setattr__(name, attribute)
         Module.version += 1
-        for path, parameter in _walk(name, attribute):
-            parameter.label = path
+        if type(attribute) is Parameter:
+            attribute.label = name
+        elif type(attribute) not in LEAVES:
+            _label([(name, attribute)], self)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _label(attributes_of_class(cls)[1].items())
 
     def __call__(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not say how to compute: define __call__")
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(name, parameter) for each scalar parameter, in the order of the attributes; a shared one comes once."""
+        self._inventory()
         seen = set()
-        for name, attribute in vars(self).items():
-            for path, parameter in _walk(name, attribute):
-                if parameter not in seen:
-                    seen.add(parameter)
-                    yield path, parameter
+        for name, part in walk(attributes(self).items(), self):
+            if isinstance(part, Parameter) and part not in seen:
+                seen.add(part)
+                yield name, part
 
     def parameters(self) -> list[Parameter]:
-        """Every scalar parameter, in the order of `named_parameters`."""
-        found: dict[Parameter, None] = {}
-        _collect(vars(self).values(), found)
-        return list(found)
+        """Every scalar parameter, in the order of `named_parameters`.
+
+        TypeError for one where it would be lost, ValueError for two of one name: see Module.
+        """
+        return list(self._inventory().parameters)
+
+    def _inventory(self) -> Inventory:
+        """What it holds, if nothing is lost."""
+        found = inventory([self])
+        if found.others and getattr(self, "_searched", -1) != Module.version and refuse_lost(self, found) > MANY:
+            object.__setattr__(self, "_searched", Module.version)
+        if found.unclear:
+            refuse_equal_names(self)
+            self._arrays_by_name()
+        return found
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, before the next `backward()` adds to it."""
@@ -101,13 +121,7 @@ class Module:
 
     def modules(self) -> Iterator["Module"]:
         """This module and those inside it, in the order of the attributes; a shared one comes once."""
-        seen, waiting = set(), [self]
-        while waiting:
-            module = waiting.pop()
-            if module not in seen:
-                seen.add(module)
-                yield module
-                waiting += reversed(list(_children(vars(module))))
+        return iter(inventory([self], only_modules=True).modules)
 
     def train(self, mode: bool = True) -> "Module":
         """Set this module and those inside it to training (or, with False, to evaluation)."""
@@ -121,21 +135,19 @@ class Module:
 
     def named_arrays(self) -> Iterator[tuple[str, Any]]:
         """(name, nested list) for each array of parameters or buffers. Layers rename theirs as PyTorch does."""
-        for name, attribute in vars(self).items():
-            yield from _arrays(name, attribute)
+        return iter(arrays_of(self))
 
     def state_dict(self) -> dict[str, "ndarray"]:
         """The parameters as float64 arrays under PyTorch's names, such as `layers.0.weight` of shape [16, 2]."""
-        import numpy
-
-        return {name: numpy.array(_nested(array, lambda p: p.data)) for name, array in self._arrays_by_name().items()}
+        self._inventory()
+        return {name: _numbers(array) for name, array in self._arrays_by_name().items()}
 
     def _arrays_by_name(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, array in self.named_arrays():
             if name in found:
-                raise ValueError(f"two arrays of this {type(self).__name__} are called {name}: one would be lost")
-            found[name] = array
+                raise ValueError(f"two arrays of this {type(self).__name__} are called {name}: {RENAME}")
+            found[name] = nested(array)
         return found
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -145,12 +157,13 @@ class Module:
         """
         import numpy
 
+        self._inventory()
         own = self._arrays_by_name()
         problems = [f"missing {name}" for name in own if name not in state]
         problems += [f"unknown {name}" for name in state if name not in own]
         loaded = {}
         for name in own.keys() & state.keys():
-            shape = numpy.shape(_nested(own[name], lambda p: p.data))
+            shape = _numbers(own[name]).shape
             refuse_hidden(state[name], name)
             try:
                 loaded[name] = numpy.asarray(state[name], dtype=float)
@@ -162,7 +175,7 @@ class Module:
         if problems:
             raise ValueError(f"this state does not fit the {type(self).__name__}: {'; '.join(sorted(problems))}")
         for name, array in loaded.items():
-            _assign(own[name], array.tolist())
+            _set(own[name], array.tolist())
 
     def load_parameters(self, numbers: Any) -> None:
         """Set the parameters from a flat array [parameters] in the order of `parameters()`: see `Compiled.to_jax`.
@@ -320,8 +333,11 @@ class Module:
         save(self, path)
 
     def __repr__(self) -> str:
-        count = len(self.parameters())
+        count = len(inventory([self]).parameters)
         return f"{type(self).__name__}, {count} {'parameter' if count == 1 else 'parameters'}"
+
+
+BARE.add(Module)
 
 
 @contextmanager
@@ -353,80 +369,29 @@ def _lock_of(model: Module) -> Any:
         return model._lock
 
 
-def _walk(path: str, attribute: Any) -> Iterator[tuple[str, Parameter]]:
-    """The parameters in an attribute, with their names."""
-    if isinstance(attribute, Parameter):
-        yield path, attribute
-        return
-    for key, item in _items(attribute):
-        if isinstance(item, Parameter):  # most of them: without a walk of their own
-            yield f"{path}.{key}", item
-        else:
-            yield from _walk(f"{path}.{key}", item)
+def _label(items: Iterable[tuple[str, Any]], owner: Any = None) -> None:
+    """Name the parameters in these, unless they lead back to their owner: then they have their names from elsewhere."""
+    parts = list(walk(items, owner))
+    if not any(part is owner for _, part in parts):
+        for name, part in parts:
+            if isinstance(part, Parameter):
+                part.label = name
 
 
-def _collect(attributes: Iterable, found: dict[Parameter, None]) -> None:
-    """Add the parameters in some attributes: as `_walk`, without their names."""
-    for attribute in attributes:
-        if isinstance(attribute, Parameter):
-            found[attribute] = None
-        elif isinstance(attribute, list | tuple) and set(map(type, attribute)) == {Parameter}:
-            found.update(dict.fromkeys(attribute))  # a row of weights, at once
-        elif isinstance(attribute, Module):
-            _collect(vars(attribute).values(), found)
-        elif isinstance(attribute, list | tuple | dict):
-            _collect(attribute.values() if isinstance(attribute, dict) else attribute, found)
+def _numbers(array: Any) -> "ndarray":
+    """The numbers of nested lists of parameters and buffers."""
+    import numpy
+
+    def data(x: Any) -> Any:
+        return x.data if isinstance(x, Value) else list(map(data, x))
+
+    return numpy.array(data(array), dtype=float)
 
 
-def _items(attribute: Any) -> Iterable[tuple[Any, Any]]:
-    """What a module, list, tuple or dict holds, by name, position or key."""
-    if isinstance(attribute, list | tuple):
-        return enumerate(attribute)
-    if isinstance(attribute, Module):
-        return vars(attribute).items()
-    return attribute.items() if isinstance(attribute, dict) else ()
-
-
-def _children(attribute: Any) -> Iterator[Module]:
-    """The modules in a list, tuple or dict, and in those inside it."""
-    items = attribute.values() if isinstance(attribute, dict) else attribute
-    if set(map(type, items)) <= LEAVES:  # most lists hold weights
-        return
-    for item in items:
-        if isinstance(item, Module):
-            yield item
-        elif isinstance(item, list | tuple | dict):
-            yield from _children(item)
-
-
-def _arrays(path: str, attribute: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(attribute, Module):
-        for name, array in attribute.named_arrays():
-            yield f"{path}.{name}", array
-    elif isinstance(attribute, Parameter | Buffer) or _is_array(attribute):
-        yield path, attribute
-    elif isinstance(attribute, list | tuple | dict):
-        items = attribute.items() if isinstance(attribute, dict) else enumerate(attribute)
-        for key, item in items:
-            yield from _arrays(f"{path}.{key}", item)
-
-
-def _is_array(attribute: Any) -> bool:
-    """Is it a list of parameters or buffers, or of equally long such lists?"""
-    if not isinstance(attribute, list | tuple) or not attribute:
-        return False
-    if all(isinstance(item, Parameter | Buffer) for item in attribute):
-        return True
-    return all(map(_is_array, attribute)) and len({len(item) for item in attribute}) == 1
-
-
-def _nested(array: Any, read: Any) -> Any:
-    return [_nested(item, read) for item in array] if isinstance(array, list | tuple) else read(array)
-
-
-def _assign(array: Any, numbers: Any) -> None:
-    if isinstance(array, list | tuple):
-        for item, number in zip(array, numbers, strict=True):
-            _assign(item, number)
-    else:
+def _set(array: Any, numbers: Any) -> None:
+    """Set the numbers of nested lists of parameters and buffers."""
+    if isinstance(array, Value):
         array.data = numbers
+    else:
+        for item, number in zip(array, numbers, strict=True):
+            _set(item, number)
