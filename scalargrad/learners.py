@@ -10,6 +10,7 @@ from scalargrad.engine import Value, topological_order
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.model_programs import Target, Updates, flat, one_value, rows_as_tuples, training_program
 from scalargrad.nn.module import Buffer, Module
+from scalargrad.nn.nested import is_nested
 from scalargrad.objectives import Objective
 from scalargrad.operands import operand
 from scalargrad.ops import dot, mean, sum
@@ -207,4 +208,4 @@ LEARNERS: dict[str, Any] = {"compiled": CompiledLearner, "jax": CompiledLearner,
 
 def _numbers(outputs: Any) -> Any:
     """The same without Values."""
-    return tuple(map(_numbers, outputs)) if isinstance(outputs, tuple | list) else float(outputs)
+    return tuple(map(_numbers, outputs)) if is_nested(outputs) else float(outputs)

@@ -7,6 +7,7 @@ from scalargrad.compiler import compile
 from scalargrad.contexts import no_grad, observed_by
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.nn.module import Buffer, Module, in_mode
+from scalargrad.nn.nested import is_nested
 from scalargrad.objectives import Objective
 from scalargrad.operands import is_recorded
 from scalargrad.ops import batch_mean
@@ -152,9 +153,9 @@ def rows_as_tuples(array: Any) -> Any:
 
 def flat(outputs: Any) -> list:
     """All Values that a model returned, in a row."""
-    return [value for part in outputs for value in flat(part)] if isinstance(outputs, tuple | list) else [outputs]
+    return [value for part in outputs for value in flat(part)] if is_nested(outputs) else [outputs]
 
 
 def shape_of(outputs: Any) -> tuple[int, ...]:
-    """() for a Value, (k,) for a tuple of k, and so on."""
-    return (len(outputs), *shape_of(outputs[0])) if isinstance(outputs, tuple | list) else ()
+    """() for a Value, (k,) for k of them in a tuple or an array, and so on."""
+    return (len(outputs), *shape_of(outputs[0])) if is_nested(outputs) else ()

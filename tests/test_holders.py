@@ -414,6 +414,34 @@ def test_the_matrices_of_the_readme_are_trained():
     np.testing.assert_allclose(model.predict(X), model.predict(X, engine="eager"), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        ("mse", X[:, ::-1]),
+        ("huber", X[:, ::-1]),
+        ("cross_entropy", np.array([0, 1, 0])),
+        (lambda outputs, target: scalargrad.sum([o * o for o in outputs]) + target, Y),
+    ],
+)
+def test_a_model_may_return_an_array(loss, targets):
+    class Linear(Module):
+        def __init__(self):
+            self.W = numbers(2, 2)
+
+        def __call__(self, x):
+            return self.W @ np.array(x, dtype=object)
+
+    found = []
+    for engine in ("eager", "compiled"):
+        model = Linear()
+        history = model.fit(X, targets, loss, SGD(0.01), epochs=3, engine=engine, progress=False)
+        evaluation = model.evaluate(X, targets, loss, engine=engine)
+        predictions = model.predict(X, engine=engine)
+        assert len(predictions) == 3
+        found.append([*history["loss"], evaluation.loss, *predictions.ravel(), *(p.data for p in model.parameters())])
+    np.testing.assert_allclose(*found, rtol=1e-9)
+
+
 # Circles.
 
 
@@ -587,6 +615,8 @@ def test_a_way_back_is_no_loss():
     model.task = Plain(model)
     model.task.own = [model.w[1], model.w[0].w, Layers(*model.w)]  # a module whose parameters all are found
     head.parent, head.task, head.up = weakref.ref(model), Plain(model), weakref.proxy(model)
+    model.task.whole = Net([model.w[0].w, model.w[1].w])
+    model.task.whole.fit(X, Y, "binary_cross_entropy", epochs=1, progress=False)  # it keeps programs with buffers
     model.step = model.w[0].__call__
     model.frozen = {model.w[1].w}
     assert len(model.parameters()) == 2

@@ -1,5 +1,7 @@
 """A compiled function: it checks its arguments, keeps a program for each shape, and runs it."""
 
+import copyreg
+import pickle
 import threading
 from collections.abc import Callable, Mapping
 from functools import update_wrapper
@@ -7,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from scalargrad.compiler import eager_backend
+from scalargrad.compiler.copies import by_name, check_pickled, copied, is_plain
 from scalargrad.compiler.guards import token
 from scalargrad.compiler.native.backend import NativeBackend
 from scalargrad.compiler.native.report import report
@@ -90,6 +93,7 @@ class Compiled:
         self, function: Callable, dtype: str, backend: str, threads: int | None, devices: int | str | None
     ) -> None:
         self.function, self.dtype, self.backend_name = function, dtype, backend
+        self.settings = dtype, backend, threads, devices
         self.builder = Builder(backend, dtype, threads or available_threads(), devices)
         self.versions: dict[Any, list[Version]] = {}  # for each shape of arguments; the last ones used come last
         self.loops: list = []  # of trainers: programs with an optimizer inside; the last ones used come first
@@ -247,6 +251,25 @@ class Compiled:
         reason = f": there is no native code, {self.builder.fallback}" if self.builder.fallback else ""
         return f"numpy: all {len(version.program.instructions)} instructions run in NumPy{reason}"
 
+    # Copies and pickles: a fresh compiled function with the same settings.
+
+    def __copy__(self) -> "Compiled":
+        return _compiled_anew(self.function, *self.settings)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Compiled":
+        """Of a deep copy of the function, such as a method of a copy of its object."""
+        function = copied(self.function, memo)
+        return memo[id(self)] if id(self) in memo else _compiled_anew(function, *self.settings)
+
+    def __reduce__(self) -> tuple | str:
+        named = by_name(self.function)
+        if named is self:
+            return self.function.__qualname__  # decorated: pickled by its name
+        if not (isinstance(named, Compiled) and named.function is self.function):
+            check_pickled(self.function)
+            named = self.function
+        return _compiled_anew, (named, *self.settings)
+
     # How a program comes about.
 
     def _prepared(self, args: tuple, checked: bool = False) -> tuple[Version, list, int]:
@@ -319,6 +342,24 @@ class Compiled:
         """Say which argument of an operation is wrong in these arrays: NumPy runs the program and finds out."""
         NumpyBackend(program, self.dtype).slopes(arrays, numbers, len(arrays[0]))
         raise ValueError("an operation met a number that it cannot take")
+
+
+def _compiled_anew(function: Any, *settings: Any) -> Compiled:
+    """A compiled function of the function, or of that of a compiled one."""
+    return Compiled(function.function if isinstance(function, Compiled) else function, *settings)
+
+
+def _reduced(trainer: Trainer) -> Any:
+    """What a trainer is copied and pickled as: what it consists of, if that fits together afterwards."""
+    if trainer.optimizer.state and is_plain(trainer.compiled.function):
+        raise TypeError(
+            "a trainer is not copied or pickled where its optimizer remembers something of Values that only a function "
+            "reads: compile a method of the model, or make another one with program.trainer(optimizer)"
+        )
+    return object.__reduce_ex__(trainer, pickle.DEFAULT_PROTOCOL)
+
+
+copyreg.pickle(Trainer, _reduced)
 
 
 @quiet

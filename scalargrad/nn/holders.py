@@ -69,8 +69,8 @@ LEAVES = {
 }
 # What these define works on the parameters of others and shows them, or leads to everything that there is.
 BLIND = (
-    *(f"scalargrad.{part}" for part in ("compiler", "drawing", "explanation", "diagnosis", "stepping")),
-    "logging",
+    *(f"scalargrad.{part}." for part in ("compiler", "drawing", "explanation", "diagnosis", "stepping")),
+    "logging.",
 )
 
 
@@ -269,9 +269,9 @@ def opened(x: Any, classes: dict[type, tuple[bool, dict]] | None = None) -> tupl
         items = _without_mask(x).tolist()
         return (range(len(items)), items) if x.ndim else (ALONE, (items,))
     # Others may make their items when they are asked, from files even: not if there is nothing to find.
-    if issubclass(kind, Mapping) and not issubclass(kind, UNCOPIED) and _hides_some(x):
+    if issubclass(kind, Mapping) and not issubclass(kind, UNCOPIED) and leads_to_some(x):
         return list(x), [x[key] for key in x]
-    if issubclass(kind, Sequence) and _hides_some(x):
+    if issubclass(kind, Sequence) and leads_to_some(x):
         return range(len(x)), list(x)
     return (), ()
 
@@ -319,8 +319,9 @@ def refuse_lost(module: Any, found: Inventory) -> int:
     part, count = _lost(module, found, found.others)
     if part is None:
         return count
+    others = set(map(id, found.others))
     for name, x in walk(attributes(module).items(), module):
-        if any(x is other for other in found.others) and (part := _lost(module, found, [x])[0]) is not None:
+        if id(x) in others and (part := _lost(module, found, [x])[0]) is not None:
             label = f" {part.label}" if isinstance(part, Value) and part.label else ""
             raise TypeError(
                 f"{type(module).__name__}.{name} is {_words(x)}: parameters() does not find the {type(part).__name__}"
@@ -343,30 +344,26 @@ RENAME = "one would be lost. Give the dictionary keys that differ as texts witho
 
 def _lost(module: Any, found: Inventory, others: Iterable) -> tuple[Any, int]:
     """The first parameter, buffer or module behind others that was not found, or None; and how much was looked at."""
-    known: dict[Any, None] = {**found.parameters, **found.buffers}
     waiting = list(others)
     seen = {id(x): x for x in waiting}
-    blind: dict[type, bool] = {}
     while waiting:
-        x = waiting.pop()
-        if type(x) not in blind:
-            blind[type(x)] = any(str(base.__module__).startswith(BLIND) for base in type(x).__mro__)
-        if blind[type(x)]:
-            continue
-        for part in _referents(x):
+        for part in _referents(waiting.pop()):
             kind = type(part)
             if kind in LEAVES or id(part) in seen or id(part) in found.seen:
                 continue
             seen[id(part)] = part
             if issubclass(kind, Parameter | Buffer):
-                if part not in known:
+                if part not in found.parameters and part not in found.buffers:
                     return part, len(seen)
             elif issubclass(kind, Holder):
                 inside = inventory([part])
                 if id(module) in inside.seen:  # a way back to what the module itself is part of
                     continue
-                kept: dict[Any, None] = {**inside.parameters, **inside.buffers}
-                if not kept or not kept.keys() <= known.keys():  # without any, as a Dropout, it is lost to eval()
+                known = (
+                    inside.parameters.keys() <= found.parameters.keys()
+                    and inside.buffers.keys() <= found.buffers.keys()
+                )
+                if not known or not (inside.parameters or inside.buffers):  # one without any is lost to eval()
                     return part, len(seen)
                 waiting.append(part)
             elif not issubclass(kind, Value):
@@ -374,13 +371,18 @@ def _lost(module: Any, found: Inventory, others: Iterable) -> tuple[Any, int]:
     return None, len(seen)
 
 
-def _hides_some(x: Any) -> bool:
+def leads_to_some(x: Any) -> bool:
+    """Is there a parameter, a buffer or a module behind an object, in whatever way?"""
     return _lost(None, Inventory({}, {}, [], {}, [], False), [x])[0] is not None
 
 
 def _referents(x: Any) -> Iterable[Any]:
     """What an object holds: its attributes, items, arguments, and what its class has."""
     kind = type(x)
+    if f"{kind.__module__}.".startswith(BLIND):
+        return ()
+    if issubclass(kind, Holder):
+        return attributes(x).values()
     if issubclass(kind, weakref.ref):
         return (x(),)
     if kind in PROXIES:
