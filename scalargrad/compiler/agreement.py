@@ -106,7 +106,7 @@ def _must_not_keep(first: Trace, second: Trace) -> None:
     looked_at: set[int] = set()
     while pending:
         x = pending.pop()
-        if not isinstance(x, tuple | Value) or id(x) in looked_at:
+        if type(x) is Tracer or not isinstance(x, tuple | Value) or id(x) in looked_at:
             continue
         looked_at.add(id(x))
         if isinstance(x, Value) and x in first.constants:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -23,6 +24,7 @@ from scalargrad.compiler.errors import (
     prints,
     state,
 )
+from scalargrad.compiler.quiet import quiet_places
 from scalargrad.compiler.watching import watched
 from scalargrad.contexts import PACKAGE, observed_only_by, with_grad
 from scalargrad.engine import Value
@@ -46,6 +48,13 @@ def _refusing(what: str, remedy: str, answer: Callable | None = None, may_print:
         raise TraceError.at_line(f"{what} would freeze one answer for every sample", remedy, kept=not own)
 
     return method
+
+
+@cache
+def _functions_of_numpy() -> frozenset[str]:
+    import numpy
+
+    return frozenset(name for name, content in vars(numpy).items() if isinstance(content, numpy.ufunc))
 
 
 def _not_in_table(name: str) -> TraceError:
@@ -165,9 +174,7 @@ class Tracer:
         raise _not_in_table(function.__name__)
 
     def __getattr__(self, name: str) -> Any:
-        import numpy
-
-        if isinstance(getattr(numpy, name, None), numpy.ufunc):  # that asks for a method of its name
+        if name in _functions_of_numpy():  # that ask for a method of their name
             raise _not_in_table(name)
         raise AttributeError(f"a traced number has no attribute {name}")
 
@@ -353,7 +360,7 @@ def trace(
             randomness.share.set(SHARE),
         )
         try:
-            with watched(OPERATIONS_INSIDE) if watch else nullcontext(result.codes) as result.codes:
+            with watched(lambda: quiet_places(Tracer)) if watch else nullcontext(result.codes) as result.codes:
                 returned = function(*passed)
             result.result = result.nested_lists(returned)
         except Exception as error:
@@ -369,9 +376,6 @@ def trace(
     if result.row is not None:
         result.inputs.append([result.row])
     return result
-
-
-OPERATIONS_INSIDE = ((Tracer, "apply_operation"), (Value, "apply_operation"))  # where no code of the user runs
 
 
 def _stand_ins(trace: Trace, shape: tuple[int, ...], flat: list[Tracer]) -> Any:

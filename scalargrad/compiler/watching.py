@@ -7,16 +7,17 @@ from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
+from scalargrad.compiler.quiet import Quiet
 from scalargrad.forks import undone
 
 TOOLS = (4, 3, 5, 2, 1, 0)  # sys.monitoring's: those without a name first
 
 
 @contextmanager
-def watched(quiet: tuple[tuple[type, str], ...] = ()) -> Iterator[set[CodeType]]:
+def watched(quiet: Callable[[], list[Quiet]] = list) -> Iterator[set[CodeType]]:
     """A block, and the codes of the functions that this thread starts or resumes in it; complete when it has ended.
 
-    quiet   (class, name) of static methods whose inside need not be seen: where watching is dear, it stops there
+    quiet   gives the methods whose inside need not be seen: where watching is dear, it stops there
 
     Debuggers, profilers and coverage go on, or are put back.
     """
@@ -74,7 +75,7 @@ def _is_profiler(holder: Any) -> bool:
 
 
 @contextmanager
-def _profiled(codes: set[CodeType], quiet: tuple[tuple[type, str], ...]) -> Iterator[None]:
+def _profiled(codes: set[CodeType], quiet: Callable[[], list[Quiet]]) -> Iterator[None]:
     """Python 3.11: cProfile's own profiler notes the codes, at a third of the price of a function in Python."""
     import _lsprof
 
@@ -82,40 +83,49 @@ def _profiled(codes: set[CodeType], quiet: tuple[tuple[type, str], ...]) -> Iter
     profiler: Any = _lsprof.Profiler(subcalls=False, builtins=False)
     if other is not None:
         other.disable()
-    paused = [_pausing(owner, name, profiler) for owner, name in quiet]
-
-    def put_back() -> None:
-        for original in paused:
-            original()
-
+    pauses = _Pauses(profiler, quiet(), codes)
     try:
-        with undone(put_back):
+        with undone(pauses.put_back):
             profiler.enable()
             yield
     finally:
         profiler.disable()
-        put_back()
+        pauses.put_back()
         codes.update(entry.code for entry in profiler.getstats() if isinstance(entry.code, CodeType))
         if other is not None:
             other.enable()
 
 
-def _pausing(owner: Any, name: str, profiler: Any) -> Callable[[], None]:
-    """Let a static method of a class pause the profiler; returns what puts it back as it was."""
-    original = vars(owner)[name]
-    function, thread = original.__func__, get_ident()
+class _Pauses:
+    """While these places are at work, a profiler does not look."""
 
-    def paused(*args: Any) -> Any:
-        if get_ident() != thread:
-            return function(*args)
-        profiler.disable()
-        try:
-            return function(*args)
-        finally:
-            profiler.enable()
+    def __init__(self, profiler: Any, quiet: list[Quiet], codes: set[CodeType]) -> None:
+        self.profiler, self.codes, self.thread, self.paused = profiler, codes, get_ident(), False
+        self.originals = [(place, vars(place.owner)[place.name]) for place in quiet]
+        for place, original in self.originals:
+            is_static = isinstance(original, staticmethod)
+            made = self._pausing(place, original.__func__ if is_static else original)
+            setattr(place.owner, place.name, staticmethod(made) if is_static else made)
 
-    setattr(owner, name, staticmethod(paused))
-    return lambda: setattr(owner, name, original)
+    def put_back(self) -> None:
+        for place, original in self.originals:
+            setattr(place.owner, place.name, original)
+
+    def _pausing(self, place: Quiet, function: Callable) -> Callable:
+        def pausing(*args: Any, **options: Any) -> Any:
+            codes = None if self.paused or get_ident() != self.thread else place.codes(*args)
+            if codes is None:
+                return function(*args, **options)
+            self.codes |= codes
+            self.paused = True
+            self.profiler.disable()
+            try:
+                return function(*args, **options)
+            finally:
+                self.paused = False
+                self.profiler.enable()
+
+        return pausing
 
 
 @contextmanager

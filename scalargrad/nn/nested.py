@@ -27,7 +27,7 @@ def is_nested(x: Any) -> bool:
     """Is `x` a list of some kind? A TypeError for what has no order, or walks over its labels."""
     if type(x) is tuple or type(x) is list or type(x) is float:
         return type(x) is not float
-    if not hasattr(x, "__len__") or is_recorded(x) or isinstance(x, str | bytes) or getattr(x, "shape", None) == ():
+    if is_recorded(x) or not hasattr(x, "__len__") or isinstance(x, str | bytes) or getattr(x, "shape", None) == ():
         return False
     return listed(x, "a layer", "numbers in (nested) lists") is x
 
