@@ -48,7 +48,7 @@ def _codes_of_leaf(layer: Any, *_: Any) -> Set[CodeType] | None:
         first = attribute[0] if type(attribute) in (list, tuple) and attribute else attribute
         if isinstance(first, Module) or (callable(first) and not isinstance(first, Value)):
             return None
-    return codes_of(kind)
+    return codes_of(kind)  # type: ignore[arg-type]
 
 
 @cache
