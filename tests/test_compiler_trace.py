@@ -931,3 +931,36 @@ def test_a_mistake_in_one_thread_does_not_lock_another():
         assert inner(X) == 6.0
 
     in_threads(trace_the_mistake, call)
+
+
+class Recording:
+    """Keeps its last output, and reads how it was before only where it has just written it."""
+
+    def __init__(self):
+        self.weight, self.last, self.seen = Value(2.0), None, None
+
+    def __call__(self, x):
+        self.last = self.seen = self.weight * x
+        return self.last + 1.0
+
+
+def test_what_a_function_only_writes_down_does_not_trace_it_again():
+    model = Recording()
+    program = compile(model, backend="numpy")
+    program(X)
+    first = program.last
+    for _ in range(2):
+        model(1.0)  # eagerly: another Value in `last` and `seen`
+        program(X)
+        assert program.last is first
+
+
+def test_a_length_that_changes_with_what_is_written_down_is_refused():
+    outputs = []
+
+    def function(x):
+        outputs.append(x)
+        return x * float(len(outputs))
+
+    with pytest.raises(TraceError, match="two runs of the function differ"):
+        compile(function, backend="numpy")(X)

@@ -12,7 +12,7 @@ import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Set
 from contextvars import ContextVar
-from dis import get_instructions, opmap
+from dis import EXTENDED_ARG, get_instructions, hasname, opmap, opname
 from functools import cached_property, lru_cache, partial, partialmethod
 from itertools import pairwise
 from operator import attrgetter, itemgetter, methodcaller
@@ -33,7 +33,18 @@ from weakref import ref
 
 from scalargrad.compiler.chance import is_drawn_from
 from scalargrad.compiler.errors import LIBRARIES
-from scalargrad.compiler.guards import MISSING, PLAIN, Bits, Items, Kinds, Reads, Sizes, is_made_inside, tokens
+from scalargrad.compiler.guards import (
+    MISSING,
+    PLAIN,
+    Bits,
+    Items,
+    Kinds,
+    Reads,
+    Sizes,
+    is_alike,
+    is_made_inside,
+    tokens,
+)
 from scalargrad.contexts import PACKAGE
 from scalargrad.engine import Value
 from scalargrad.nn.module import UNSEEN, Buffer, Module, Parameter
@@ -50,8 +61,9 @@ COMPUTED = {"getattr", "hasattr", "vars", "dir", "__dict__", "__getattribute__",
 CALLED_BY_C = {"__float__", "__int__", "__index__", "__len__", "__iter__", "__getitem__", "__bool__", "__array__"}
 CALLED = {"LOAD_ATTR", "LOAD_METHOD"}
 IMPORTS = {"import_module", "__import__"}
-LOOKUPS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "IMPORT_NAME", "EXTENDED_ARG")
-OPCODES = {opmap[name]: name for name in LOOKUPS if name in opmap}
+LOOKUPS = {opmap.get(name, -1) for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")}
+READING = {opcode for opcode in hasname if not opname[opcode].startswith(("STORE_", "DELETE_"))}
+SHIFTS = {"LOAD_GLOBAL": 1, **({"LOAD_ATTR": 1, "LOAD_SUPER_ATTR": 2} if sys.version_info >= (3, 12) else {})}
 
 
 class Surroundings:
@@ -94,11 +106,13 @@ class Surroundings:
         for guard in self.guards:
             if isinstance(guard, Reads):
                 for label, before, now in guard.differences():
-                    if not (is_made_inside(now) and (before is MISSING or before is None or is_made_inside(before))):
+                    if not (is_alike(before, now) or (is_made_inside(now) and (before is MISSING or before is None))):
                         return label, False
             elif isinstance(guard, Items) and (more := guard.more()):
                 if not all(map(is_made_inside, more)) and not self._only_appends_to(guard.name):
                     grown = guard.label
+            elif isinstance(guard, Items) and is_alike(guard.items, guard.read(guard.container)):
+                continue
             elif what := guard.changed():
                 return what, False
         return grown, bool(grown)
@@ -318,20 +332,20 @@ class Facts:
     """
 
     def __init__(self, code: CodeType) -> None:
-        self.names, self.globals, self.imports = set(code.co_names), set(), set()  # type: ignore[var-annotated]
-        self._constants(code.co_consts)
+        self.names, self.globals, self.imports = set(), set(), set()  # type: ignore[var-annotated]
         extended, raw = 0, code.co_code
         for opcode, low in zip(raw[::2], raw[1::2], strict=True):
-            name = OPCODES.get(opcode)
-            if name is None:
-                extended = 0
-                continue
             argument = extended | low
-            extended = argument << 8 if name == "EXTENDED_ARG" else 0
-            if name == "IMPORT_NAME":
-                self.imports.add(code.co_names[argument])
-            elif name != "EXTENDED_ARG":
-                self.globals.add(code.co_names[argument >> 1 if name == "LOAD_GLOBAL" else argument])
+            extended = argument << 8 if opcode == EXTENDED_ARG else 0
+            if opcode not in READING:
+                continue
+            read = code.co_names[argument >> SHIFTS.get(opname[opcode], 0)]
+            self.names.add(read)
+            if opcode in LOOKUPS:
+                self.globals.add(read)
+            elif opname[opcode] == "IMPORT_NAME":
+                self.imports.add(read)
+        self._constants(code.co_consts)
 
     def _constants(self, constants: Iterable) -> None:
         for constant in constants:

@@ -13,4 +13,5 @@ from tests.changes import (  # noqa: F401 (each adds its cases to the tables)
     plain,
     subclasses,
     unsteady,
+    written,
 )
