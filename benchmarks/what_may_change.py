@@ -14,6 +14,7 @@ import gc
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -125,14 +126,15 @@ def tracing(rounds: int) -> None:
         "convolutional": (ConvolutionalNetwork(), (28, 28), max(3, rounds // 130)),
     }
     for name, (model, shape, count) in networks.items():
-        ways = {"watched": lambda f: traced_twice(f, [shape], [None]), "not": lambda f: unwatched(f, shape)}
+        ways: dict[str, Callable] = {"watched": lambda f, shape: traced_twice(f, [shape], [None]), "not": unwatched}
+        function = partial(model, label=0.0) if name == "convolutional" else lambda x, model=model: [model(x)]
         spent: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(count):
             for way, run in ways.items():
                 gc.collect()
                 gc.disable()
                 begin = perf_counter()
-                run(lambda x: [model(x)] if name != "convolutional" else model(x, 0.0))  # noqa: B023 (called at once)
+                run(function, shape)
                 spent[way].append(perf_counter() - begin)
                 gc.enable()
         watched, plain = (statistics.median(times) * 1e3 for times in spent.values())

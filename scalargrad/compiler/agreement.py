@@ -41,8 +41,8 @@ def traced_twice(
         if what or draws:
             raise DisagreementError(CHANGES.format(what) if what else "the function would repeat what it drew")
     except DisagreementError as error:
-        line = None if error.term is None else trace(function, shapes, arguments, step, located=error.term).line
-        raise TraceError(f"{line or place_of(function)}: {error}{DRAWS if draws else ''}") from None
+        place = place_of(error, function, shapes, arguments, step)
+        raise TraceError(f"{place}: {error}{DRAWS if draws else ''}") from None
     surroundings.renew()
     return first, surroundings
 
@@ -53,10 +53,14 @@ class DisagreementError(TraceError):
     term: int | None = None
 
 
-def place_of(function: Callable) -> str:
-    """`file.py:14`: where a function is written, as far as that can be found."""
+def place_of(
+    error: DisagreementError, function: Callable, shapes: list, arguments: list, step: Buffer | None = None
+) -> str:
+    """`file.py:14`: where two traces part, or where the function is written, as far as that can be found."""
+    line = "" if error.term is None else trace(function, shapes, arguments, step, located=error.term).line
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
-    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
+    written = f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
+    return line or written
 
 
 MORE_RUNS = 8

@@ -6,7 +6,7 @@ import pickle
 import random
 import sys
 from collections.abc import Iterable
-from types import GeneratorType
+from types import FunctionType, GeneratorType
 from typing import Any
 
 from scalargrad.compiler.guards import tokens
@@ -14,7 +14,7 @@ from scalargrad.compiler.guards import tokens
 
 def is_drawn_from(thing: Any) -> bool:
     """Does drawing from this change it?"""
-    return isinstance(thing, random.Random) or _numpy_state(thing) is not None or hasattr(type(thing), "__next__")
+    return issubclass(type(thing), random.Random) or _numpy_state(thing) is not None or hasattr(type(thing), "__next__")
 
 
 def global_generators() -> list[Any]:
@@ -30,25 +30,24 @@ def states_of(sources: Iterable) -> list[Any]:
 
 
 def _state(source: Any) -> Any:
-    if isinstance(source, random.Random):
-        return None if isinstance(source, random.SystemRandom) else source.getstate()
+    kind = type(source)
+    if issubclass(kind, random.Random):
+        return None if issubclass(kind, random.SystemRandom) else source.getstate()
     numbers = _numpy_state(source)
     if numbers is not None:
         return pickle.dumps(numbers)
-    if isinstance(source, GeneratorType):
+    if kind is GeneratorType:
         frame = source.gi_frame
         inner = _state(source.gi_yieldfrom)
         return None if frame is None else (frame.f_lasti, list(frame.f_locals), tokens(frame.f_locals.values()), inner)
-    if isinstance(source, itertools.count):
+    if kind is itertools.count:
         return repr(source)
-    if hasattr(type(source), "__length_hint__"):
+    if hasattr(kind, "__length_hint__") and type(kind.__length_hint__) is not FunctionType:
         return source.__length_hint__()
-    if isinstance(source, list):
+    if kind is list:
         return len(source)
-    if isinstance(source, tuple) or hasattr(type(source), "__next__"):  # zip, cycle, map: what they walk over and keep
-        return [
-            _state(x) for x in gc.get_referents(source) if isinstance(x, list | tuple) or hasattr(type(x), "__next__")
-        ]
+    if kind is tuple or hasattr(kind, "__next__"):  # zip, cycle, map: what they walk over and keep
+        return [_state(x) for x in gc.get_referents(source) if type(x) in (list, tuple) or hasattr(type(x), "__next__")]
     return None
 
 

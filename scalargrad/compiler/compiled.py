@@ -4,6 +4,7 @@ import copyreg
 import pickle
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import update_wrapper
 from types import MappingProxyType
 from typing import Any
@@ -58,8 +59,8 @@ def compile(
 
     Values that exist before the call are parameters, read anew by each run; numbers, flags and other objects that the
     function reads are part of the program. When one of these changes, the function is traced again: "What may change
-    around a compiled function" in notebooks/README.md says what is noticed, what is refused, and the few things that
-    need `retrace()`. A few programs are kept, so that `train()` and `eval()` can take turns.
+    around a compiled function", notebooks/what_may_change.md, says what is noticed, what is refused, and the few things
+    that need `retrace()`. A few programs are kept, so that `train()` and `eval()` can take turns.
 
     >>> from scalargrad import Value
     >>> w = Value(3.0, "w")
@@ -333,6 +334,10 @@ class Compiled:
         refuse_inside_a_trace()
         version, arrays, rows = self._prepared(args, checked)
         return version.backward, arrays, rows
+
+    def used(self) -> AbstractContextManager[None]:
+        """A block in which the program runs that was prepared last."""
+        return self._last().used()
 
     def build(self, program: Program) -> Backend:
         """A backend for a program of this function, with memory of its own."""

@@ -42,11 +42,12 @@ def token(content: Any) -> Any:
     >>> token(float("nan")) == token(float("nan")), token(0.0) == token(-0.0), token(1) == token(True)
     (True, False, False)
     """
-    if isinstance(content, float):
-        return type(content), content.hex()
-    if isinstance(content, complex):
-        return complex, repr(content)
-    return (type(content), content) if isinstance(content, PLAIN) else Identity(content)
+    kind = type(content)  # isinstance() would ask an object for its class
+    if issubclass(kind, float):
+        return kind, float.hex(content)
+    if issubclass(kind, complex):
+        return complex, complex.__repr__(content)
+    return (kind, content) if issubclass(kind, PLAIN) else Identity(content)
 
 
 def tokens(items: Iterable) -> Any:
@@ -59,7 +60,7 @@ def tokens(items: Iterable) -> Any:
 
 def told_by_equality(kind: type) -> bool:
     """Can what is equal to an object of this type hardly be another? Then many are compared at once, by ==."""
-    return kind in (str, bytes, type(None)) or kind.__eq__ is object.__eq__
+    return kind is str or kind is bytes or kind is type(None) or kind.__eq__ is object.__eq__
 
 
 class Reads:
@@ -226,7 +227,7 @@ class Items:
             self.zeros = [place for place, item in enumerate(items) if type(item) in NUMBERS and item == 0]
             self.types = list(map(type, items)) if len(items) <= MOST_TYPES else None
         self.signs = [token(items[place]) for place in self.zeros]
-        self.direct = self.read is list and isinstance(self.container, list)  # compared without a copy
+        self.direct = self.read is list and issubclass(type(self.container), list)  # compared without a copy
 
     def changed(self) -> str:
         if self.by_equality:
@@ -248,7 +249,7 @@ class Items:
     def more(self) -> list:
         """What a list has more at its end, if that is all that has changed."""
         now, count = self.read(self.container), len(self.items)
-        return now[count:] if isinstance(self.container, list) and all(map(is_, now, self.items)) else []
+        return now[count:] if issubclass(type(self.container), list) and all(map(is_, now, self.items)) else []
 
 
 class Bits:
@@ -279,12 +280,12 @@ def _same(now: list, before: list) -> bool:
 
 def is_traced(content: Any) -> bool:
     """Does this stand for a number of a sample?"""
-    return not isinstance(content, Value) and hasattr(type(content), "apply_operation")
+    return is_made_inside(content) and not issubclass(type(content), Value)
 
 
 def is_made_inside(content: Any) -> bool:
     """Is this a number of the graph, a new one in each run of a function?"""
-    return isinstance(content, Value) or is_traced(content)
+    return hasattr(type(content), "apply_operation")
 
 
 def is_alike(before: Any, now: Any) -> bool:

@@ -139,7 +139,7 @@ class Surroundings:
         self.reached: set[CodeType] = set()
         self.in_dicts, self.in_classes, self.attributes = Reads(dict.get), Reads(MappingProxyType.get), Reads(getattr)
         self.calls = Reads(lambda read, name, missing: read())
-        self.dicts = Reads(lambda thing, name, missing: _dict_of(thing))
+        self.dicts = Reads(lambda thing, read, missing: _attributes(thing, read))
         self.sizes, self.classes = Sizes(), Kinds()
         together = [self.in_dicts, self.in_classes, self.attributes, self.calls, self.dicts, self.sizes, self.classes]
         self.guards: list[Any] = []
@@ -151,7 +151,7 @@ class Surroundings:
         # Functions that ran and that the walk has not met, such as those that C code keeps.
         others = [code for code in self.codes - self.reached if not _is_of_library(code)]
         if others:
-            holders = [thing for thing in gc.get_referrers(*others) if isinstance(thing, FunctionType)]
+            holders = [thing for thing in gc.get_referrers(*others) if type(thing) is FunctionType]
             self.waiting += [(function, function.__name__) for function in holders]
             self._go_on()
         self.guards[:0] = filter(None, together)
@@ -181,7 +181,7 @@ class Surroundings:
         if kind in LEAVES or thing is MISSING or id(thing) in self.seen or _module_of(kind).startswith(COMPILER):
             return
         self.seen[id(thing)] = thing
-        visit = next((visit for kinds, visit in VISITS if isinstance(thing, kinds)), None)
+        visit = next((visit for kinds, visit in VISITS if issubclass(kind, kinds)), None)
         if visit is not None:
             visit(self, thing, label)
         elif is_drawn_from(thing):
@@ -245,7 +245,7 @@ class Surroundings:
         for name in present:
             described = label.format(name)
             content = self.in_dicts.add(space, name, described)
-            if facts is not None and isinstance(content, ModuleType):
+            if facts is not None and issubclass(type(content), ModuleType):
                 self._module(content, facts)
             else:
                 self._then(content, described)
@@ -264,11 +264,11 @@ class Surroundings:
             is_own = _module_of(base).startswith("scalargrad.")
             names, space = self.own_names if is_own else self.names, vars(base)
             for name, content in list(space.items()):
-                if isinstance(content, GetSetDescriptorType | MemberDescriptorType):
+                if type(content) in (GetSetDescriptorType, MemberDescriptorType):
                     continue
-                if isinstance(content, FunctionType) and name in CALLED_BY_C and not is_own:
+                if type(content) is FunctionType and name in CALLED_BY_C and not is_own:
                     self.codes.add(content.__code__)
-                ran = isinstance(content, FunctionType) and content.__code__ in self.codes
+                ran = type(content) is FunctionType and content.__code__ in self.codes
                 if name in names or ran or name == "__match_args__":
                     described = f"{name} of the class {base.__name__}"
                     self._then(self.in_classes.add(space, name, described), described)
@@ -280,24 +280,26 @@ class Surroundings:
         is_own = any(_module_of(base).startswith("scalargrad.") for base in kind.__mro__)
         names = self.own_names if is_own else self.names
         self.classes.add(thing, f"the class of {label}")
-        if isinstance(thing, Module):
+        is_module = issubclass(kind, Module)
+        if is_module:
             self.modules.append(thing)
-        space = _dict_of(thing)
+        read = _reader_of_attributes(kind)
+        space = _attributes(thing, read)
         if space is not None:
-            if not isinstance(thing, Module):
-                self.dicts.add(thing, "", f"the attributes of {label}")
-            every = self.walks_modules if isinstance(thing, Module) else self.computes_names
+            if not is_module:
+                self.dicts.add(thing, read, f"the attributes of {label}")
+            every = self.walks_modules if is_module else self.computes_names
             self._namespace(space, names, f"{{}} of {_named(thing, label)}", every=every)
         for base in kind.__mro__:
             for name, member in list(vars(base).items()):
                 wanted = name in names or self.computes_names
-                if wanted and isinstance(member, MemberDescriptorType) and name not in UNSEEN:
+                if wanted and type(member) is MemberDescriptorType and name not in UNSEEN:
                     described = f"{name} of {_named(thing, label)}"
                     self._then(self.calls.add(partial(_content, member, thing), "", described), described)
         self._class(kind, label)
         if space is None and _is_of_library(kind):  # written in C: whatever it refers to
             for content in gc.get_referents(thing):
-                if not isinstance(content, type | ModuleType):
+                if not issubclass(type(content), type | ModuleType):
                     self._then(content, label)
 
     # Containers and arrays.
@@ -308,7 +310,7 @@ class Surroundings:
         if read is not None:
             described = f"an item of {label}"
             items = read(thing)
-            if not isinstance(thing, tuple | frozenset):
+            if not issubclass(type(thing), tuple | frozenset):
                 name = label.split()[0]
                 self.guards.append(Items(thing, read, described, "" if name in ("a", "an", "the") else name))
             if "label" in self.names or not set(map(type, items)) <= LEAVES:
@@ -393,21 +395,21 @@ def _referents(walk: Surroundings, thing: Any, label: str) -> None:
 
 def _asked(walk: Surroundings, thing: Any, label: str) -> None:
     """Something of which one asks what it is now: a weak reference, a context variable."""
-    read = partial(ref.__call__ if isinstance(thing, ref) else _value_of, thing)
+    read = partial(ref.__call__ if issubclass(type(thing), ref) else _value_of, thing)
     walk._then(walk.calls.add(read, "", label), label)
 
 
 def _getter(walk: Surroundings, thing: Any, label: str) -> None:
     """operator.attrgetter and its like: the names that they have been given."""
     given = thing.__reduce__()[1]
-    walk.more_names |= {part for text in given if isinstance(text, str) for part in text.split(".")}
+    walk.more_names |= {part for text in given if type(text) is str for part in text.split(".")}
     for content in given:
         walk._then(content, label)
 
 
 def _cached(walk: Surroundings, thing: Any, label: str) -> None:
     """A function with a cache: it counts as having run, even where the cache knew the answer."""
-    if isinstance(thing.__wrapped__, FunctionType):
+    if type(thing.__wrapped__) is FunctionType:
         walk.codes.add(thing.__wrapped__.__code__)
     walk._then(thing.__wrapped__, label)
 
@@ -450,9 +452,9 @@ def reader_of(thing: Any) -> Callable[[Any], list] | None:
     """How to read what a container holds; None for other things."""
     import numpy
 
-    if isinstance(thing, numpy.ndarray) and thing.dtype == object:
+    if issubclass(type(thing), numpy.ndarray) and thing.dtype == object:
         return lambda items: [*items.shape, *numpy.ndarray.ravel(items).tolist()]
-    return next((read for kind, read in CONTAINERS if isinstance(thing, kind)), None)
+    return next((read for kind, read in CONTAINERS if issubclass(type(thing), kind)), None)
 
 
 def contents(thing: Any) -> Any:
@@ -468,9 +470,9 @@ def numbers_of(thing: Any) -> tuple[int, Callable[[], Any]] | None:
     """How many bytes of numbers an array has, or what is like one, and what reads them; None for other things."""
     import numpy
 
-    if isinstance(thing, numpy.generic):
+    if issubclass(type(thing), numpy.generic):
         return 0, lambda: None  # it does not change
-    if isinstance(thing, numpy.ndarray):
+    if issubclass(type(thing), numpy.ndarray):
         mask = getattr(thing, "_mask", None)
         return thing.nbytes, lambda: (
             thing.shape,
@@ -478,6 +480,8 @@ def numbers_of(thing: Any) -> tuple[int, Callable[[], Any]] | None:
             numpy.ndarray.tobytes(thing),
             None if mask is None else numpy.asarray(getattr(thing, "_mask", None)).tobytes(),
         )
+    if _is_of_user(getattr(type(thing), "__buffer__", None)) or _is_of_user(getattr(type(thing), "__array__", None)):
+        return None  # its numbers are what its code reads
     try:
         size = memoryview(thing).nbytes
         return size, lambda: bytes(memoryview(thing))
@@ -490,6 +494,10 @@ def numbers_of(thing: Any) -> tuple[int, Callable[[], Any]] | None:
     except Exception:
         return None
     return array.nbytes, lambda: _numbers(_as_array(thing))
+
+
+def _is_of_user(method: Any) -> bool:
+    return type(method) is FunctionType and not _is_installed(method.__code__.co_filename)
 
 
 def _as_array(thing: Any) -> Any:
@@ -516,12 +524,22 @@ def _value_of(variable: ContextVar) -> Any:
         return MISSING
 
 
-def _dict_of(thing: Any) -> dict | None:
-    """The attributes of an object, whatever its class says of getting some."""
-    getter: Any = type(thing).__getattribute__
+def _reader_of_attributes(kind: type) -> Callable[[Any], Any]:
+    """What reads the `__dict__` of an object of this class, whatever the class says of getting attributes."""
+    getter: Any = kind.__getattribute__
+    if type(getter) is not FunctionType and getter is not object.__getattribute__:
+        return lambda thing: getter(thing, "__dict__")  # written in C, such as that of threading.local
+    for base in kind.__mro__:
+        member: Any = vars(base).get("__dict__")
+        if type(member) in (GetSetDescriptorType, MemberDescriptorType):
+            return member.__get__
+    return lambda thing: None
+
+
+def _attributes(thing: Any, read: Callable[[Any], Any]) -> dict | None:
     try:
-        space = (object.__getattribute__ if isinstance(getter, FunctionType) else getter)(thing, "__dict__")
-    except AttributeError:
+        space = read(thing)
+    except (AttributeError, TypeError):  # its class has become another one
         return None
     return space if type(space) is dict else None
 
@@ -553,9 +571,13 @@ def _is_of_library(thing: Any) -> bool:
     file = thing.co_filename
     return (
         file.startswith((PACKAGE, "<frozen"))
-        or (file.startswith(STANDARD_LIBRARY) and "site-packages" not in file and "dist-packages" not in file)
+        or (file.startswith(STANDARD_LIBRARY) and not _is_installed(file))
         or f"{os.sep}numpy{os.sep}" in file
     )
+
+
+def _is_installed(file: str) -> bool:
+    return "site-packages" in file or "dist-packages" in file
 
 
 def _is_any(name: str) -> bool:

@@ -86,7 +86,8 @@ class Trainer:
         """One step on all these rows; returns the loss at the parameters before it."""
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
-            (loss,) = loop.in_step(self.optimizer, self.span, lambda: loop.steps(flat, None, rows, 1, 0))
+            with self.compiled.used():
+                (loss,) = loop.in_step(self.optimizer, self.span, lambda: loop.steps(flat, None, rows, 1, 0))
             return loss
 
     def run(
@@ -132,12 +133,12 @@ class Trainer:
         return {name: found[0] for name, found in self._epochs(arrays, 1, watch).items()}
 
     def prepare(self, *arrays: Any) -> None:
-        """Trace and compile now what an epoch on such arrays would.
+        """Trace and compile now what an epoch on such arrays would. What was traced before is traced again, as a check.
 
         With JAX on one device, these stay there: until the next call of `prepare` nobody changes them.
         """
         with self.compiled.lock:
-            loop, flat, rows = self._loop(arrays)
+            loop, flat, rows = self._loop(arrays, checked=True)
             batch = min(self.batch_size or rows, rows)
             sizes = {(size, count) for _, size, count in _pieces(rows, batch, loop.backend)}
             loop.backend.prepare(flat, batch < rows, sorted(sizes, reverse=True))
@@ -165,7 +166,8 @@ class Trainer:
             else:
                 epochs = max(1, min(most, MOST_POSITIONS // rows))
                 work = lambda: {"loss": self._whole_batches(loop, flat, rows, batch, epochs)}  # noqa: E731
-            found = loop.in_step(self.optimizer, self.span, work)
+            with self.compiled.used():
+                found = loop.in_step(self.optimizer, self.span, work)
             self.epochs += len(found["loss"])
             return found
 
@@ -197,9 +199,9 @@ class Trainer:
                 watch(done, {name: total / done for name, total in zip(names, sums, strict=True)})
         return {name: [total / done] for name, total in zip(names, sums, strict=True)}
 
-    def _loop(self, arrays: tuple) -> tuple["_Loop", list, int]:
+    def _loop(self, arrays: tuple, checked: bool = False) -> tuple["_Loop", list, int]:
         """The loop for these arrays, the arrays as programs take them, and how many rows they have."""
-        program, flat, rows = self.compiled.prepared(arrays)
+        program, flat, rows = self.compiled.prepared(arrays, checked)
         loops = self.compiled.loops
         for loop in loops:
             if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, self.moving):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from scalargrad.compiler.agreement import DisagreementError, must_agree, traced_twice
+from scalargrad.compiler.agreement import DisagreementError, must_agree, place_of, traced_twice
 from scalargrad.compiler.differentiate import differentiate
 from scalargrad.compiler.native.backend import NativeBackend
 from scalargrad.compiler.native.machine import UnavailableError, machine
@@ -121,11 +121,13 @@ class Version:
             try:
                 must_agree(self.trace, again)
             except DisagreementError as error:
+                first, last = self.checked + 1, self.calls
+                since = f"call {last}" if first == last else f"calls {first} to {last}"
                 raise TraceError(
-                    "the function has become another one, through something that a compiled function cannot watch "
-                    "(a file, an array above 256 KiB, the state of an extension): the results up to call "
-                    f"{self.checked} were right, those of the {self.calls - self.checked} calls since then may be of "
-                    "the old one; the next call traces it anew, as retrace() would have done"
+                    f"{place_of(error, *self.arguments)}: the function has become another one, through something "
+                    "that it cannot watch (a file, an array above 256 KiB, the state of an extension): call "
+                    f"{self.checked} of this program was the last to be checked, and {since} may have given what the "
+                    "old one gives; the next call traces it anew, as retrace() does"
                 ) from error
             self.surroundings.renew()
         self.checked = self.calls

@@ -7,6 +7,7 @@ from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
+from scalargrad.compiler.errors import TraceError
 from scalargrad.compiler.quiet import Quiet
 from scalargrad.forks import undone
 
@@ -19,7 +20,8 @@ def watched(quiet: Callable[[], list[Quiet]] = list) -> Iterator[set[CodeType]]:
 
     quiet   gives the methods whose inside need not be seen: where watching is dear, it stops there
 
-    Debuggers, profilers and coverage go on, or are put back.
+    Debuggers, profilers and coverage go on, or are put back. A TraceError, if one that is started or stopped inside the
+    block takes the hook away.
     """
     codes: set[CodeType] = set()
     if hasattr(sys, "monitoring"):
@@ -50,19 +52,25 @@ def _monitored(codes: set[CodeType]) -> Iterator[None]:
         codes.add(code)
         return monitoring.DISABLE
 
+    def thrown(code: CodeType, *_: Any) -> None:  # an event that cannot be switched off
+        if get_ident() == thread:
+            codes.add(code)
+
+    callbacks = {events.PY_START: seen, events.PY_RESUME: seen, events.PY_THROW: thrown}
+
     def stop() -> None:
         monitoring.set_events(tool, 0)
-        for event in (events.PY_START, events.PY_RESUME):
+        for event in callbacks:
             monitoring.register_callback(tool, event, None)
         monitoring.free_tool_id(tool)
 
     monitoring.use_tool_id(tool, "scalargrad")
     with undone(stop):
         try:
-            for event in (events.PY_START, events.PY_RESUME):
-                monitoring.register_callback(tool, event, seen)
+            for event, callback in callbacks.items():
+                monitoring.register_callback(tool, event, callback)
             monitoring.restart_events()  # what an earlier watch has switched off
-            monitoring.set_events(tool, events.PY_START | events.PY_RESUME)
+            monitoring.set_events(tool, sum(callbacks))
             yield
         finally:
             stop()
@@ -81,13 +89,15 @@ def _profiled(codes: set[CodeType], quiet: Callable[[], list[Quiet]]) -> Iterato
 
     other: Any = sys.getprofile()
     profiler: Any = _lsprof.Profiler(subcalls=False, builtins=False)
+    pauses = _Pauses(profiler, codes)
     if other is not None:
         other.disable()
-    pauses = _Pauses(profiler, quiet(), codes)
     try:
         with undone(pauses.put_back):
+            pauses.begin(quiet())
             profiler.enable()
             yield
+            _must_be_there(profiler, sys.getprofile())
     finally:
         profiler.disable()
         pauses.put_back()
@@ -99,10 +109,14 @@ def _profiled(codes: set[CodeType], quiet: Callable[[], list[Quiet]]) -> Iterato
 class _Pauses:
     """While these places are at work, a profiler does not look."""
 
-    def __init__(self, profiler: Any, quiet: list[Quiet], codes: set[CodeType]) -> None:
-        self.profiler, self.codes, self.thread, self.paused = profiler, codes, get_ident(), False
-        self.originals = [(place, vars(place.owner)[place.name]) for place in quiet]
-        for place, original in self.originals:
+    def __init__(self, profiler: Any, codes: set[CodeType]) -> None:
+        self.profiler, self.codes = profiler, codes
+        self.originals: list[tuple[Quiet, Any]] = []
+
+    def begin(self, places: list[Quiet]) -> None:
+        for place in places:
+            original = vars(place.owner)[place.name]
+            self.originals.append((place, original))
             is_static = isinstance(original, staticmethod)
             made = self._pausing(place, original.__func__ if is_static else original)
             setattr(place.owner, place.name, staticmethod(made) if is_static else made)
@@ -113,16 +127,15 @@ class _Pauses:
 
     def _pausing(self, place: Quiet, function: Callable) -> Callable:
         def pausing(*args: Any, **options: Any) -> Any:
-            codes = None if self.paused or get_ident() != self.thread else place.codes(*args)
+            # In another thread, and where it is paused already, the hook is not this one.
+            codes = place.codes(*args) if sys.getprofile() is self.profiler else None
             if codes is None:
                 return function(*args, **options)
             self.codes |= codes
-            self.paused = True
             self.profiler.disable()
             try:
                 return function(*args, **options)
             finally:
-                self.paused = False
                 self.profiler.enable()
 
         return pausing
@@ -135,10 +148,25 @@ def _traced(codes: set[CodeType]) -> Iterator[None]:
 
     def seen(frame: FrameType, event: str, argument: Any) -> Any:
         codes.add(frame.f_code)
-        return other(frame, event, argument) if other is not None else None
+        if other is None:
+            return None
+        local = other(frame, event, argument)
+        if sys.gettrace() is other:  # coverage's puts itself back
+            sys.settrace(seen)
+        return local
 
     sys.settrace(seen)
     try:
         yield
+        _must_be_there(seen, sys.gettrace())
     finally:
-        sys.settrace(other)
+        if sys.gettrace() is seen:
+            sys.settrace(other)
+
+
+def _must_be_there(hook: Any, now: Any) -> None:
+    if now is not hook:
+        raise TraceError(
+            "a compiled function starts or stops a profiler or a debugger, so that it is not seen what runs in it; "
+            "start it around the call"
+        )
