@@ -83,6 +83,16 @@ def prints(frame: FrameType) -> bool:
     return words_of(frame, 1000).startswith("print(")
 
 
+def is_no_matter(frame: FrameType, value: type) -> bool:
+    """Would the class that a frame asks for make no difference, were it a float, an int or a `value`?"""
+    if frame.f_globals.get("__name__") == "functools":  # singledispatch
+        given = frame.f_locals
+        dispatch = given.get("dispatch") or getattr(getattr(given.get("self"), "dispatcher", None), "dispatch", None)
+        return dispatch is not None and len({dispatch(kind) for kind in (float, int, value)}) == 1
+    asked = classes_asked(frame)
+    return bool(asked) and (issubclass(value, asked) or not any(issubclass(kind, asked) for kind in (float, int)))
+
+
 def classes_asked(frame: FrameType) -> tuple:
     """The classes of the `isinstance` that a frame is computing; () where that cannot be seen."""
     try:

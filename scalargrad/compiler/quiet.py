@@ -53,7 +53,7 @@ def _codes_of_leaf(layer: Any, *_: Any) -> Set[CodeType] | None:
 
 @cache
 def codes_of(layer: Any) -> frozenset[CodeType]:
-    """Of its methods, and of the functions of its file."""
-    spaces = [vars(base) for base in layer.__mro__ if base is not object]
+    """Of its own methods, and of the functions of its file."""
+    spaces = [vars(base) for base in layer.__mro__[: layer.__mro__.index(Module)]]
     found = [content for space in (*spaces, vars(sys.modules[layer.__module__])) for content in space.values()]
     return frozenset(content.__code__ for content in found if isinstance(content, FunctionType))

@@ -18,7 +18,6 @@ from scalargrad.compiler.errors import (
     TraceError,
     active_trace,
     called_by_package,
-    classes_asked,
     frame_of_user,
     line_of,
     prints,
@@ -144,9 +143,8 @@ class Tracer:
         frame = sys._getframe(1)
         if active_trace() is None or called_by_package(frame):
             return Tracer
-        asked = classes_asked(frame)
-        if asked and (issubclass(Value, asked) or not any(issubclass(kind, asked) for kind in (float, int))):
-            return Value  # for a number it would be the same answer
+        if is_no_matter(frame, Value):
+            return Value
         raise TraceError.at_line(
             "isinstance() or the class of a traced number would be another one than that of the number",
             "leave it out, or ask isinstance(x, Value); choose by where()",

@@ -56,7 +56,7 @@ class Builder:
             return NumpyBackend(program, self.dtype)
 
     @contextmanager
-    def timed(self, what: str) -> Iterator[None]:
+    def timed(self, what: str = "") -> Iterator[None]:
         begin, collects = perf_counter(), gc.isenabled()
 
         def collect_again() -> None:
@@ -69,7 +69,8 @@ class Builder:
                 yield
             finally:
                 collect_again()
-                self.seconds[what] += perf_counter() - begin
+                if what:
+                    self.seconds[what] += perf_counter() - begin
 
 
 class Version:
@@ -116,7 +117,7 @@ class Version:
         if self.calls == self.checked:
             return
         begin = perf_counter()
-        with self.builder.timed("tracing"):
+        with self.builder.timed():
             again = trace(*self.arguments)
             try:
                 must_agree(self.trace, again)

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 _locks = freed(threading.RLock())
 
 
+_changes = [0]  # how often an attribute of any module was set
+
+
 class Module(Holder):
     """The base of Neuron, Layer and MLP, and of networks of your own.
 
@@ -71,11 +74,10 @@ class Module(Holder):
     _searched: int  # the version at which much was searched for lost parameters, and none found
     training = True
     fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
-    version = 0  # counts the attributes that were set on any module: a compiled function notices a change
 
     def __setattr__(self, name: str, attribute: Any) -> None:
         super().__setattr__(name, attribute)
-        Module.version += 1
+        _changes[0] += 1
         if type(attribute) is Parameter:
             attribute.label = name
         elif type(attribute) not in LEAVES:
@@ -107,8 +109,8 @@ class Module(Holder):
     def _inventory(self) -> Inventory:
         """What it holds, if nothing is lost."""
         found = inventory([self])
-        if found.others and getattr(self, "_searched", -1) != Module.version and refuse_lost(self, found) > MANY:
-            object.__setattr__(self, "_searched", Module.version)
+        if found.others and getattr(self, "_searched", -1) != _changes[0] and refuse_lost(self, found) > MANY:
+            object.__setattr__(self, "_searched", _changes[0])
         if found.unclear:
             refuse_equal_names(self)
             self._arrays_by_name()
