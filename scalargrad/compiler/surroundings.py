@@ -147,6 +147,9 @@ class Surroundings:
         self.waiting = deque(roots)
         if "getenv" in self.names:
             self.waiting.append((os.environ, "the environment"))
+        if not IMPORTS.isdisjoint(self.names):  # of a name that may be computed
+            modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+            self.waiting += [(module, module.__name__) for module in modules if not _is_library(module.__name__)]
         self._go_on()
         # Functions that ran and that the walk has not met, such as those that C code keeps.
         others = [code for code in self.codes - self.reached if not _is_of_library(code)]
@@ -247,8 +250,8 @@ class Surroundings:
             content = self.in_dicts.add(space, name, described)
             if facts is not None and issubclass(type(content), ModuleType):
                 self._module(content, facts)
-            else:
-                self._then(content, described)
+            if facts is None or not isinstance(content, ModuleType) or not _is_library(content.__name__):
+                self._then(content, described)  # a module, too: code may hand it on to other code
         self.sizes.add(space, _is_any if every else names.__contains__, label)
 
     # Classes and objects.
@@ -557,7 +560,25 @@ def _module_of(kind: type) -> str:
 
 
 def _is_library(module: str) -> bool:
-    return module.partition(".")[0] in LIBRARIES
+    """Is this the name of a module of Python's, NumPy's or this package's, and no file of the user's bears it?"""
+    root = module.partition(".")[0]
+    file = getattr(sys.modules.get(root), "__file__", None)
+    return root in LIBRARIES and (not isinstance(file, str) or _is_file_of_library(file))
+
+
+def _is_file_of_library(file: str) -> bool:
+    return (
+        file.startswith((PACKAGE, "<frozen", _folder_of_numpy()))
+        or (file.startswith(STANDARD_LIBRARY) and "site-packages" not in file and "dist-packages" not in file)
+        or file.startswith("<__array_function__")  # functions that older NumPys make
+    )
+
+
+@lru_cache
+def _folder_of_numpy() -> str:
+    import numpy
+
+    return os.path.dirname(numpy.__file__) + os.sep
 
 
 def _is_of_library(thing: Any) -> bool:
@@ -568,12 +589,7 @@ def _is_of_library(thing: Any) -> bool:
             return False
         is_static = not thing.__flags__ & 1 << 9
         return is_static or vars(sys.modules.get(module, thing)).get(thing.__name__) is thing or module == "builtins"
-    file = thing.co_filename
-    return (
-        file.startswith((PACKAGE, "<frozen"))
-        or (file.startswith(STANDARD_LIBRARY) and not _is_installed(file))
-        or f"{os.sep}numpy{os.sep}" in file
-    )
+    return _is_file_of_library(thing.co_filename)
 
 
 def _is_installed(file: str) -> bool:

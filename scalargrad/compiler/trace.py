@@ -19,6 +19,7 @@ from scalargrad.compiler.errors import (
     active_trace,
     called_by_package,
     frame_of_user,
+    is_no_matter,
     line_of,
     prints,
     state,

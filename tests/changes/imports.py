@@ -208,3 +208,58 @@ def an_attribute_of_a_thread():
     local.scale = 2.0
     yield lambda x: x * local.scale
     local.scale = 3.0
+
+
+@change
+def a_module_that_is_handed_on(patch, folder):
+    settings = module(patch, folder, "settings", "SCALE = 2.0")
+    helper = module(
+        patch,
+        folder,
+        "helper",
+        "import settings",
+        "def scaled(x, config): return x * config.SCALE",
+        "def function(x): return scaled(x, settings)",
+    )
+    yield helper.function
+    settings.SCALE = 3.0
+
+
+@change
+def a_module_that_a_function_returns(patch, folder):
+    settings = module(patch, folder, "settings", "SCALE = 2.0")
+    helper = module(
+        patch,
+        folder,
+        "helper",
+        "import settings",
+        "def config(): return settings",
+        "def function(x): return x * config().SCALE",
+    )
+    yield helper.function
+    settings.SCALE = 3.0
+
+
+@change
+def a_module_that_import_module_gives_by_a_computed_name(patch, folder):
+    settings = module(patch, folder, "settings", "SCALE = 2.0")
+    name = "".join(["sett", "ings"])
+    yield lambda x: x * importlib.import_module(name).SCALE
+    settings.SCALE = 3.0
+
+
+@change
+def a_global_of_a_file_in_a_folder_called_numpy(patch, folder):
+    helper = module(patch, folder / "numpy", "helper", "SCALE = 2.0", "def function(x): return x * SCALE")
+    yield helper.function
+    helper.SCALE = 3.0
+
+
+@change
+def a_class_of_a_file_that_is_called_like_one_of_python(patch, folder):
+    helper = module(patch, folder, "sched", "class Model:", "    scale = 2.0", "    def __call__(self, x):", SCALED)
+    yield helper.Model()
+    helper.Model.scale = 3.0
+
+
+SCALED = "        return x * self.scale"
