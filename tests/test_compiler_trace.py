@@ -964,3 +964,20 @@ def test_a_length_that_changes_with_what_is_written_down_is_refused():
 
     with pytest.raises(TraceError, match="two runs of the function differ"):
         compile(function, backend="numpy")(X)
+
+
+def test_an_iterator_that_refers_to_itself_is_looked_at_once():
+    class Endless:
+        __slots__ = ("itself", "scale")
+
+        def __init__(self):
+            self.scale, self.itself = 2.0, self
+
+        def __next__(self):
+            return self.scale
+
+    numbers_without_end = Endless()
+    program = compile(lambda x: x * next(numbers_without_end), backend="numpy")
+    assert program(X) == 4.0
+    numbers_without_end.scale = 3.0
+    assert program(X) == 6.0

@@ -6,7 +6,7 @@ import pickle
 import random
 import sys
 from collections.abc import Iterable
-from types import FunctionType, GeneratorType
+from types import GeneratorType, MethodDescriptorType
 from typing import Any
 
 from scalargrad.compiler.guards import tokens
@@ -26,10 +26,14 @@ def global_generators() -> list[Any]:
 
 def states_of(sources: Iterable) -> list[Any]:
     """Where each of them is: compares equal as long as nobody has drawn."""
-    return [_state(source) for source in sources]
+    return [_state(source, set()) for source in sources]
 
 
-def _state(source: Any) -> Any:
+def _state(source: Any, inside: set[int]) -> Any:
+    """`inside` has the ids of those that were looked at: an iterator may refer to itself."""
+    if id(source) in inside:
+        return None
+    inside.add(id(source))
     kind = type(source)
     if issubclass(kind, random.Random):
         return None if issubclass(kind, random.SystemRandom) else source.getstate()
@@ -38,16 +42,17 @@ def _state(source: Any) -> Any:
         return pickle.dumps(numbers)
     if kind is GeneratorType:
         frame = source.gi_frame
-        inner = _state(source.gi_yieldfrom)
+        inner = _state(source.gi_yieldfrom, inside)
         return None if frame is None else (frame.f_lasti, list(frame.f_locals), tokens(frame.f_locals.values()), inner)
     if kind is itertools.count:
         return repr(source)
-    if hasattr(kind, "__length_hint__") and type(kind.__length_hint__) is not FunctionType:
+    if isinstance(getattr(kind, "__length_hint__", None), MethodDescriptorType):  # no code of the user's
         return source.__length_hint__()
     if kind is list:
         return len(source)
     if kind is tuple or hasattr(kind, "__next__"):  # zip, cycle, map: what they walk over and keep
-        return [_state(x) for x in gc.get_referents(source) if type(x) in (list, tuple) or hasattr(type(x), "__next__")]
+        inner = [x for x in gc.get_referents(source) if type(x) in (list, tuple) or hasattr(type(x), "__next__")]
+        return [_state(x, inside) for x in inner]
     return None
 
 
