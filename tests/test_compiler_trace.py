@@ -7,6 +7,7 @@ import math
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -981,3 +982,35 @@ def test_an_iterator_that_refers_to_itself_is_looked_at_once():
     assert program(X) == 4.0
     numbers_without_end.scale = 3.0
     assert program(X) == 6.0
+
+
+def in_a_pool(work):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+def in_a_thread(work):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(work()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+@pytest.mark.parametrize("elsewhere", [in_a_pool, in_a_thread])
+def test_work_in_another_thread_is_refused(elsewhere):
+    """Neither its reads nor its errors are seen from here."""
+    weight = Value(2.0)
+
+    def swallowing(x):
+        def work():
+            try:
+                return 2.0 if x > 0.0 else 3.0
+            except TypeError:
+                return 5.0
+
+        return x * elsewhere(work)
+
+    for function in (lambda x: x * elsewhere(lambda: SCALE), lambda x: x * elsewhere(lambda: weight.data), swallowing):
+        with pytest.raises(TraceError, match=r"test_compiler_trace\.py:\d+: the function hands work to another thread"):
+            compile(function, backend="numpy")(X)

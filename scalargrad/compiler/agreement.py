@@ -21,6 +21,8 @@ def traced_twice(
     generators = global_generators()
     drawn = [states_of(generators)]
     first = trace(function, shapes, arguments, step, watch=True)
+    if any((os.path.basename(code.co_filename), code.co_qualname) in HANDING_OVER for code in first.codes):
+        raise TraceError(f"{place_of(function)}: {THREADS}")
     drawn.append(states_of(generators))
     surroundings = Surroundings(function, first.codes, arguments)
     places = states_of(surroundings.sources)
@@ -64,6 +66,18 @@ def place_of(
 
 
 MORE_RUNS = 8
+HANDING_OVER = {
+    ("threading.py", "Thread.start"),
+    ("threading.py", "Condition.wait"),  # for another thread's result
+    ("thread.py", "ThreadPoolExecutor.submit"),
+    ("process.py", "ProcessPoolExecutor.submit"),
+    ("pool.py", "Pool.apply_async"),
+    ("pool.py", "Pool._map_async"),
+}
+THREADS = (
+    "the function hands work to another thread or process, or waits for it: what is read there is not seen, and would "
+    "be frozen; do it before, or compute it here"
+)
 DRAWS = (
     "; it draws random numbers, or the next item of an iterator: use scalargrad.random() or Dropout, or draw before "
     "and pass the number as an argument"
