@@ -8,7 +8,9 @@ are absent, too, for they may appear. A container that is read is guarded by its
 import builtins
 import gc
 import os
+import re
 import sys
+from abc import ABCMeta, get_cache_token
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Set
 from contextvars import ContextVar
@@ -56,9 +58,14 @@ VALUES = {Value, Parameter, Buffer}
 LEAVES = {*PLAIN, *VALUES, Op, CodeType, type(Ellipsis), type(NotImplemented)}
 # Code that uses one of these may ask for any name.
 COMPILER = "scalargrad.compiler"  # whose objects are not the user's
-COMPUTED = {"getattr", "hasattr", "vars", "dir", "__dict__", "__getattribute__", "eval", "exec", "globals", "locals"}
+COMPUTED = {
+    *("getattr", "hasattr", "vars", "dir", "__dict__", "__getattribute__", "eval", "exec", "globals", "locals"),
+    *("attrgetter", "methodcaller"),
+}
+FIELD = re.compile(r"\{[^{}]*")  # of a text for str.format: {0.rate}
 # Methods that C code calls, for operations of the table, too: they count as having run.
 CALLED_BY_C = {"__float__", "__int__", "__index__", "__len__", "__iter__", "__getitem__", "__bool__", "__array__"}
+ASKED_OF_FUNCTIONS = {"__defaults__", "__kwdefaults__", "__closure__", "__code__", "__name__", "__doc__"}
 CALLED = {"LOAD_ATTR", "LOAD_METHOD"}
 IMPORTS = {"import_module", "__import__"}
 LOOKUPS = {opmap.get(name, -1) for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")}
@@ -201,6 +208,8 @@ class Surroundings:
         code, name = function.__code__, function.__qualname__.replace("<locals>.", "")
         if vars(function):
             self._namespace(vars(function), self.names | {"__wrapped__"}, f"{{}} of {name}")
+        for part in self.names & ASKED_OF_FUNCTIONS:
+            self._then(self.attributes.add(function, part, f"{part} of {name}"), f"{part} of {name}")
         if code not in self.codes:
             return
         self._reach(code)
@@ -260,6 +269,13 @@ class Surroundings:
         if _is_of_library(kind):
             return
         self.attributes.add(kind, "__mro__", f"the bases of {kind.__name__}")
+        if "__subclasses__" in self.names:
+            children = Items(kind, type.__subclasses__, f"a subclass of {kind.__name__}")
+            self.guards.append(children)
+            for child in children.items:
+                self._then(child, f"a subclass of {kind.__name__}")
+        if isinstance(kind, ABCMeta):
+            self.calls.add(get_cache_token, "", f"what is registered as a {kind.__name__}")
         for base in kind.__mro__:
             if ("base", id(base)) in self.seen or _is_of_library(base):
                 continue
@@ -358,6 +374,7 @@ class Facts:
                 if constant in sys.modules and not IMPORTS.isdisjoint(self.names):
                     self.imports.add(constant)
                 self.names |= {part for part in constant.split(".") if part.isidentifier()}
+                self.names |= {part for field in FIELD.findall(constant) for part in re.findall(r"\w+", field)}
             elif isinstance(constant, tuple | frozenset):
                 self._constants(constant)
             elif isinstance(constant, CodeType):
@@ -568,9 +585,8 @@ def _is_library(module: str) -> bool:
 
 def _is_file_of_library(file: str) -> bool:
     return (
-        file.startswith((PACKAGE, "<frozen", _folder_of_numpy()))
+        file.startswith((PACKAGE, "<frozen", "<__array_function__", _folder_of_numpy()))  # the third: of older NumPys
         or (file.startswith(STANDARD_LIBRARY) and "site-packages" not in file and "dist-packages" not in file)
-        or file.startswith("<__array_function__")  # functions that older NumPys make
     )
 
 

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import enum
+import operator
 import types
 import typing
 
@@ -339,3 +340,18 @@ def a_variable_that_is_assigned_later():
 
     yield function
     scale = 3.0
+
+
+@change
+def an_attribute_in_the_fields_of_a_text():
+    settings = types.SimpleNamespace(scale=2.0)
+    yield lambda x: x * float("{0.scale:.3f}".format(settings))  # noqa: UP030, UP032
+    settings.scale = 3.0
+
+
+@change
+def an_attribute_that_a_getter_of_a_computed_name_gets():
+    settings = types.SimpleNamespace(scale=2.0)
+    name = "".join(["sc", "ale"])
+    yield lambda x: x * operator.attrgetter(name)(settings)
+    settings.scale = 3.0

@@ -1,5 +1,6 @@
 """Classes: their attributes, methods, descriptors and special methods, and those of their parents."""
 
+import abc
 import functools
 import types
 
@@ -427,3 +428,34 @@ def special_method(name):
 
 for name in SPECIAL:
     change(special_method(name))
+
+
+@change
+def a_class_that_gets_a_subclass():
+    class Base: ...
+
+    kept = []
+    yield lambda x: x * (1.0 + len(Base.__subclasses__()))
+    kept.append(type("Child", (Base,), {}))
+
+
+@change
+def an_attribute_of_a_subclass():
+    class Base: ...
+
+    class Child(Base):
+        scale = 2.0
+
+    yield lambda x: x * sum(child.scale for child in Base.__subclasses__())
+    Child.scale = 3.0
+
+
+@change
+def a_class_that_is_registered():
+    class Base(abc.ABC): ...  # noqa: B024
+
+    class Model: ...
+
+    model = Model()
+    yield lambda x: x * (2.0 if isinstance(model, Base) else 3.0)
+    Base.register(Model)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import itertools
 import operator
 import threading
@@ -628,3 +629,21 @@ def what_a_function_reads_that_ran_before():
     compile(function)(np.array([1.0]))
     yield function
     settings.scale = 3.0
+
+
+@change
+def the_defaults_of_a_function_that_does_not_run():
+    def helper(scale=2.0):
+        return scale
+
+    yield lambda x: x * helper.__defaults__[0]
+    helper.__defaults__ = (3.0,)
+
+
+@change
+def the_signature_of_a_function_that_does_not_run():
+    def helper(scale=2.0):
+        return scale
+
+    yield lambda x: x * inspect.signature(helper).parameters["scale"].default
+    helper.__defaults__ = (3.0,)
