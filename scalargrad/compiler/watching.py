@@ -138,6 +138,7 @@ class _Pauses:
             finally:
                 self.profiler.enable()
 
+        pausing.__wrapped__ = function  # type: ignore[attr-defined]
         return pausing
 
 
