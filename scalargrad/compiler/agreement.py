@@ -22,7 +22,7 @@ def traced_twice(
     drawn = [states_of(generators)]
     first = trace(function, shapes, arguments, step, watch=True)
     if any((os.path.basename(code.co_filename), code.co_qualname) in HANDING_OVER for code in first.codes):
-        raise TraceError(f"{place_of(function)}: {THREADS}")
+        raise TraceError(f"{place_of(DisagreementError(), function, shapes, arguments)}: {THREADS}")
     drawn.append(states_of(generators))
     surroundings = Surroundings(function, first.codes, arguments)
     places = states_of(surroundings.sources)
