@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from scalargrad import randomness
+from scalargrad.compiler.own_steps import take_step
 from scalargrad.contexts import observed_by
 from scalargrad.engine import Value, topological_order
 from scalargrad.losses import l2 as sum_of_squares
@@ -12,7 +13,6 @@ from scalargrad.model_programs import Target, Updates, flat, one_value, rows_as_
 from scalargrad.nn.module import Buffer, Module
 from scalargrad.nn.nested import is_nested
 from scalargrad.objectives import Objective
-from scalargrad.operands import operand
 from scalargrad.ops import dot, mean, sum
 from scalargrad.optim import Optimizer
 from scalargrad.randomness import one_of
@@ -130,7 +130,7 @@ class CompiledLearner:
         """What the model has now: a callback may have frozen or replaced some."""
         parameters = self.task.model.parameters()
         if parameters != self.moving or self.trainer.moving is None:
-            self.moving, self.trainer.moving = parameters, frozenset(parameters)
+            self.moving = self.trainer.moving = parameters
 
     @property
     def counters(self) -> Counters:
@@ -177,15 +177,10 @@ class EagerLearner:
             loss = loss + task.l2 * sum_of_squares(parameters)
         task.model.zero_grad()
         loss.backward()
-        optimizer, rate = task.optimizer, task.optimizer.lr
-        if task.schedule is not None:
-            factor = task.schedule.factor(float(optimizer.steps - self.counters.start), float(self.steps))
-            rate *= operand(factor, "the factor of a schedule")
         reached = set(topological_order(loss))
         # Others have no gradient, and stay as they are.
-        optimizer.step([parameter for parameter in parameters if parameter in reached], rate)
-        for buffer, number in updates.numbers.items():
-            buffer.data = number
+        moving = [parameter for parameter in parameters if parameter in reached]
+        take_step(task.optimizer, task.schedule, (self.counters.start, self.steps), moving, updates.numbers)
         self.counters = self.counters._replace(steps=self.counters.steps + 1)
         return loss.data, sum([score for _, score in found])
 

@@ -10,7 +10,7 @@ from scalargrad.ops import dot, pow, sqrt
 
 
 class Optimizer:
-    """The step that all optimizers share; a subclass gives `update`.
+    """The step that all optimizers share; a subclass gives `update`, which is also compiled, or its own `step`.
 
     >>> w = Value(1.0)
     >>> optimizer = SGD(lr=0.1)
@@ -43,22 +43,38 @@ class Optimizer:
         super().__setattr__(name, plain(setting))
 
     def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
-        """(parameter, state) after step number t = 1, 2, ... with gradient g."""
-        raise NotImplementedError
+        """(parameter, state) after step number t = 1, 2, ... with gradient g.
+
+        The state is a tuple of `state_size` numbers. All arguments are numbers or terms of the compiler: choose with
+        where(), not with `if`. Compiled training traces this once for all steps, and so refuses what depends on
+        anything else that changes from step to step; what cannot be traced belongs into a `step` of your own.
+        """
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} does not say how a parameter moves: define update(p, g, state, lr, t)")
 
     def decayed(self, g: Any, p: Any) -> Any:
         """The gradient of the loss plus weight_decay / 2 * p**2."""
         return g + self.weight_decay * p if self.weight_decay else g  # 0 * inf would be nan
 
     def step(self, parameters: Iterable[Value], lr: float | None = None) -> None:
-        """Move every parameter by its gradient; `lr` is the rate of this step, if not the usual one."""
+        """Move every parameter by its gradient; `lr` is the rate of this step, if not the usual one.
+
+        A class that overrides it is trained with, compiled or not, by calls of it with parameters that have gradients.
+        """
         wanted = _values(f"{type(self).__name__}.step", parameters)
         self.steps += 1
-        t, fresh, rate = float(self.steps), (0.0,) * self.state_size, self.lr if lr is None else _checked("lr", lr)
+        t, fresh, rate = float(self.steps), (0.0,) * self.state_size, _checked("lr", self.lr if lr is None else lr)
+        floats = (float,) * (1 + self.state_size)
         for parameter in wanted:
             state = self.state.get(parameter, fresh)
-            moved, self.state[parameter] = self.update(parameter.data, parameter.grad, state, rate, t)
-            parameter.data = float(moved)
+            found = self.update(parameter.data, parameter.grad, state, rate, t)
+            # Most are what they should be: a look at their types is quicker than `checked_move`.
+            tuples = type(found) is tuple and len(found) == 2 and type(found[1]) is tuple
+            if tuples and (type(found[0]), *map(type, found[1])) == floats:
+                parameter.data, self.state[parameter] = found
+            else:
+                moved, kept = checked_move(self, found)
+                parameter.data, self.state[parameter] = float(moved), tuple(map(float, kept))
 
     def __repr__(self) -> str:
         settings = {name: setting for name, setting in vars(self).items() if name not in ("steps", "state")}
@@ -183,6 +199,22 @@ def _values(taker: str, parameters: Iterable[Value]) -> list[Value]:
             raise TypeError(f"{taker} takes parameters, which are Values, and got {brief(parameter)} among them")
         settle(parameter)
     return values
+
+
+def checked_move(optimizer: Optimizer, found: Any) -> tuple[Any, tuple]:
+    """What `update` returned, as a number or term and a tuple of `state_size` of them; an error if it is not."""
+    name, size = f"{type(optimizer).__name__}.update", optimizer.state_size
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise TypeError(f"{name} returns (parameter, state), a number and a tuple of {size}; got {brief(found)}")
+    kept = tuple(listed(found[1], f"{name} returns (parameter, state): the state", f"a tuple of {size} numbers"))
+    if len(kept) != size:
+        raise ValueError(f"{name} returns a state of {len(kept)} numbers, and its state_size is {size}")
+    return operand(found[0], f"{name}: the parameter"), tuple(operand(x, f"{name}: the state") for x in kept)
+
+
+def checked_rate(lr: Any) -> Any:
+    """A rate that is in range, as a float or a Value; an error for others."""
+    return _checked("lr", lr)
 
 
 def _checked(name: str, setting: Any, least: float = 0.0, below: float | None = None) -> Any:

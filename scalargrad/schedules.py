@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+from scalargrad.operands import operand
 from scalargrad.ops import cos, less, less_equal, maximum, pow, sum, where
 
 
@@ -25,7 +26,8 @@ class Schedule:
     def factor(self, t: Any, steps: Any) -> Any:
         """What the learning rate of step number t = 0, 1, ... steps - 1 is multiplied by.
 
-        t and steps are numbers or terms of the compiler: choose with where(), not with `if`.
+        t and steps are numbers or terms of the compiler: choose with where(), not with `if`. A compiled run traces it,
+        and so refuses what else than t and steps it depends on, such as a counter or the key of a dictionary.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how the rate changes: define factor(t, steps)")
 
@@ -182,6 +184,11 @@ def _check(schedule: Schedule, name: str, low: float, high: float) -> None:
         limits = f"a number from {low:g} to {high:g}" if high < math.inf else f"a finite number of at least {low:g}"
         raise ValueError(f"{type(schedule).__name__} takes {limits} for {name}, got {setting!r}")
     object.__setattr__(schedule, name, float(setting))  # the class is frozen
+
+
+def checked_factor(found: Any) -> Any:
+    """What `factor` returned, if it is one number; a TypeError if not."""
+    return operand(found, "the factor of a schedule")
 
 
 SCHEDULES: dict[str, Schedule] = {

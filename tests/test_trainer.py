@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scalargrad import ops, randomness
-from scalargrad.compiler import compile, trainer
+from scalargrad import ops, optim, randomness
+from scalargrad.compiler import compile, own_steps, snapshot, trainer
 from scalargrad.compiler.native import backend as native_backend
 from scalargrad.compiler.native import job, lower, team
 from scalargrad.compiler.program import UNIFORM, Table
@@ -590,14 +590,14 @@ def test_values_on_their_own_are_parameters_too(backend):
         assert unused.data == 5.0
 
 
-class LooksAtTheNeighbours(Optimizer):
+class LooksAtTheNeighbours:
     """No formula of one parameter: each moves towards the next one, and remembers what its neighbour remembered."""
 
-    state_size = 1
+    def __init__(self):
+        self.values = {}  # settings that it reads
 
-    def update(self, p, g, state, lr, t):
-        (memory,) = state
-        return p + lr * (self.next_to(p) - p) - lr * g, (self.next_to(memory) + p,)
+    def on(self, p, g, memory, lr, t):
+        return p + lr * (self.next_to(p) - p) - lr * g, self.next_to(memory) + p
 
     @staticmethod
     def next_to(rows):
@@ -605,9 +605,11 @@ class LooksAtTheNeighbours(Optimizer):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 50, 4_500])
-@pytest.mark.parametrize("kind", [LooksAtTheNeighbours, SGD])
-def test_a_parameter_that_others_read_is_moved_after_they_did(kind, count, monkeypatch):
+@pytest.mark.parametrize("neighbours", [True, False])
+def test_a_parameter_that_others_read_is_moved_after_they_did(neighbours, count, monkeypatch):
     """One loop does a step for all parameters, threads share it: it must not read what it has already written."""
+    if neighbours:
+        monkeypatch.setattr(trainer, "formulas", lambda *_: (LooksAtTheNeighbours(), None))
     monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(native_backend, "WORTH_STARTING", 0.0)
     found = []
@@ -617,7 +619,7 @@ def test_a_parameter_that_others_read_is_moved_after_they_did(kind, count, monke
         def loss(x, w=w, v=v):
             return ops.sum([a * b for a, b in zip(w, v, strict=True)]) + w[0] * x
 
-        optimizer = kind(0.1)
+        optimizer = SGD(0.1)
         training = compile(loss, backend=backend, threads=threads).trainer(optimizer)
         history = training.run(np.linspace(-1.0, 1.0, 40), epochs=3)["loss"]
         found.append([*history, *(p.data for p in (*w, *v)), *(x for row in state_of(optimizer, w) for x in row)])
@@ -1025,18 +1027,30 @@ class Interruption:
         return self
 
 
-INTERRUPTED = (trainer, native_backend, job, team)
+INTERRUPTED = (trainer, native_backend, job, team, own_steps, snapshot, optim)
 STEPS = 2
+
+
+class StepsItself(SGD):
+    """It counts its steps itself, too, which an interruption may not leave one too many."""
+
+    def __init__(self, *settings, **named):
+        super().__init__(*settings, **named)
+        self.counts = {"steps": 0}
+
+    def step(self, parameters, lr=None):
+        self.counts["steps"] += 1
+        super().step(parameters, lr)
 
 
 class Interrupted:
     """Three parameters in training; `run(place)` interrupts it there and says whether it got that far."""
 
-    def __init__(self, threads):
+    def __init__(self, threads, kind):
         self.parameters = [Value(0.0) for _ in range(3)]
         self.x = np.linspace(0.0, 1.0, 64)
         program = compile(lambda x: ops.sum([(p * x - n) ** 2 for n, p in enumerate(self.parameters)]), threads=threads)
-        self.optimizer = SGD(0.1, momentum=0.9)
+        self.optimizer = kind(0.1, momentum=0.9)
         self.training = program.trainer(self.optimizer)
         self.start()
         self.path = [self.now()]  # what is right after each number of steps
@@ -1048,10 +1062,13 @@ class Interrupted:
         for parameter, number in zip(self.parameters, (2.0, -1.0, 0.5), strict=True):
             parameter.data = number
         self.optimizer.state, self.optimizer.steps = {}, 0
+        if isinstance(self.optimizer, StepsItself):
+            self.optimizer.counts["steps"] = 0
 
     def now(self):
         memory = [tuple(self.optimizer.state.get(p, (0.0,))) for p in self.parameters]
-        return self.optimizer.steps, [p.data for p in self.parameters], memory
+        counts = getattr(self.optimizer, "counts", {})
+        return self.optimizer.steps, [p.data for p in self.parameters], memory, dict(counts)
 
     def run(self, place):
         self.start()
@@ -1066,12 +1083,12 @@ class Interrupted:
         return False
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_an_interruption_at_any_line_leaves_values_and_optimizer_in_step(threads, monkeypatch):
+@pytest.mark.parametrize(("threads", "kind"), [(1, SGD), (2, SGD), (1, StepsItself)])
+def test_an_interruption_at_any_line_leaves_values_and_optimizer_in_step(threads, kind, monkeypatch):
     if threads == 2:
         monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
         monkeypatch.setattr(native_backend, "WORTH_STARTING", 0.0)
-    interrupted, wrong, place = Interrupted(threads), [], 0
+    interrupted, wrong, place = Interrupted(threads, kind), [], 0
     while interrupted.run(place):
         found = interrupted.now()
         interrupted.training.step(interrupted.x)

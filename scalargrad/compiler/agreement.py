@@ -1,13 +1,13 @@
 """Two traces of one function must be the same: what differs was read from somewhere that a program cannot see."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from operator import is_
 from typing import Any
 
 from scalargrad.compiler.chance import global_generators, states_of
 from scalargrad.compiler.simplify import flatten_results
-from scalargrad.compiler.surroundings import Surroundings
+from scalargrad.compiler.surroundings import NOTHING, Surroundings
 from scalargrad.compiler.trace import Trace, TraceError, Tracer, trace
 from scalargrad.engine import Value, topological_order
 from scalargrad.nn.module import Buffer
@@ -15,16 +15,23 @@ from scalargrad.operands import flatten
 
 
 def traced_twice(
-    function: Callable, shapes: list, arguments: list, step: Buffer | None = None
+    function: Callable,
+    shapes: list,
+    arguments: list,
+    step: Buffer | None = None,
+    without: Mapping[int, Set[str]] = NOTHING,
 ) -> tuple[Trace, Surroundings]:
-    """A trace that another one agrees with, and what the function depends on besides its arguments."""
+    """A trace that another one agrees with, and what the function depends on besides its arguments.
+
+    without   attributes that are not watched, by the id of their object
+    """
     generators = global_generators()
     drawn = [states_of(generators)]
     first = trace(function, shapes, arguments, step, watch=True)
     if any((os.path.basename(code.co_filename), code.co_qualname) in HANDING_OVER for code in first.codes):
         raise TraceError(f"{place_of(DisagreementError(), function, shapes, arguments)}: {THREADS}")
     drawn.append(states_of(generators))
-    surroundings = Surroundings(function, first.codes, arguments)
+    surroundings = Surroundings(function, first.codes, arguments, without)
     places = states_of(surroundings.sources)
     try:
         second = trace(function, shapes, arguments, step, moved=True)
@@ -44,7 +51,7 @@ def traced_twice(
             raise DisagreementError(CHANGES.format(what) if what else "the function would repeat what it drew")
     except DisagreementError as error:
         place = place_of(error, function, shapes, arguments, step)
-        raise TraceError(f"{place}: {error}{DRAWS if draws else ''}") from None
+        raise DisagreementError(f"{place}: {error}{DRAWS if draws else ''}") from None
     surroundings.renew()
     return first, surroundings
 

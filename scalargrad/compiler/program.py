@@ -151,6 +151,27 @@ class Program:
                     lanes[instruction.rows] = whole[instruction.args[0].rows]
         return found
 
+    def reached(self) -> list[Value]:
+        """The parameters that the mean depends on: others may be read for the update of a buffer alone."""
+        import numpy
+
+        assert self.mean is not None
+        if not self.updates:
+            return self.parameters
+        wanted = {LANE: numpy.zeros(self.lane_rows, bool), UNIFORM: numpy.zeros(self.uniform_rows, bool)}
+        wanted[self.mean.bank][self.mean.rows] = True
+        for instruction in reversed(self.instructions):
+            mask = wanted[instruction.bank][instruction.rows]
+            if instruction.name == "contract":
+                table = mask.reshape([len(table.rows) for table in instruction.args])
+                masks = [table.any(axis=1), table.any(axis=0)]
+            else:  # of an outer product, which only gradients are, no row is wanted
+                masks = [mask[: len(table.rows)] for table in instruction.args]
+            for mask, table in zip(masks, instruction.args, strict=True):
+                wanted[table.bank][table.rows[mask]] = True
+        first = len(self.constants)
+        return [parameter for row, parameter in enumerate(self.parameters, first) if wanted[UNIFORM][row]]
+
     def append(self, instruction: Instruction) -> Instruction:
         """Add an instruction and give it its rows."""
         if instruction.bank == LANE:

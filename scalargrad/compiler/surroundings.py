@@ -12,7 +12,7 @@ import re
 import sys
 from abc import ABCMeta, get_cache_token
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextvars import ContextVar
 from dis import EXTENDED_ARG, get_instructions, hasname, opmap, opname
 from functools import cached_property, lru_cache, partial, partialmethod
@@ -73,16 +73,27 @@ READING = {opcode for opcode in hasname if not opname[opcode].startswith(("STORE
 SHIFTS = {"LOAD_GLOBAL": 1, **({"LOAD_ATTR": 1, "LOAD_SUPER_ATTR": 2} if sys.version_info >= (3, 12) else {})}
 
 
+NOTHING: Mapping = MappingProxyType({})
+
+
 class Surroundings:
     """What a function reads around itself, and whether that is as it was.
 
     codes      what ran while it was traced
     arguments  what it was given besides arrays
+    without    attributes that are not watched, by the id of their object
     modules    the Modules that it reads
     sources    the generators of random numbers and the iterators in its reach
     """
 
-    def __init__(self, function: Callable, codes: set[CodeType], arguments: Iterable = ()) -> None:
+    def __init__(
+        self,
+        function: Callable,
+        codes: set[CodeType],
+        arguments: Iterable = (),
+        without: Mapping[int, Set[str]] = NOTHING,
+    ) -> None:
+        self.without = without
         self.codes, self.more_names = set(codes), set()  # type: ignore[var-annotated]
         roots = [(function, "the function"), *((argument, "an argument") for argument in arguments)]
         known = (-1, -1)
@@ -297,7 +308,7 @@ class Surroundings:
     def _object(self, thing: Any, label: str) -> None:
         kind = type(thing)
         is_own = any(_module_of(base).startswith("scalargrad.") for base in kind.__mro__)
-        names = self.own_names if is_own else self.names
+        names = (self.own_names if is_own else self.names) - self.without.get(id(thing), set())
         self.classes.add(thing, f"the class of {label}")
         is_module = issubclass(kind, Module)
         if is_module:

@@ -148,7 +148,7 @@ class Tracer:
             return Value
         raise TraceError.at_line(
             "isinstance() or the class of a traced number would be another one than that of the number",
-            "leave it out, or ask isinstance(x, Value); choose by where()",
+            "leave it out, or ask isinstance(x, Value); use where() to choose",
         )
 
     def __pos__(self) -> "Tracer":

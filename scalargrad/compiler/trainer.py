@@ -5,24 +5,24 @@ user runs: after each call, in callbacks, after an exception; what that code cha
 """
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from math import isfinite
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.compiler.formulas import Formula, formulas
 from scalargrad.compiler.guards import token
 from scalargrad.compiler.native.memory import allocated
+from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
-from scalargrad.compiler.surroundings import Surroundings, contents
+from scalargrad.compiler.surroundings import contents
 from scalargrad.compiler.version import Backend
 from scalargrad.engine import Value
-from scalargrad.forks import undone
 from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer
-from scalargrad.ops import add, mean, mul, sum
-from scalargrad.optim import Optimizer
+from scalargrad.ops import add, mean, minimum, mul, sum
+from scalargrad.optim import Optimizer, checked_rate
 from scalargrad.progress import progress_bar
 from scalargrad.randomness import shuffled
 from scalargrad.schedules import Schedule
@@ -35,6 +35,7 @@ Callback = Callable[[int, Measures], Any]
 Watch = Callable[[int, Measures], Any]
 MOST_POSITIONS = 2**18  # of the shuffled orders of several epochs that are made at once
 MOST_LOOPS = 4  # kept: for train() and eval(), and some more
+LOWEST = 4  # the place in the clock of the lowest rate
 MOMENTS = 8  # between two looks at an epoch, each as long as the caller's thread may be away
 
 
@@ -48,7 +49,9 @@ class Trainer:
     measures     Buffers by name, to each of which a step adds a mean over its rows: their means over an epoch's rows
                  are recorded beside the loss
 
-    `moving`, a set of parameters, keeps all others where they are; None, as at first, lets all move.
+    `moving`, some parameters, keeps all others where they are; None, as at first, lets all move. An optimizer that
+    overrides `step` has it called, with the moving parameters that the program reads, in that order: with their
+    gradients, as after `zero_grad()` and `backward()`.
 
     >>> from scalargrad import SGD, Value, compile
     >>> w = Value(0.0)
@@ -78,7 +81,7 @@ class Trainer:
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
         self.schedule, self.measures = schedule, dict(measures)
-        self.moving: frozenset[Value] | None = None
+        self.moving: Sequence[Value] | None = None
         self.epochs = 0  # so far, over all runs
         self.span = (optimizer.steps, 1)  # of the schedule: the steps before it, and how many it has
 
@@ -140,8 +143,8 @@ class Trainer:
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays, checked=True)
             batch = min(self.batch_size or rows, rows)
-            sizes = {(size, count) for _, size, count in _pieces(rows, batch, loop.backend)}
-            loop.backend.prepare(flat, batch < rows, sorted(sizes, reverse=True))
+            sizes = {(size, count) for _, size, count in _pieces(rows, batch, loop)}
+            loop.prepare(flat, batch < rows, sorted(sizes, reverse=True))
 
     def steps_of_an_epoch(self, arrays: Sequence[Any]) -> int:
         rows = next((len(array) for array in arrays if hasattr(array, "__len__")), 0)
@@ -158,10 +161,10 @@ class Trainer:
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
             batch = min(self.batch_size or rows, rows)
-            if self.measures or watch or rows % batch:
+            if self.measures or watch or rows % batch or loop.step_by_step:
                 work = lambda: self._one_epoch(loop, flat, rows, batch, watch)  # noqa: E731
             elif batch == rows:
-                most = min(most, loop.backend.steps_at_once(rows))
+                most = min(most, loop.steps_at_once(rows))
                 work = lambda: {"loss": loop.steps(flat, None, rows, most, 0)}  # noqa: E731
             else:
                 epochs = max(1, min(most, MOST_POSITIONS // rows))
@@ -171,7 +174,7 @@ class Trainer:
             self.epochs += len(found["loss"])
             return found
 
-    def _whole_batches(self, loop: "_Loop", arrays: list, rows: int, batch: int, epochs: int) -> list[float]:
+    def _whole_batches(self, loop: "_Loop | OwnSteps", arrays: list, rows: int, batch: int, epochs: int) -> list[float]:
         """The losses of epochs of batches of one size. The last is inf or nan, if a step's was: there it stopped."""
         import numpy
 
@@ -182,13 +185,13 @@ class Trainer:
         return [mean(part) for part in parts]
 
     def _one_epoch(
-        self, loop: "_Loop", arrays: list, rows: int, batch: int, watch: Watch | None
+        self, loop: "_Loop | OwnSteps", arrays: list, rows: int, batch: int, watch: Watch | None
     ) -> dict[str, list[float]]:
         """An epoch in pieces of steps of one size. The loss is inf or nan, if a step's was: there it stopped."""
         order = None if batch == rows else shuffled(rows, self.rng, self.epochs)
         names = ("loss", *self.measures)
         sums = [0.0] * len(names)
-        for done, size, count in _pieces(rows, batch, loop.backend if watch else None):
+        for done, size, count in _pieces(rows, batch, loop if watch else None):
             chosen = None if order is None else order[done : done + count * size]
             found = loop.measured_steps(arrays, chosen, size, count, list(self.measures.values()))
             sums = [total + size * number for total, number in zip(sums, found, strict=True)]
@@ -199,10 +202,17 @@ class Trainer:
                 watch(done, {name: total / done for name, total in zip(names, sums, strict=True)})
         return {name: [total / done] for name, total in zip(names, sums, strict=True)}
 
-    def _loop(self, arrays: tuple, checked: bool = False) -> tuple["_Loop", list, int]:
-        """The loop for these arrays, the arrays as programs take them, and how many rows they have."""
+    def _loop(self, arrays: tuple, checked: bool = False) -> tuple["_Loop | OwnSteps", list, int]:
+        """The loop for these arrays, the arrays as programs take them, and how many rows they have.
+
+        checked   whether to make sure that the function, and formulas of a user's own, are still the same
+        """
         program, flat, rows = self.compiled.prepared(arrays, checked)
+        if not is_one_formula(self.optimizer):
+            return OwnSteps(self.compiled, arrays, self.optimizer, self.schedule, self.moving), flat, rows
         loops = self.compiled.loops
+        if checked and (own_classes(type(self.optimizer)) or own_classes(type(self.schedule))):
+            loops.clear()
         for loop in loops:
             if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, self.moving):
                 loops.remove(loop)
@@ -214,17 +224,17 @@ class Trainer:
         return loop, flat, rows
 
 
-def _pieces(rows: int, batch: int, backend: Backend | None) -> Iterator[tuple[int, int, int]]:
+def _pieces(rows: int, batch: int, loop: "_Loop | OwnSteps | None") -> Iterator[tuple[int, int, int]]:
     """An epoch in pieces of steps of one size: the rows before, those of a step, how many steps.
 
-    backend   says how many steps it makes at once, if somebody looks in between; the pieces are about equal then
+    loop   says how many steps it makes at once, if somebody looks in between; the pieces are about equal then
     """
     done = 0
     while done < rows:
         size = min(batch, rows - done)
         count = (rows - done) // size
-        if backend is not None:
-            pieces = -(-count // (MOMENTS * backend.steps_at_once(size)))
+        if loop is not None:
+            pieces = -(-count // (MOMENTS * loop.steps_at_once(size)))
             count = -(-count // pieces)
         yield done, size, count
         done += count * size
@@ -233,32 +243,41 @@ def _pieces(rows: int, batch: int, backend: Backend | None) -> Iterator[tuple[in
 class _Loop:
     """A program with the optimizer inside, and its memory."""
 
+    step_by_step = False
+
     def __init__(
         self,
         compiled: "Compiled",
         program: Program,
         optimizer: Optimizer,
         schedule: Schedule | None,
-        moving: frozenset[Value] | None,
+        moving: Sequence[Value] | None,
     ) -> None:
         self.compiled, self.program = compiled, program
         self.settings = _settings(optimizer), _settings(schedule)
-        self.surroundings = Surroundings(optimizer.update, set(), [] if schedule is None else [schedule.factor])
-        self.moving, self.counts_steps = moving, compiled.steps in program.buffers
-        self.parameters = [p for p in program.parameters if moving is None or p in moving]
-        self.training, self.clock, self.state = with_optimizer(
+        self.moving = None if moving is None else tuple(moving)
+        self.counts_steps = compiled.steps in program.buffers
+        reached = program.reached()
+        free = set(reached if moving is None else moving)
+        self.parameters = [parameter for parameter in reached if parameter in free]
+        self.training, self.clock, self.state, self.formulas = with_optimizer(
             program, optimizer, schedule, compiled.steps, self.parameters
         )
-        self.backend = compiled.build(self.training)
+        self.backend: Backend = compiled.build(self.training)
+        self.prepare, self.steps_at_once = self.backend.prepare, self.backend.steps_at_once
         self.values = [*program.parameters, *program.buffers]
         self.owner: Optimizer | None = None  # whose state lies here
         self.view = _State(self)
         self.history = allocated(1, compiled.dtype)  # of a single step
 
-    def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: frozenset[Value] | None) -> bool:
+    def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: Sequence[Value] | None) -> bool:
         """Are the settings, and what else the formula reads, as they were?"""
         settings = _settings(optimizer), _settings(schedule)
-        return self.moving == moving and self.settings == settings and not self.surroundings.changed()
+        return (
+            self.moving == (None if moving is None else tuple(moving))
+            and self.settings == settings
+            and not any(formula.has_changed() for formula in self.formulas)
+        )
 
     @quiet
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
@@ -267,9 +286,12 @@ class _Loop:
         before = optimizer.steps, self.compiled.steps.data, self.backend.done
         try:
             try:
-                return work()
+                found = work()
             finally:
                 self._write(optimizer, *before)
+            for lowest in self.backend.read(self.clock[LOWEST:]).tolist():
+                checked_rate(lowest)
+            return found
         except BaseException:  # such as a Ctrl-C while it was written: from the beginning, then
             self._write(optimizer, *before)
             raise
@@ -278,8 +300,8 @@ class _Loop:
         backend = self.backend
         backend.write(backend.leaves, [value.data for value in self.values])
         before, steps = span
-        clock = optimizer.steps, optimizer.lr, optimizer.steps - before, steps
-        backend.write(self.clock, tuple(map(float, clock)))
+        clock = optimizer.steps, checked_rate(optimizer.lr), optimizer.steps - before, steps
+        backend.write(self.clock, [*map(float, clock), 0.0][: len(self.clock)])
         if optimizer.state is not self.view:
             if self.owner is not None and self.owner.state is self.view:
                 self.owner.state = self.view.copy()  # it was trained here before
@@ -316,15 +338,23 @@ class _Loop:
         return history[: self.backend.done - before].tolist()
 
 
-def _settings(formula: Optimizer | Schedule | None) -> tuple[type, dict[str, Any]]:
-    """The class and tokens of the settings: equal as long as nobody can tell the difference."""
-    settings = {} if formula is None else vars(formula)
-    changing = ("lr", "state", "steps") if isinstance(formula, Optimizer) else ()
-    return type(formula), {name: _setting(x) for name, x in settings.items() if name not in changing}
+CHANGING = "lr", "state", "steps"  # attributes of an optimizer that are no settings
+
+
+def _settings(formula: Optimizer | Schedule | None) -> tuple:
+    """Tokens of the class and the settings: equal as long as nobody can tell the difference."""
+    owners = [] if formula is None else [formula, *own_classes(type(formula))]
+    return type(formula), [{name: _setting(x) for name, x in _attributes(owner).items()} for owner in owners]
 
 
 def _setting(x: Any) -> Any:
     return _settings(x) if isinstance(x, Schedule) else (token(x), contents(x))
+
+
+def _attributes(owner: Any) -> dict[str, Any]:
+    """The settings of an optimizer or a schedule, or those of all objects of a class."""
+    but = CHANGING if isinstance(owner, Optimizer) else ("__dict__", "__weakref__") if isinstance(owner, type) else ()
+    return {name: x for name, x in vars(owner).items() if name not in but}
 
 
 class _State(MutableMapping):
@@ -393,15 +423,17 @@ class _State(MutableMapping):
 
 def with_optimizer(
     program: Program, optimizer: Optimizer, schedule: Schedule | None, steps: Value, parameters: list[Value]
-) -> tuple[Program, Any, list]:
-    """The program whose `moves` make one training step; the rows of its clock; those of the state.
+) -> tuple[Program, Any, list, list[Formula]]:
+    """The program whose `moves` make one training step; the rows of its clock; those of the state; what it was made of.
 
-    The clock is the number of steps so far, the rate, the number of steps since the schedule began, and its length.
+    The clock is the number of steps so far, the rate, the number of steps since the schedule began, and its length; and
+    if there is a schedule, the lowest rate that it gave, as far as it is below 0.
     Of the parameters, those in `parameters` move.
     """
     import numpy
 
     assert program.gradient is not None
+    update, factor = formulas(optimizer, schedule, [*parameters, steps, *program.updates])
     fresh = replace(program, instructions=list(program.instructions), moves=[])
     writer = Writer(fresh, backward=True)
     count, first = len(parameters), len(program.constants)
@@ -414,22 +446,29 @@ def with_optimizer(
     def many(table: Table) -> Rows:
         return Rows(writer, Table(UNIFORM, numpy.repeat(table.rows, count)))
 
-    clock = time, rate, position, span = leaf(1), leaf(1), leaf(1), leaf(1)
+    clock: tuple[Table, ...] = (leaf(1), leaf(1), leaf(1), leaf(1))
+    time, rate, position, span = clock
     state = [leaf(count) for _ in range(optimizer.state_size)]
     one = writer.constant(1.0, 1)
     following = writer.map(add, time, one)
     moves = [(following, time)]
-    if schedule is not None:
+    if factor is not None:
         full, now, whole = (Rows(writer, table) for table in (rate, position, span))
-        rate = _table(writer, mul(full, schedule.factor(now, whole)), 1)
+        (share,) = factor.on(now, whole)
+        rate = _table(writer, mul(full, share), 1)
+        if isinstance(share, Rows):
+            clock = (*clock, lowest := leaf(1))
+            below = minimum(Rows(writer, rate), Rows(writer, lowest))
+            moves.append((_table(writer, below, 1), lowest))
+        else:
+            checked_rate(share)
         moves.append((writer.map(add, position, one), position))
     places = first + chosen
     if count:
-        remembered = tuple(Rows(writer, table) for table in state)
+        remembered = [Rows(writer, table) for table in state]
         gradient = Rows(writer, Table(UNIFORM, program.gradient.rows[chosen]))
         parameter = Rows(writer, Table(UNIFORM, places))
-        with _arguments_only(optimizer):
-            moved, kept = optimizer.update(parameter, gradient, remembered, many(rate), many(following))
+        moved, *kept = update.on(parameter, gradient, *remembered, many(rate), many(following))
         moved_rows = _table(writer, moved, count).rows
         for part in numpy.split(numpy.arange(count), numpy.flatnonzero(numpy.diff(places) != 1) + 1):
             moves.append((Table(UNIFORM, moved_rows[part]), Table(UNIFORM, places[part])))
@@ -449,40 +488,8 @@ def with_optimizer(
             source = writer.map(add, source, Table(UNIFORM, numpy.repeat(nothing.rows, len(source.rows))))
         fresh.moves.append((source, target))
     fresh.verify()
-    return fresh, numpy.concatenate([table.rows for table in clock]), [table.rows for table in state]
-
-
-@contextmanager
-def _arguments_only(optimizer: Optimizer) -> Iterator[None]:
-    """In this block the formula cannot read `lr` and `steps` but as its arguments: these change from step to step."""
-    kept = optimizer.lr, optimizer.steps
-    lr: Any = _Elsewhere("self.lr", "lr")
-    steps: Any = _Elsewhere("self.steps", "t")
-
-    def put_back() -> None:
-        optimizer.lr, optimizer.steps = kept
-
-    with undone(put_back):
-        optimizer.lr, optimizer.steps = lr, steps
-        try:
-            yield
-        finally:
-            put_back()
-
-
-class _Elsewhere:
-    """Something that cannot be used here, and what to use instead."""
-
-    def __init__(self, name: str, argument: str) -> None:
-        self.message = f"update() reads {name}, which a compiled step would not see change: use its argument {argument}"
-
-    def _refuse(self, *_: Any) -> Any:
-        raise TypeError(self.message)
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = (
-        _refuse
-    )
-    __neg__ = __abs__ = __float__ = __int__ = __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __mod__ = _refuse
+    rows_of_clock, rows_of_state = numpy.concatenate([table.rows for table in clock]), [table.rows for table in state]
+    return fresh, rows_of_clock, rows_of_state, [update, factor] if factor else [update]
 
 
 def _table(writer: Writer, x: Any, count: int) -> Table:
