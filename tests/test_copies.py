@@ -174,11 +174,14 @@ def test_a_model_with_a_compiled_method_is_copied(how):
 
 def test_a_model_whose_compiled_closure_reads_it_is_not_copied_without_a_word():
     model, other = Line(), Line()
-    parameter = model.layer.neurons[0].bias
+    parameter, values = model.layer.neurons[0].bias, [w]
     for function in (
         lambda x, y: model.loss(x, y),
         lambda x, y: parameter * x[0] - y,
-        lambda x, y, net=model: net.loss(x, y),
+        lambda x, y, net=model: net(x) - y,
+        lambda x, y, *, net=model: net(x) - y,
+        lambda x, y: values[0] * x[0] - y,
+        lambda x, y: sum(w * part - y for part in x),
         lambda x, y: sum([other.loss(x, y)]),
         partial(lambda a, x, y: model.loss(x, y) * a, 2.0),
         loss,

@@ -18,7 +18,7 @@ import pytest
 import scalargrad
 from scalargrad.checkpoint import load_into
 from scalargrad.engine import Value
-from scalargrad.nn import Buffer, Dropout, Layer, Module, Neuron, Parameter, holders
+from scalargrad.nn import MLP, RNN, BatchNorm1d, Buffer, Dropout, Layer, Module, Neuron, Parameter, holders
 from scalargrad.nn import Sequential as Layers
 from scalargrad.ops import relu
 from scalargrad.optim import SGD, Adam
@@ -108,7 +108,7 @@ def parts_of(x):
 
 
 class Own(Net):
-    w = None
+    w = [Parameter(9.0)]  # noqa: RUF012
 
     def __init__(self):
         self.w = (Parameter(0.5), Parameter(1.0))
@@ -352,6 +352,50 @@ def test_a_copy_that_was_not_saved_has_what_its_class_has():
     assert copy.copy(model).parameters()[0].data == copy.deepcopy(model).parameters()[0].data == 7.0
 
 
+def test_state_is_float64_whatever_the_numbers_are():
+    model = Net([Parameter(1.0), Parameter(2.0)])
+    model.w[0].data, model.w[1].data = 3, np.float32(4.0)
+    state = model.state_dict()["w"]
+    assert (state.dtype, state.tolist()) == (np.float64, [3.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("make", "inside"),
+    [
+        (lambda: Layer(2, 2, rng=0), lambda layer: layer),
+        (lambda: Layer(2, 2, rng=0), lambda layer: layer.neurons[1]),
+        (lambda: MLP(2, [2, 1], rng=0), lambda mlp: mlp),
+        (lambda: MLP(2, [2, 1], rng=0), lambda mlp: mlp.layers[1]),
+        (lambda: RNN(2, 2, rng=0), lambda rnn: rnn),
+        (lambda: RNN(2, 2, rng=0), lambda rnn: rnn.cells[0]),
+        (lambda: Layers(Layer(2, 2, rng=0)), lambda layers: layers.layers[0]),
+        (lambda: BatchNorm1d(2), lambda layer: layer),
+    ],
+)
+def test_what_is_added_to_a_layer_is_saved_with_it(make, inside, tmp_path):
+    models = make(), make()
+    for number, model in enumerate(models, start=1):
+        inside(model).gain, inside(model).gains = Parameter(float(number)), numbers(2)
+        inside(model).gate = Neuron(2, rng=0)
+    assert len(models[0].state_dict()) == len(make().state_dict()) + 4
+    models[0].save(tmp_path / "m.safetensors")
+    load_into(models[1], tmp_path / "m.safetensors")
+    assert inside(models[1]).gain.data == 1.0
+
+
+def test_a_parameter_that_a_class_forgets_to_name_is_not_lost_in_files(tmp_path):
+    class Forgetful(Net):
+        def named_arrays(self):
+            yield "weight", self.w
+
+    model = Net([Forgetful(Parameter(1.0))])
+    assert model.state_dict().keys() == {"w.0.weight"}
+    model.w[0].gain = Parameter(2.0)
+    for use in (model.state_dict, lambda: model.save(tmp_path / "m.safetensors"), lambda: model.load_state_dict({})):
+        with pytest.raises(ValueError, match=r"w\.0\.gain is in no array of this Net, and would not be saved"):
+            use()
+
+
 def test_names_and_state_are_those_of_pytorch():
     torch = oracle("torch")
     peer = torch.nn.Module()
@@ -462,6 +506,15 @@ def test_circles_end():
     assert len(model.parameters()) == len(model.state_dict()) == 3
     model.array = None
     array[0] = None  # NumPy's arrays are not collected in circles
+
+
+def test_a_way_back_changes_no_names():
+    model = Net(Net(Parameter(1.0)))
+    model.w.parents, model.own = [model], Parameter(2.0)
+    model.w.parent = model
+    assert [name for name, _ in model.named_parameters()] == ["w.w", "own"]
+    assert [p.label for p in model.parameters()] == ["w.w", "own"]
+    assert len(model.w.parameters()) == 2
 
 
 def test_modules_that_all_know_each_other_are_walked_through_once():
@@ -635,7 +688,7 @@ def test_functions_hold_what_is_not_to_be_trained():
     model.trainer = model.program.trainer(Adam())
     model.trainer.run(X, Y, epochs=1)
     model.optimizer = Adam()
-    teacher.fit(X, Y, optimizer=model.optimizer, epochs=1, progress=False)
+    teacher.fit(X, Y, optimizer=model.optimizer, epochs=1, engine="eager", progress=False)
     model.picture, model.loss = scalargrad.draw(teacher([1.0, 2.0])), teacher([1.0, 2.0])
     assert model.parameters() == [model.w]
     model.optimizer.net = teacher

@@ -5,6 +5,7 @@ and wrong in the copy of something bigger, such as a model that has it as an att
 """
 
 import copy
+import dis
 import pickle
 import sys
 import threading
@@ -103,8 +104,9 @@ def _variables(function: FunctionType) -> list:
 
 
 def _names(code: CodeType) -> set[str]:
-    """The global names in a function, and in those inside it."""
-    return set(code.co_names).union(*(_names(inside) for inside in code.co_consts if isinstance(inside, CodeType)))
+    """The global names that a function reads, and those that functions inside it read."""
+    names = {line.argval for line in dis.get_instructions(code) if line.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return names.union(*(_names(inside) for inside in code.co_consts if isinstance(inside, CodeType)))
 
 
 def _name(function: Any) -> str:

@@ -87,6 +87,11 @@ class Layer(Module):
         """PyTorch's names for a linear layer: `weight` [fan_out, fan_in] and `bias` [fan_out]."""
         yield "weight", [neuron.weights for neuron in self.neurons]
         yield "bias", [neuron.bias for neuron in self.neurons]
+        for name, array in super().named_arrays():  # what somebody has added
+            match name.split("."):
+                case ["neurons", _, "weights" | "bias"]:
+                    continue
+            yield name, array
 
     def __repr__(self) -> str:
         return f"Layer({len(self.neurons[0].weights)}, {len(self.neurons)}, {self.neurons[0].activation})"

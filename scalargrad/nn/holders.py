@@ -6,7 +6,6 @@ open a holder by `opened`. What is no holder may hide some all the same: `refuse
 
 import gc
 import sys
-import threading
 import types
 import weakref
 from collections import Counter, OrderedDict, UserDict, UserList, defaultdict, deque
@@ -392,8 +391,6 @@ def _referents(x: Any) -> Iterable[Any]:
             return ()
     if _is_array(x):
         return [*_without_mask(x).ravel().tolist(), *gc.get_referents(x)]
-    if issubclass(kind, threading.local):
-        return list(vars(x).values())
     if any(base.__module__ == "scalargrad.optim" for base in kind.__mro__):
         return [setting for name, setting in vars(x).items() if name != "state"]  # it remembers those that it moved
     if not issubclass(kind, type):

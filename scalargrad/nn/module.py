@@ -141,8 +141,19 @@ class Module(Holder):
 
     def state_dict(self) -> dict[str, "ndarray"]:
         """The parameters as float64 arrays under PyTorch's names, such as `layers.0.weight` of shape [16, 2]."""
-        self._inventory()
-        return {name: _numbers(array) for name, array in self._arrays_by_name().items()}
+        return {name: _numbers(array) for name, array in self._whole_state().items()}
+
+    def _whole_state(self) -> dict[str, Any]:
+        """Its arrays by name. ValueError, if a class that names its own has left out a parameter."""
+        parameters, arrays = self._inventory().parameters, self._arrays_by_name()
+        left_out = parameters.keys() - inventory(arrays.values()).parameters.keys()
+        if left_out:
+            name = next(name for name, parameter in self.named_parameters() if parameter in left_out)
+            raise ValueError(
+                f"{name} is in no array of this {type(self).__name__}, and would not be saved: a named_arrays() that "
+                "leaves it out should yield it, too"
+            )
+        return arrays
 
     def _arrays_by_name(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -159,8 +170,7 @@ class Module(Holder):
         """
         import numpy
 
-        self._inventory()
-        own = self._arrays_by_name()
+        own = self._whole_state()
         problems = [f"missing {name}" for name in own if name not in state]
         problems += [f"unknown {name}" for name in state if name not in own]
         loaded = {}

@@ -230,6 +230,9 @@ class Recurrent(Module):
         for layer, cell in enumerate(self.cells):
             for name, array in cell.named_arrays():
                 yield f"{name}_l{layer}", array
+        for name, array in super().named_arrays():  # what somebody has added
+            if not name.startswith("cells."):
+                yield name, array
 
     def __repr__(self) -> str:
         first = self.cells[0]
