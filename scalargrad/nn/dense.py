@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Any
 
 from scalargrad.engine import Value
-from scalargrad.nn.holders import inventory
+from scalargrad.nn.holders import arrays_of, inventory
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.operands import is_recorded, listed
 from scalargrad.ops import OPERATIONS, dot
@@ -87,11 +87,11 @@ class Layer(Module):
         """PyTorch's names for a linear layer: `weight` [fan_out, fan_in] and `bias` [fan_out]."""
         yield "weight", [neuron.weights for neuron in self.neurons]
         yield "bias", [neuron.bias for neuron in self.neurons]
-        for name, array in super().named_arrays():  # what somebody has added
-            match name.split("."):
-                case ["neurons", _, "weights" | "bias"]:
-                    continue
-            yield name, array
+        # What somebody has added.
+        yield from arrays_of(self, but=("neurons",))
+        for place, neuron in enumerate(self.neurons):
+            for name, array in arrays_of(neuron, but=("weights", "bias")):
+                yield f"neurons.{place}.{name}", array
 
     def __repr__(self) -> str:
         return f"Layer({len(self.neurons[0].weights)}, {len(self.neurons)}, {self.neurons[0].activation})"

@@ -189,9 +189,12 @@ def arrays(name: str, x: Any) -> Iterator[tuple[str, Any]]:
     if issubclass(kind, Parameter | Buffer):
         yield name, x
         return
-    keys, inside = opened(x)
-    seen = _named.get()
-    assert seen is not None, "a Module names its arrays"
+    if kind in LEAVES:
+        return
+    naming = _naming.get()
+    assert naming is not None, "a Module names its arrays"
+    seen, classes = naming
+    keys, inside = opened(x, classes)
     if _are_leaves(inside) or (id(x) in seen and id(x) in inventory(inside).seen):
         return
     seen[id(x)] = x
@@ -205,18 +208,21 @@ def arrays(name: str, x: Any) -> Iterator[tuple[str, Any]]:
             yield from arrays(_joined(name, key), part)
 
 
-def arrays_of(module: Any) -> list[tuple[str, Any]]:
-    """The arrays in the attributes of a module. A list, as modules inside are asked in turn: see `_named`."""
-    seen = _named.get()
-    token = _named.set({} if seen is None else seen)
+def arrays_of(module: Any, but: Collection[str] = ()) -> list[tuple[str, Any]]:
+    """The arrays in the attributes of a module, `but` those of some names. All at once: see `_naming`."""
+    naming = _naming.get() or ({}, {})
+    token = _naming.set(naming)
     try:
-        _named.get().setdefault(id(module), module)  # type: ignore[union-attr]
-        return [found for name, attribute in attributes(module).items() for found in arrays(name, attribute)]
+        seen, classes = naming
+        seen.setdefault(id(module), module)
+        found = attributes(module, classes).items()
+        return [array for name, attribute in found if name not in but for array in arrays(name, attribute)]
     finally:
-        _named.reset(token)
+        _naming.reset(token)
 
 
-_named: ContextVar[dict[int, Any] | None] = ContextVar("_named", default=None)  # what has had its turn, by id
+# While a module asks those inside it in turn: what has been named, by id, and what is known of classes.
+_naming: ContextVar[tuple[dict[int, Any], dict[type, tuple[bool, dict]]] | None] = ContextVar("_naming", default=None)
 
 
 def shape_of_array(x: Any, around: tuple[int, ...] = ()) -> tuple[int, ...] | None:

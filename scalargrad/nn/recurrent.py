@@ -12,6 +12,7 @@ from typing import Any
 
 from scalargrad.engine import Value
 from scalargrad.nn.dense import as_operands, check_name, check_size, generator
+from scalargrad.nn.holders import arrays_of
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.nn.nested import checked_shape, is_nested, shown
 from scalargrad.nn.sequences import as_sequence, linear, matrix
@@ -230,9 +231,7 @@ class Recurrent(Module):
         for layer, cell in enumerate(self.cells):
             for name, array in cell.named_arrays():
                 yield f"{name}_l{layer}", array
-        for name, array in super().named_arrays():  # what somebody has added
-            if not name.startswith("cells."):
-                yield name, array
+        yield from arrays_of(self, but=("cells",))  # what somebody has added
 
     def __repr__(self) -> str:
         first = self.cells[0]
