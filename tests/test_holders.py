@@ -354,7 +354,7 @@ def test_a_copy_that_was_not_saved_has_what_its_class_has():
 
 def test_state_is_float64_whatever_the_numbers_are():
     model = Net([Parameter(1.0), Parameter(2.0)])
-    model.w[0].data, model.w[1].data = 3, np.float32(4.0)
+    model.w[0].data, model.w[1].data = 3, 4
     state = model.state_dict()["w"]
     assert (state.dtype, state.tolist()) == (np.float64, [3.0, 4.0])
 
@@ -763,6 +763,14 @@ def test_nobody_asks_a_lazy_mapping_or_sequence_for_its_items():
     model.files, model.samples = Files(a="text", b=2.0), Samples(1.0, "two")
     assert len(model.parameters()) == 1
     assert next(asked) == 0
+
+
+def test_numbers_and_texts_of_any_kind_hide_nothing():
+    plain = [np.float64(1.0), np.int8(2), np.datetime64("2024-01-01"), np.str_("a"), 1j, b"", relu, None]
+    model = Net([Parameter(1.0), *plain])
+    model.more = {"array": np.zeros((2, 3)), "row": list(np.zeros(3)), "table": {"a": np.float32(1.0)}, "op": relu}
+    assert [type(x) for x in holders.inventory([model]).others] in ([], [np.str_])  # text of NumPy's is a class of it
+    assert len(model.parameters()) == 1
 
 
 def test_much_that_hides_nothing_is_looked_at_once():

@@ -88,7 +88,11 @@ def compile(
 
 
 class Compiled:
-    """What `compile` returns. Call it with arrays whose rows are samples."""
+    """What `compile` returns. Call it with arrays whose rows are samples.
+
+    A copy is a compiled function of the same function, or a deep one of a copy of what the function is a method of, and
+    traces anew. It is pickled as its function is: by name.
+    """
 
     def __init__(
         self, function: Callable, dtype: str, backend: str, threads: int | None, devices: int | str | None
