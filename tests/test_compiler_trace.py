@@ -1014,3 +1014,33 @@ def test_work_in_another_thread_is_refused(elsewhere):
     for function in (lambda x: x * elsewhere(lambda: SCALE), lambda x: x * elsewhere(lambda: weight.data), swallowing):
         with pytest.raises(TraceError, match=r"test_compiler_trace\.py:\d+: the function hands work to another thread"):
             compile(function, backend="numpy")(X)
+
+
+class Counting:
+    """A class that trains: `steps` is not what its loss reads."""
+
+    def __init__(self):
+        self.weight, self.steps, self.name = Value(2.0), 0, "weight"
+
+
+@pytest.mark.parametrize(
+    ("loss", "again"),
+    [
+        (lambda self, x: self.weight * x if hasattr(self, "weight") else x, False),
+        (lambda self, x: getattr(self, "weight", 1.0) * x * (x if getattr(self, "bias", None) else 1.0), False),
+        (lambda self, x: getattr(self, self.name[:3] + "ght") * x, True),
+        (lambda self, x: getattr(self, self.name) * x, True),
+        (lambda self, x: getattr(self, "weight" if x is self else "name".replace("name", self.name)) * x, True),
+        (lambda self, x: functools.reduce(getattr, ["weight"], self) * x, True),
+    ],
+)
+def test_only_names_that_are_computed_may_be_any(loss, again):
+    model = Counting()
+    program = compile(functools.partial(loss, model), backend="numpy")
+    program(X)
+    first = program.last
+    model.steps += 1
+    program(X)
+    assert (program.last is not first) == again
+    model.weight = Value(3.0)
+    assert program(X) == 6.0

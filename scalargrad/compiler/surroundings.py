@@ -14,7 +14,7 @@ from abc import ABCMeta, get_cache_token
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Set
 from contextvars import ContextVar
-from dis import EXTENDED_ARG, get_instructions, hasname, opmap, opname
+from dis import EXTENDED_ARG, get_instructions, hasjabs, hasjrel, hasname, opmap, opname, stack_effect
 from functools import cached_property, lru_cache, partial, partialmethod
 from itertools import pairwise
 from operator import attrgetter, itemgetter, methodcaller
@@ -62,6 +62,7 @@ COMPUTED = {
     *("getattr", "hasattr", "vars", "dir", "__dict__", "__getattribute__", "eval", "exec", "globals", "locals"),
     *("attrgetter", "methodcaller"),
 }
+ASKING = {"getattr", "hasattr"}
 FIELD = re.compile(r"\{[^{}]*")  # of a text for str.format: {0.rate}
 # Methods that C code calls, for operations of the table, too: they count as having run.
 CALLED_BY_C = {"__float__", "__int__", "__index__", "__len__", "__iter__", "__getitem__", "__bool__", "__array__"}
@@ -70,6 +71,7 @@ CALLED = {"LOAD_ATTR", "LOAD_METHOD"}
 IMPORTS = {"import_module", "__import__"}
 LOOKUPS = {opmap.get(name, -1) for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")}
 READING = {opcode for opcode in hasname if not opname[opcode].startswith(("STORE_", "DELETE_"))}
+JUMPS = {*hasjrel, *hasjabs}
 SHIFTS = {"LOAD_GLOBAL": 1, **({"LOAD_ATTR": 1, "LOAD_SUPER_ATTR": 2} if sys.version_info >= (3, 12) else {})}
 
 
@@ -183,7 +185,9 @@ class Surroundings:
         self.own_names: set[str] = set()
         for code in self.codes:
             (self.own_names if code.co_filename.startswith(PACKAGE) else self.names).update(facts_of(code).names)
-        self.computes_names = not COMPUTED.isdisjoint(self.names)
+        self.computes_names = any(
+            facts_of(code).computes for code in self.codes if not code.co_filename.startswith(PACKAGE)
+        )
         self.walks_modules = self.computes_names or "vars" in self.own_names  # as parameters() does
         self.own_names |= self.names
 
@@ -361,6 +365,7 @@ class Facts:
     names    of attributes, and texts that may be names
     globals  what it looks up in its module
     imports  modules that it imports when it runs
+    computes whether it may ask for any name
     """
 
     def __init__(self, code: CodeType) -> None:
@@ -377,6 +382,8 @@ class Facts:
                 self.globals.add(read)
             elif opname[opcode] == "IMPORT_NAME":
                 self.imports.add(read)
+        asked = self.names & COMPUTED
+        self.computes = not asked <= ASKING or (bool(asked) and not _asks_for_constants(code))
         self._constants(code.co_consts)
 
     def _constants(self, constants: Iterable) -> None:
@@ -393,6 +400,28 @@ class Facts:
                 self.names |= inner.names
                 self.globals |= inner.globals
                 self.imports |= inner.imports
+                self.computes = self.computes or inner.computes
+
+
+def _asks_for_constants(code: CodeType) -> bool:
+    """Is the second argument of each getattr() and hasattr() a text that stands there?"""
+    steps = list(get_instructions(code))
+    for place, step in enumerate(steps):
+        if step.argval not in ASKING or not step.opname.startswith("LOAD_"):
+            continue
+        depth, second = 0, None  # what lies above the function on the stack
+        for following in steps[place + 1 :]:
+            if following.opcode in JUMPS:  # a choice between arguments
+                return False
+            effect = stack_effect(following.opcode, following.arg, jump=False)
+            depth += effect
+            if depth == 2:
+                second = following if effect == 1 else None
+            if depth <= 0 and following.opname not in ("PUSH_NULL", "CACHE"):
+                break
+        if second is None or second.opname != "LOAD_CONST" or not isinstance(second.argval, str):
+            return False
+    return True
 
 
 _of_this_package: dict[int, Facts] = {}  # by the id of a code, which stays: of others there may come ever more
