@@ -7,6 +7,7 @@ import math
 import random
 import threading
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -1043,4 +1044,24 @@ def test_only_names_that_are_computed_may_be_any(loss, again):
     program(X)
     assert (program.last is not first) == again
     model.weight = Value(3.0)
+    assert program(X) == 6.0
+
+
+def test_an_object_at_the_end_of_a_long_chain_is_named_in_short():
+    """Words for each object that repeat those before would grow with the square of their number."""
+    first = last = types.SimpleNamespace(scale=2.0, following=None)
+    for _ in range(100):
+        last.following = types.SimpleNamespace(scale=2.0, following=None)
+        last = last.following
+
+    def function(x):
+        place = first
+        while place.following is not None:
+            place = place.following
+        return x * place.scale
+
+    program = compile(function, backend="numpy")
+    assert program(X) == 4.0
+    last.scale = 3.0
+    assert len(program.last.surroundings.changed()) < 200
     assert program(X) == 6.0

@@ -54,6 +54,7 @@ from scalargrad.ops import Op
 
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 LARGEST_ARRAY = 2**18  # bytes: of a larger array only is watched which one it is
+LONGEST_LABEL = 100
 VALUES = {Value, Parameter, Buffer}
 LEAVES = {*PLAIN, *VALUES, Op, CodeType, type(Ellipsis), type(NotImplemented)}
 # Code that uses one of these may ask for any name.
@@ -206,6 +207,8 @@ class Surroundings:
         if kind in LEAVES or thing is MISSING or id(thing) in self.seen or _module_of(kind).startswith(COMPILER):
             return
         self.seen[id(thing)] = thing
+        if len(label) > LONGEST_LABEL:  # of a long chain of objects: each would repeat those before
+            label = label[:LONGEST_LABEL] + "..."
         visit = next((visit for kinds, visit in VISITS if issubclass(kind, kinds)), None)
         if visit is not None:
             visit(self, thing, label)
