@@ -707,8 +707,10 @@ def test_who_watches_already_goes_on_and_changes_are_noticed(tools, name, monkey
     assert name == "nobody" or {"before_it", "scale", "after_it"} <= {*seen}
 
 
-def test_a_debugger_stops_inside_while_it_is_traced():
-    """At the breakpoint there is the traced number, for who looks at it."""
+@pytest.mark.parametrize("name", ["nobody", "a profile function", "coverage in C"])
+@pytest.mark.parametrize("tools", TAKEN)
+def test_a_debugger_stops_inside_while_it_is_traced(tools, name, monkeypatch):
+    """In both traces. At the breakpoint there is the traced number, for who looks at it."""
 
     class Looks(bdb.Bdb):
         def user_line(self, frame):
@@ -723,7 +725,10 @@ def test_a_debugger_stops_inside_while_it_is_traced():
     debugger.set_break(__file__, function.__code__.co_firstlineno + 1)
     program = compile(function, backend="numpy")
     try:
-        assert debugger.runcall(program, X) == 3.0
+        with TAKEN[tools](), HOLDERS[name]([], monkeypatch):
+            before = sys.gettrace()
+            assert debugger.runcall(program, X) == 3.0
+            sys.settrace(before)  # which the debugger does not do
     finally:
         debugger.clear_all_breaks()
     assert looked == [Tracer] * 2
@@ -756,6 +761,24 @@ def test_a_hook_that_is_set_inside_is_refused_if_it_hides_what_runs(sets, tools)
             sets(before)
         else:
             assert program(X) == 4.5
+
+
+def test_a_debugger_that_is_started_inside_stays():
+    def trace(*_):
+        return None
+
+    before = sys.gettrace()
+    program = compile(Started(lambda: sys.settrace(trace), lambda: None), backend="numpy")
+    try:
+        with all_tools_taken():
+            if MONITORED:
+                with pytest.raises(TraceError, match="profiler or a debugger"):
+                    program(X)
+            else:
+                assert program(X) == 4.5
+        assert sys.gettrace() is trace
+    finally:
+        sys.settrace(before)
 
 
 def test_a_profiler_that_is_started_inside():

@@ -227,7 +227,7 @@ class Items:
             self.zeros = [place for place, item in enumerate(items) if type(item) in NUMBERS and item == 0]
             self.types = list(map(type, items)) if len(items) <= MOST_TYPES else None
         self.signs = [token(items[place]) for place in self.zeros]
-        self.direct = self.read is list and issubclass(type(self.container), list)  # compared without a copy
+        self.direct = type(self.container) is list  # compared without a copy
 
     def changed(self) -> str:
         if self.by_equality:

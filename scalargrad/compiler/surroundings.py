@@ -169,7 +169,7 @@ class Surroundings:
         if "getenv" in self.names:
             self.waiting.append((os.environ, "the environment"))
         if not IMPORTS.isdisjoint(self.names):  # of a name that may be computed
-            modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+            modules = [module for module in list(sys.modules.values()) if issubclass(type(module), ModuleType)]
             self.waiting += [(module, module.__name__) for module in modules if not _is_library(module.__name__)]
         self._go_on()
         # Functions that ran and that the walk has not met, such as those that C code keeps.
@@ -244,7 +244,7 @@ class Surroundings:
         self._namespace(vars(builtins), facts.globals - scope.keys(), described)
         for imported in facts.imports:
             for path in (imported, ".".join(filter(None, (scope.get("__package__"), imported)))):
-                if isinstance(sys.modules.get(path), ModuleType):
+                if issubclass(type(sys.modules.get(path)), ModuleType):
                     self._module(sys.modules[path], facts)
 
     def _reach(self, code: CodeType) -> None:
@@ -277,7 +277,7 @@ class Surroundings:
             content = self.in_dicts.add(space, name, described)
             if facts is not None and issubclass(type(content), ModuleType):
                 self._module(content, facts)
-            if facts is None or not isinstance(content, ModuleType) or not _is_library(content.__name__):
+            if facts is None or not issubclass(type(content), ModuleType) or not _is_library(content.__name__):
                 self._then(content, described)  # a module, too: code may hand it on to other code
         self.sizes.add(space, _is_any if every else names.__contains__, label)
 
@@ -500,7 +500,7 @@ VISITS: tuple[tuple[Any, Callable[[Surroundings, Any, str], None]], ...] = (
 
 # How a container is read, in its order, whatever a subclass of it says.
 CONTAINERS: tuple[tuple[type, Callable[[Any], list]], ...] = (
-    (list, list),
+    (list, list.copy),
     (tuple, lambda items: [*tuple.__iter__(items)]),
     (OrderedDict, lambda items: [*OrderedDict.__iter__(items), *OrderedDict.values(items)]),
     (defaultdict, lambda items: [items.default_factory, *dict.keys(items), *dict.values(items)]),
