@@ -8,9 +8,9 @@ import threading
 from types import FrameType
 from typing import Any
 
+from scalargrad.compiler.libraries import LIBRARIES
 from scalargrad.contexts import PACKAGE
 
-LIBRARIES = frozenset({*sys.stdlib_module_names, "numpy", "scalargrad"})  # whose code is not the user's
 DEBUGGERS = {"pdb", "bdb", "IPython", "ipykernel", "debugpy", "_pydevd_bundle", "pydevd"}  # which show what there is
 
 state = threading.local()  # .trace: the one that this thread is in the middle of
@@ -79,8 +79,9 @@ def called_by_package(frame: FrameType) -> bool:
 
 
 def prints(frame: FrameType) -> bool:
-    """Is a frame just calling `print`? What that shows gets into no program."""
-    return words_of(frame, 1000).startswith("print(")
+    """Is a frame just calling `print`? What that shows on the screen gets into no program."""
+    words = words_of(frame, 1000)
+    return words.startswith("print(") and "file=" not in words
 
 
 def is_no_matter(frame: FrameType, value: type) -> bool:

@@ -8,15 +8,12 @@ are absent, too, for they may appear. A container that is read is guarded by its
 import builtins
 import gc
 import os
-import re
 import sys
 from abc import ABCMeta, get_cache_token
-from collections import OrderedDict, defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Set
 from contextvars import ContextVar
-from dis import EXTENDED_ARG, get_instructions, hasjabs, hasjrel, hasname, opmap, opname, stack_effect
 from functools import cached_property, lru_cache, partial, partialmethod
-from itertools import pairwise
 from operator import attrgetter, itemgetter, methodcaller
 from types import (
     BuiltinMethodType,
@@ -29,12 +26,14 @@ from types import (
     MethodType,
     MethodWrapperType,
     ModuleType,
+    SimpleNamespace,
 )
 from typing import Any
 from weakref import ref
 
 from scalargrad.compiler.chance import is_drawn_from
-from scalargrad.compiler.errors import LIBRARIES
+from scalargrad.compiler.contents import LARGEST_ARRAY, numbers_of, reader_of
+from scalargrad.compiler.facts import IMPORTS, Facts, facts_of, only_appends_to
 from scalargrad.compiler.guards import (
     MISSING,
     PLAIN,
@@ -45,37 +44,20 @@ from scalargrad.compiler.guards import (
     Sizes,
     is_alike,
     is_made_inside,
-    tokens,
 )
+from scalargrad.compiler.libraries import is_library, is_of_library, module_of
 from scalargrad.contexts import PACKAGE
 from scalargrad.engine import Value
 from scalargrad.nn.module import UNSEEN, Buffer, Module, Parameter
 from scalargrad.ops import Op
 
-STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
-LARGEST_ARRAY = 2**18  # bytes: of a larger array only is watched which one it is
-LONGEST_LABEL = 100
 VALUES = {Value, Parameter, Buffer}
 LEAVES = {*PLAIN, *VALUES, Op, CodeType, type(Ellipsis), type(NotImplemented)}
-# Code that uses one of these may ask for any name.
+LONGEST_LABEL = 100
 COMPILER = "scalargrad.compiler"  # whose objects are not the user's
-COMPUTED = {
-    *("getattr", "hasattr", "vars", "dir", "__dict__", "__getattribute__", "eval", "exec", "globals", "locals"),
-    *("attrgetter", "methodcaller"),
-}
-ASKING = {"getattr", "hasattr"}
-FIELD = re.compile(r"\{[^{}]*")  # of a text for str.format: {0.rate}
 # Methods that C code calls, for operations of the table, too: they count as having run.
 CALLED_BY_C = {"__float__", "__int__", "__index__", "__len__", "__iter__", "__getitem__", "__bool__", "__array__"}
 ASKED_OF_FUNCTIONS = {"__defaults__", "__kwdefaults__", "__closure__", "__code__", "__name__", "__doc__"}
-CALLED = {"LOAD_ATTR", "LOAD_METHOD"}
-IMPORTS = {"import_module", "__import__"}
-LOOKUPS = {opmap.get(name, -1) for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")}
-READING = {opcode for opcode in hasname if not opname[opcode].startswith(("STORE_", "DELETE_"))}
-JUMPS = {*hasjrel, *hasjabs}
-SHIFTS = {"LOAD_GLOBAL": 1, **({"LOAD_ATTR": 1, "LOAD_SUPER_ATTR": 2} if sys.version_info >= (3, 12) else {})}
-
-
 NOTHING: Mapping = MappingProxyType({})
 
 
@@ -97,12 +79,14 @@ class Surroundings:
         without: Mapping[int, Set[str]] = NOTHING,
     ) -> None:
         self.without = without
-        self.codes, self.more_names = set(codes), set()  # type: ignore[var-annotated]
+        self.codes = set(codes)
+        self.more_names: set[str] = set()
+        self.asked: set[int] = set()  # ids of objects of which any attribute may be asked
         roots = [(function, "the function"), *((argument, "an argument") for argument in arguments)]
-        known = (-1, -1)
-        while known != (len(self.codes), len(self.more_names)):  # a walk may find that more counts as having run
-            known = len(self.codes), len(self.more_names)
-            self._walk(roots)
+        known = (-1, -1, -1)
+        while known != (now := (len(self.codes), len(self.more_names), len(self.asked))):
+            known = now
+            self._walk(roots)  # it may find that more counts as having run
         del self.seen
 
     def changed(self) -> str:
@@ -130,26 +114,13 @@ class Surroundings:
                     if not (is_alike(before, now) or (is_made_inside(now) and (before is MISSING or before is None))):
                         return label, False
             elif isinstance(guard, Items) and (more := guard.more()):
-                if not all(map(is_made_inside, more)) and not self._only_appends_to(guard.name):
+                if not all(map(is_made_inside, more)) and not only_appends_to(guard.name, self.codes):
                     grown = guard.label
             elif isinstance(guard, Items) and is_alike(guard.items, guard.read(guard.container)):
                 continue
             elif what := guard.changed():
                 return what, False
         return grown, bool(grown)
-
-    def _only_appends_to(self, name: str) -> bool:
-        """Does the code that ran do nothing else with a list of this name? "" is that of a list which has none."""
-        if not name:
-            return False
-        for code in self.codes:
-            if not _is_of_library(code):
-                steps = [step for step in get_instructions(code) if step.opname != "PUSH_NULL"]
-                for step, following in pairwise(steps):
-                    is_read = step.opname.startswith("LOAD_") and name in (step.argval, *_texts(step.argval))
-                    if is_read and not (following.opname in CALLED and following.argval == "append"):
-                        return False
-        return True
 
     # The walk.
 
@@ -170,10 +141,10 @@ class Surroundings:
             self.waiting.append((os.environ, "the environment"))
         if not IMPORTS.isdisjoint(self.names):  # of a name that may be computed
             modules = [module for module in list(sys.modules.values()) if issubclass(type(module), ModuleType)]
-            self.waiting += [(module, module.__name__) for module in modules if not _is_library(module.__name__)]
+            self.waiting += [(module, module.__name__) for module in modules if not is_library(module.__name__)]
         self._go_on()
         # Functions that ran and that the walk has not met, such as those that C code keeps.
-        others = [code for code in self.codes - self.reached if not _is_of_library(code)]
+        others = [code for code in self.codes - self.reached if not is_of_library(code)]
         if others:
             holders = [thing for thing in gc.get_referrers(*others) if type(thing) is FunctionType]
             self.waiting += [(function, function.__name__) for function in holders]
@@ -204,7 +175,7 @@ class Surroundings:
         kind = type(thing)
         if kind in VALUES and "label" in self.names:
             self.attributes.add(thing, "label", f"the label of {label}")
-        if kind in LEAVES or thing is MISSING or id(thing) in self.seen or _module_of(kind).startswith(COMPILER):
+        if kind in LEAVES or thing is MISSING or id(thing) in self.seen or module_of(kind).startswith(COMPILER):
             return
         self.seen[id(thing)] = thing
         if len(label) > LONGEST_LABEL:  # of a long chain of objects: each would repeat those before
@@ -217,7 +188,7 @@ class Surroundings:
         elif not self._contents(thing, label):
             self._object(thing, label)
             return
-        if not _is_of_library(kind) and visit is not Surroundings._class:
+        if not is_of_library(kind) and visit is not Surroundings._class:
             self._object(thing, label)
 
     # Functions and modules.
@@ -232,9 +203,8 @@ class Surroundings:
             return
         self._reach(code)
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            described = f"{variable} around {name}"
-            self._then(self.attributes.add(cell, "cell_contents", described), described)
-        if _is_of_library(code):
+            self._cell(cell, f"{variable} around {name}")
+        if is_of_library(code):
             return  # what these define does not change
         for part in ("__code__", "__defaults__", "__kwdefaults__"):
             self._then(self.attributes.add(function, part, f"{part} of {name}"), f"a default of {name}")
@@ -242,10 +212,14 @@ class Surroundings:
         described = f"{{}} among the globals of {name}"
         self._namespace(scope, facts.globals, described, facts, not facts.names.isdisjoint(("globals", "eval", "exec")))
         self._namespace(vars(builtins), facts.globals - scope.keys(), described)
+        self.asked |= {id(scope[name]) for name in facts.asked if name in scope}
         for imported in facts.imports:
             for path in (imported, ".".join(filter(None, (scope.get("__package__"), imported)))):
                 if issubclass(type(sys.modules.get(path)), ModuleType):
                     self._module(sys.modules[path], facts)
+
+    def _cell(self, cell: CellType, label: str) -> None:
+        self._then(self.attributes.add(cell, "cell_contents", label), label)
 
     def _reach(self, code: CodeType) -> None:
         self.reached.add(code)
@@ -253,16 +227,16 @@ class Surroundings:
             if isinstance(constant, CodeType):
                 self._reach(constant)
 
-    def _module(self, module: ModuleType, facts: "Facts") -> None:
+    def _module(self, module: ModuleType, facts: Facts) -> None:
         """What code reads of a module, and of those inside it."""
         if (id(module), id(facts)) in self.seen:
             return
         self.seen[id(module), id(facts)] = facts
-        computes = "getattr" in facts.names and not _is_library(module.__name__)
+        computes = "getattr" in facts.names and not is_library(module.__name__)
         self._namespace(vars(module), facts.names, f"{{}} of the module {module.__name__}", facts, computes)
 
     def _namespace(
-        self, space: dict, names: Set[str], label: str, facts: "Facts | None" = None, every: bool = False
+        self, space: dict, names: Set[str], label: str, facts: Facts | None = None, every: bool = False
     ) -> None:
         """Guard these names, or `every` one, where they are and where they are not.
 
@@ -277,14 +251,14 @@ class Surroundings:
             content = self.in_dicts.add(space, name, described)
             if facts is not None and issubclass(type(content), ModuleType):
                 self._module(content, facts)
-            if facts is None or not issubclass(type(content), ModuleType) or not _is_library(content.__name__):
+            if facts is None or not issubclass(type(content), ModuleType) or not is_library(content.__name__):
                 self._then(content, described)  # a module, too: code may hand it on to other code
         self.sizes.add(space, _is_any if every else names.__contains__, label)
 
     # Classes and objects.
 
     def _class(self, kind: type, label: str) -> None:
-        if _is_of_library(kind):
+        if is_of_library(kind):
             return
         self.attributes.add(kind, "__mro__", f"the bases of {kind.__name__}")
         if "__subclasses__" in self.names:
@@ -295,10 +269,10 @@ class Surroundings:
         if isinstance(kind, ABCMeta):
             self.calls.add(get_cache_token, "", f"what is registered as a {kind.__name__}")
         for base in kind.__mro__:
-            if ("base", id(base)) in self.seen or _is_of_library(base):
+            if ("base", id(base)) in self.seen or is_of_library(base):
                 continue
             self.seen["base", id(base)] = base
-            is_own = _module_of(base).startswith("scalargrad.")
+            is_own = module_of(base).startswith("scalargrad.")
             names, space = self.own_names if is_own else self.names, vars(base)
             for name, content in list(space.items()):
                 if type(content) in (GetSetDescriptorType, MemberDescriptorType):
@@ -306,7 +280,8 @@ class Surroundings:
                 if type(content) is FunctionType and name in CALLED_BY_C and not is_own:
                     self.codes.add(content.__code__)
                 ran = type(content) is FunctionType and content.__code__ in self.codes
-                if name in names or ran or name == "__match_args__":
+                every = id(kind) in self.asked and not _is_dunder(name)
+                if name in names or ran or every or name == "__match_args__":
                     described = f"{name} of the class {base.__name__}"
                     self._then(self.in_classes.add(space, name, described), described)
             self.sizes.add(space, partial(_may_be_asked, names), f"{{}} of {base.__name__}")
@@ -314,7 +289,7 @@ class Surroundings:
 
     def _object(self, thing: Any, label: str) -> None:
         kind = type(thing)
-        is_own = any(_module_of(base).startswith("scalargrad.") for base in kind.__mro__)
+        is_own = any(module_of(base).startswith("scalargrad.") for base in kind.__mro__)
         names = (self.own_names if is_own else self.names) - self.without.get(id(thing), set())
         self.classes.add(thing, f"the class of {label}")
         is_module = issubclass(kind, Module)
@@ -326,6 +301,7 @@ class Surroundings:
             if not is_module:
                 self.dicts.add(thing, read, f"the attributes of {label}")
             every = self.walks_modules if is_module else self.computes_names
+            every = every or id(thing) in self.asked or kind is SimpleNamespace  # which C code compares and shows
             self._namespace(space, names, f"{{}} of {_named(thing, label)}", every=every)
         for base in kind.__mro__:
             for name, member in list(vars(base).items()):
@@ -334,7 +310,7 @@ class Surroundings:
                     described = f"{name} of {_named(thing, label)}"
                     self._then(self.calls.add(partial(_content, member, thing), "", described), described)
         self._class(kind, label)
-        if space is None and _is_of_library(kind):  # written in C: whatever it refers to
+        if space is None and is_of_library(kind):  # written in C: whatever it refers to
             for content in gc.get_referents(thing):
                 if not issubclass(type(content), type | ModuleType):
                     self._then(content, label)
@@ -360,82 +336,6 @@ class Surroundings:
         if 0 < numbers[0] <= LARGEST_ARRAY:
             self.guards.append(Bits(numbers[1], f"a number of {label}"))
         return True
-
-
-class Facts:
-    """What a code reads, and the functions and comprehensions inside it.
-
-    names    of attributes, and texts that may be names
-    globals  what it looks up in its module
-    imports  modules that it imports when it runs
-    computes whether it may ask for any name
-    """
-
-    def __init__(self, code: CodeType) -> None:
-        self.names, self.globals, self.imports = set(), set(), set()  # type: ignore[var-annotated]
-        extended, raw = 0, code.co_code
-        for opcode, low in zip(raw[::2], raw[1::2], strict=True):
-            argument = extended | low
-            extended = argument << 8 if opcode == EXTENDED_ARG else 0
-            if opcode not in READING:
-                continue
-            read = code.co_names[argument >> SHIFTS.get(opname[opcode], 0)]
-            self.names.add(read)
-            if opcode in LOOKUPS:
-                self.globals.add(read)
-            elif opname[opcode] == "IMPORT_NAME":
-                self.imports.add(read)
-        asked = self.names & COMPUTED
-        self.computes = not asked <= ASKING or (bool(asked) and not _asks_for_constants(code))
-        self._constants(code.co_consts)
-
-    def _constants(self, constants: Iterable) -> None:
-        for constant in constants:
-            if isinstance(constant, str):
-                if constant in sys.modules and not IMPORTS.isdisjoint(self.names):
-                    self.imports.add(constant)
-                self.names |= {part for part in constant.split(".") if part.isidentifier()}
-                self.names |= {part for field in FIELD.findall(constant) for part in re.findall(r"\w+", field)}
-            elif isinstance(constant, tuple | frozenset):
-                self._constants(constant)
-            elif isinstance(constant, CodeType):
-                inner = facts_of(constant)
-                self.names |= inner.names
-                self.globals |= inner.globals
-                self.imports |= inner.imports
-                self.computes = self.computes or inner.computes
-
-
-def _asks_for_constants(code: CodeType) -> bool:
-    """Is the second argument of each getattr() and hasattr() a text that stands there?"""
-    steps = list(get_instructions(code))
-    for place, step in enumerate(steps):
-        if step.argval not in ASKING or not step.opname.startswith("LOAD_"):
-            continue
-        depth, second = 0, None  # what lies above the function on the stack
-        for following in steps[place + 1 :]:
-            if following.opcode in JUMPS:  # a choice between arguments
-                return False
-            effect = stack_effect(following.opcode, following.arg, jump=False)
-            depth += effect
-            if depth == 2:
-                second = following if effect == 1 else None
-            if depth <= 0 and following.opname not in ("PUSH_NULL", "CACHE"):
-                break
-        if second is None or second.opname != "LOAD_CONST" or not isinstance(second.argval, str):
-            return False
-    return True
-
-
-_of_this_package: dict[int, Facts] = {}  # by the id of a code, which stays: of others there may come ever more
-
-
-def facts_of(code: CodeType) -> Facts:
-    if not code.co_filename.startswith(PACKAGE):
-        return Facts(code)
-    if id(code) not in _of_this_package:
-        _of_this_package[id(code)] = Facts(code)
-    return _of_this_package[id(code)]
 
 
 # What is looked at how.
@@ -492,88 +392,12 @@ VISITS: tuple[tuple[Any, Callable[[Surroundings, Any, str], None]], ...] = (
     (type, Surroundings._class),
     (ModuleType, _of_module),
     (BuiltinMethodType | MethodWrapperType, _inside("__self__")),
-    (CellType | MappingProxyType | type({}.keys()) | type({}.values()) | type({}.items()), _referents),
+    (CellType, Surroundings._cell),
+    (MappingProxyType | type({}.keys()) | type({}.values()) | type({}.items()), _referents),
     (ref | ContextVar, _asked),
     (attrgetter | itemgetter | methodcaller, _getter),
     (type(lru_cache(len)), _cached),
 )
-
-# How a container is read, in its order, whatever a subclass of it says.
-CONTAINERS: tuple[tuple[type, Callable[[Any], list]], ...] = (
-    (list, list.copy),
-    (tuple, lambda items: [*tuple.__iter__(items)]),
-    (OrderedDict, lambda items: [*OrderedDict.__iter__(items), *OrderedDict.values(items)]),
-    (defaultdict, lambda items: [items.default_factory, *dict.keys(items), *dict.values(items)]),
-    (dict, lambda items: [*dict.keys(items), *dict.values(items)]),
-    (set, lambda items: [*set.__iter__(items)]),
-    (frozenset, lambda items: [*frozenset.__iter__(items)]),
-    (deque, lambda items: [*deque.__iter__(items)]),
-)
-
-
-def reader_of(thing: Any) -> Callable[[Any], list] | None:
-    """How to read what a container holds; None for other things."""
-    import numpy
-
-    if issubclass(type(thing), numpy.ndarray) and thing.dtype == object:
-        return lambda items: [*items.shape, *numpy.ndarray.ravel(items).tolist()]
-    return next((read for kind, read in CONTAINERS if issubclass(type(thing), kind)), None)
-
-
-def contents(thing: Any) -> Any:
-    """Tokens of what a container or an array holds, one level deep; None for other things."""
-    read = reader_of(thing)
-    if read is not None:
-        return tokens(read(thing))
-    numbers = numbers_of(thing)
-    return None if numbers is None or numbers[0] > LARGEST_ARRAY else numbers[1]()
-
-
-def numbers_of(thing: Any) -> tuple[int, Callable[[], Any]] | None:
-    """How many bytes of numbers an array has, or what is like one, and what reads them; None for other things."""
-    import numpy
-
-    if issubclass(type(thing), numpy.generic):
-        return 0, lambda: None  # it does not change
-    if issubclass(type(thing), numpy.ndarray):
-        mask = getattr(thing, "_mask", None)
-        return thing.nbytes, lambda: (
-            thing.shape,
-            thing.dtype.str,
-            numpy.ndarray.tobytes(thing),
-            None if mask is None else numpy.asarray(getattr(thing, "_mask", None)).tobytes(),
-        )
-    if _is_of_user(getattr(type(thing), "__buffer__", None)) or _is_of_user(getattr(type(thing), "__array__", None)):
-        return None  # its numbers are what its code reads
-    try:
-        size = memoryview(thing).nbytes
-        return size, lambda: bytes(memoryview(thing))
-    except (TypeError, ValueError):
-        pass
-    if not hasattr(type(thing), "__array__"):
-        return None
-    try:
-        array = _as_array(thing)
-    except Exception:
-        return None
-    return array.nbytes, lambda: _numbers(_as_array(thing))
-
-
-def _is_of_user(method: Any) -> bool:
-    return type(method) is FunctionType and not _is_installed(method.__code__.co_filename)
-
-
-def _as_array(thing: Any) -> Any:
-    import numpy
-
-    if hasattr(thing, "detach"):  # PyTorch's
-        thing = thing.detach().cpu()
-    return numpy.asarray(thing)
-
-
-def _numbers(array: Any) -> Any:
-    numbers = tokens(array.ravel().tolist()) if array.dtype == object else array.tobytes()
-    return array.shape, array.dtype.str, numbers
 
 
 def _named(thing: Any, label: str) -> str:
@@ -615,52 +439,8 @@ def _content(member: Any, thing: Any) -> Any:
         return MISSING
 
 
-def _module_of(kind: type) -> str:
-    return kind.__module__ if isinstance(kind.__module__, str) else ""
-
-
-def _is_library(module: str) -> bool:
-    """Is this the name of a module of Python's, NumPy's or this package's, and no file of the user's bears it?"""
-    root = module.partition(".")[0]
-    file = getattr(sys.modules.get(root), "__file__", None)
-    return root in LIBRARIES and (not isinstance(file, str) or _is_file_of_library(file))
-
-
-def _is_file_of_library(file: str) -> bool:
-    return (
-        file.startswith((PACKAGE, "<frozen", "<__array_function__", _folder_of_numpy()))  # the third: of older NumPys
-        or (file.startswith(STANDARD_LIBRARY) and "site-packages" not in file and "dist-packages" not in file)
-    )
-
-
-@lru_cache
-def _folder_of_numpy() -> str:
-    import numpy
-
-    return os.path.dirname(numpy.__file__) + os.sep
-
-
-def _is_of_library(thing: Any) -> bool:
-    """Is this class Python's own or NumPy's, or this code one of theirs or of this package? It does not change."""
-    if isinstance(thing, type):
-        module = _module_of(thing)
-        if not _is_library(module) or module.startswith("scalargrad"):
-            return False
-        is_static = not thing.__flags__ & 1 << 9
-        return is_static or vars(sys.modules.get(module, thing)).get(thing.__name__) is thing or module == "builtins"
-    return _is_file_of_library(thing.co_filename)
-
-
-def _is_installed(file: str) -> bool:
-    return "site-packages" in file or "dist-packages" in file
-
-
 def _is_any(name: str) -> bool:
     return True
-
-
-def _texts(argument: Any) -> tuple:
-    return argument if isinstance(argument, tuple) else ()
 
 
 def _may_be_asked(names: set[str], name: str) -> bool:

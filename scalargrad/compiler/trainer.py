@@ -10,13 +10,13 @@ from math import isfinite
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.compiler.contents import contents
 from scalargrad.compiler.formulas import Formula, formulas
 from scalargrad.compiler.guards import token
 from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
-from scalargrad.compiler.surroundings import contents
 from scalargrad.compiler.version import Backend
 from scalargrad.engine import Value
 from scalargrad.ieee import quiet
