@@ -211,8 +211,8 @@ class Trainer:
         if not is_one_formula(self.optimizer):
             return OwnSteps(self.compiled, arrays, self.optimizer, self.schedule, self.moving), flat, rows
         loops = self.compiled.loops
-        if checked and (own_classes(type(self.optimizer)) or own_classes(type(self.schedule))):
-            loops.clear()
+        if checked and any(own_classes(type(x)) for x in (self.optimizer, self.schedule) if x is not None):
+            loops.clear()  # formulas of a user's own: nobody knows what they read
         for loop in loops:
             if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, self.moving):
                 loops.remove(loop)
