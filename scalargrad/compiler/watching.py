@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
@@ -39,7 +39,7 @@ def watched(quiet: Callable[[], list[Quiet]] = list) -> Iterator[set[CodeType]]:
 def _monitored(codes: set[CodeType]) -> Iterator[None]:
     """From Python 3.12 on. Events reach every thread, and what is switched off is off for all and for ever."""
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
-    tool = next((tool for tool in TOOLS if monitoring.get_tool(tool) is None), None)
+    tool = _taken_tool(monitoring)
     if tool is None:
         with _traced(codes):
             yield
@@ -64,7 +64,6 @@ def _monitored(codes: set[CodeType]) -> Iterator[None]:
             monitoring.register_callback(tool, event, None)
         monitoring.free_tool_id(tool)
 
-    monitoring.use_tool_id(tool, "scalargrad")
     with undone(stop):
         try:
             for event, callback in callbacks.items():
@@ -74,6 +73,15 @@ def _monitored(codes: set[CodeType]) -> Iterator[None]:
             yield
         finally:
             stop()
+
+
+def _taken_tool(monitoring: Any) -> int | None:
+    """One that was free."""
+    for tool in TOOLS:
+        with suppress(ValueError):  # somebody has it
+            monitoring.use_tool_id(tool, "scalargrad")
+            return tool
+    return None
 
 
 def _is_profiler(holder: Any) -> bool:
