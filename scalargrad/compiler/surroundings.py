@@ -246,7 +246,7 @@ class Surroundings:
             present = {name for name in list(space) if not _is_dunder(name)} | names & space.keys()
         else:
             present = names & space.keys()
-        for name in present:
+        for name in sorted(present, key=str):  # the order in which modules are met is that of their parameters
             described = label.format(name)
             content = self.in_dicts.add(space, name, described)
             if facts is not None and issubclass(type(content), ModuleType):
