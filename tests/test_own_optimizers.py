@@ -63,14 +63,14 @@ def check(name, what, make, schedule, batch_size):
     assert found != start
 
 
-@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("batch_size", [pytest.param(None, marks=pytest.mark.long), 2])
 @pytest.mark.parametrize("name", RULES)
 def test_an_optimizer_compiled_is_the_eager_one_or_refused(name, batch_size):
     what, make = RULES[name]
     check(name, what, lambda: make(0.1), None, batch_size)
 
 
-@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("batch_size", [pytest.param(None, marks=pytest.mark.long), 2])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_schedule_compiled_is_the_eager_one_or_refused(name, batch_size):
     what, make = SCHEDULES[name]
@@ -408,7 +408,7 @@ def test_a_refusal_comes_before_anything_moves_and_says_that_eager_training_can(
     assert ([p.data for p in model.parameters()], vars(optimizer)) == (before, vars(make(0.1)))
 
 
-@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("batch_size", [pytest.param(None, marks=pytest.mark.long), 2])
 @pytest.mark.parametrize("outside", [lambda f: f, lambda f: WarmUp(0.1, f)])
 @pytest.mark.parametrize("sign", [1.0, -1.0, np.nan])
 def test_a_rate_below_0_is_an_error_wherever_it_comes_from(sign, outside, batch_size):

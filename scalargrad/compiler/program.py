@@ -162,10 +162,12 @@ class Program:
         wanted[self.mean.bank][self.mean.rows] = True
         for instruction in reversed(self.instructions):
             mask = wanted[instruction.bank][instruction.rows]
+            if not mask.any():  # as of all gradients
+                continue
             if instruction.name == "contract":
                 table = mask.reshape([len(table.rows) for table in instruction.args])
                 masks = [table.any(axis=1), table.any(axis=0)]
-            else:  # of an outer product, which only gradients are, no row is wanted
+            else:
                 masks = [mask[: len(table.rows)] for table in instruction.args]
             for mask, table in zip(masks, instruction.args, strict=True):
                 wanted[table.bank][table.rows[mask]] = True
