@@ -17,7 +17,7 @@ from scalargrad.compiler.native.report import report
 from scalargrad.compiler.native.team import available_threads
 from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.program import Program
-from scalargrad.compiler.trace import TraceError, refuse_inside_a_trace
+from scalargrad.compiler.trace import refuse_inside_a_trace
 from scalargrad.compiler.trainer import Trainer
 from scalargrad.compiler.version import BACKENDS, Backend, Builder, Version
 from scalargrad.compiler.xla.backend import JaxBackend
@@ -314,7 +314,7 @@ class Compiled:
             if version.is_current:
                 try:
                     version.check() if checked else version.check_in_time()
-                except TraceError:
+                except Exception:
                     kept.remove(version)  # the next call traces anew
                     raise
                 kept.remove(version)
