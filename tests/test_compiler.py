@@ -486,6 +486,7 @@ def test_random_programs(program, backend):
     check_random_program(program, backend)
 
 
+@pytest.mark.long
 @COMPILED
 @settings(max_examples=30, **SETTINGS)
 @given(program=programs(margin=1e-3))

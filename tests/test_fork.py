@@ -345,6 +345,7 @@ def test_a_lock_that_is_named_while_a_fork_waits():
         forks._also_whole.remove(lock)
 
 
+@pytest.mark.long
 def test_a_fork_during_the_first_import():
     """In a fresh process, where the first `fit` loads NumPy, llvmlite and most of scalargrad."""
     for delay in (0.01, 0.05, 0.1, 0.2, 0.4):

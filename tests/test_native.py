@@ -398,6 +398,7 @@ def test_products_of_a_few_shapes(dtype, vector_bytes, fma):
         check_product(shape, KINDS[number % len(KINDS)], machine_with(vector_bytes, fma), dtype)
 
 
+@pytest.mark.long
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("kind", KINDS)
 def test_products_of_many_shapes(kind, dtype):
@@ -470,6 +471,7 @@ def sum_tasks(tasks):
     return sum(task.op == "sum" for task in tasks)
 
 
+@pytest.mark.long
 @OTHER_PROCESSORS
 def test_functions_of_all_kinds_for_other_processors(dtype, vector_bytes, fma):
     check_all_cases(dtype, vector_bytes, fma)

@@ -316,6 +316,7 @@ def test_the_planted_mistakes_of_lesson_8_are_found_and_named(lesson, capsys):
     assert lines.count("True") == 2
 
 
+@pytest.mark.long
 def test_lesson_9_does_with_small_digits_where_mnist_is_not_at_hand(lesson, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("SCALARGRAD_DATA", str(tmp_path))
     found = lesson(9)

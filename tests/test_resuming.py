@@ -299,6 +299,7 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         ended(Adam(), tmp_path / "nothing.safetensors")
 
 
+@pytest.mark.long
 def test_damaged_runs_are_refused(tmp_path):
     path = tmp_path / "run.safetensors"
     stopped(path, Adam(0.02), after=2)

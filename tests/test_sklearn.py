@@ -44,6 +44,7 @@ def weights_of(estimator):
     return [parameter.data for parameter in estimator.module_.parameters()]
 
 
+@pytest.mark.long
 @parametrize_with_checks([MLPClassifier(), MLPRegressor()])
 def test_scikit_learns_checks_pass_with_the_defaults(estimator, check):
     check(estimator)

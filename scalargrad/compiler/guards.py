@@ -63,6 +63,17 @@ def told_by_equality(kind: type) -> bool:
     return kind is str or kind is bytes or kind is type(None) or kind.__eq__ is object.__eq__
 
 
+def is_itself(content: Any) -> bool:
+    """Is nothing else equal to it?"""
+    return type(content).__eq__ is object.__eq__
+
+
+def is_text_or_row(content: Any) -> bool:
+    """That, or what only this package reads, to which an equal one is as good: a text, a row of Values."""
+    kind = type(content)
+    return told_by_equality(kind) or (kind is tuple and bool(content) and issubclass(type(content[0]), Value))
+
+
 class Reads:
     """What a namespace holds under a name, one after another: `get(namespace, name, MISSING)`.
 
@@ -75,8 +86,8 @@ class Reads:
     'the global rate'
     """
 
-    def __init__(self, get: Callable[[Any, Any, Any], Any]) -> None:
-        self.get = get
+    def __init__(self, get: Callable[[Any, Any, Any], Any], by_equality: Callable[[Any], bool] = is_itself) -> None:
+        self.get, self.by_equality = get, by_equality
         self.known: set[tuple[int, Any]] = set()
         # The first ones are compared by equality, the second ones by identity.
         self.groups: list[tuple[list, list, list, list[str]]] = [([], [], [], []), ([], [], [], [])]
@@ -92,7 +103,7 @@ class Reads:
         content = self._read(space, name)
         if (id(space), name) not in self.known and not is_traced(content):
             self.known.add((id(space), name))
-            group = self.groups[0 if type(content).__eq__ is object.__eq__ else 1]
+            group = self.groups[0 if self.by_equality(content) else 1]
             for column, entry in zip(group, (space, name, content, label), strict=True):
                 column.append(entry)
         return content

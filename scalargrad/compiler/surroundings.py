@@ -44,6 +44,7 @@ from scalargrad.compiler.guards import (
     Sizes,
     is_alike,
     is_made_inside,
+    is_text_or_row,
 )
 from scalargrad.compiler.libraries import is_library, is_of_library, module_of
 from scalargrad.contexts import PACKAGE
@@ -83,10 +84,11 @@ class Surroundings:
         self.more_names: set[str] = set()
         self.asked: set[int] = set()  # ids of objects of which any attribute may be asked
         roots = [(function, "the function"), *((argument, "an argument") for argument in arguments)]
-        known = (-1, -1, -1)
-        while known != (now := (len(self.codes), len(self.more_names), len(self.asked))):
-            known = now
-            self._walk(roots)  # it may find that more counts as having run
+        while True:  # a walk may find that more counts as having run
+            extent = len(self.codes), len(self.more_names), len(self.asked)
+            self._walk(roots)
+            if extent == (len(self.codes), len(self.more_names), len(self.asked)):
+                break
         del self.seen
 
     def changed(self) -> str:
@@ -130,10 +132,12 @@ class Surroundings:
         self.seen: dict[Any, Any] = {}  # by id; kept alive, so that an id stays its own
         self.reached: set[CodeType] = set()
         self.in_dicts, self.in_classes, self.attributes = Reads(dict.get), Reads(MappingProxyType.get), Reads(getattr)
+        self.in_layers = Reads(dict.get, is_text_or_row)
         self.calls = Reads(lambda read, name, missing: read())
         self.dicts = Reads(lambda thing, read, missing: _attributes(thing, read))
         self.sizes, self.classes = Sizes(), Kinds()
-        together = [self.in_dicts, self.in_classes, self.attributes, self.calls, self.dicts, self.sizes, self.classes]
+        reads = [self.in_dicts, self.in_layers, self.in_classes, self.attributes, self.calls, self.dicts]
+        together = [*reads, self.sizes, self.classes]
         self.guards: list[Any] = []
         self._collect_names()
         self.waiting = deque(roots)
@@ -236,19 +240,27 @@ class Surroundings:
         self._namespace(vars(module), facts.names, f"{{}} of the module {module.__name__}", facts, computes)
 
     def _namespace(
-        self, space: dict, names: Set[str], label: str, facts: Facts | None = None, every: bool = False
+        self,
+        space: dict,
+        names: Set[str],
+        label: str,
+        facts: Facts | None = None,
+        every: bool = False,
+        is_own: bool = False,
     ) -> None:
         """Guard these names, or `every` one, where they are and where they are not.
 
         facts   of the code that asks: modules are looked into, for its names
+        is_own  does only code of this package ask?
         """
+        reads = self.in_layers if is_own else self.in_dicts
         if every:
             present = {name for name in list(space) if not _is_dunder(name)} | names & space.keys()
         else:
             present = names & space.keys()
         for name in sorted(present, key=str):  # the order in which modules are met is that of their parameters
             described = label.format(name)
-            content = self.in_dicts.add(space, name, described)
+            content = reads.add(space, name, described)
             if facts is not None and issubclass(type(content), ModuleType):
                 self._module(content, facts)
             if facts is None or not issubclass(type(content), ModuleType) or not is_library(content.__name__):
@@ -302,7 +314,9 @@ class Surroundings:
                 self.dicts.add(thing, read, f"the attributes of {label}")
             every = self.walks_modules if is_module else self.computes_names
             every = every or id(thing) in self.asked or kind is SimpleNamespace  # which C code compares and shows
-            self._namespace(space, names, f"{{}} of {_named(thing, label)}", every=every)
+            self._namespace(
+                space, names, f"{{}} of {_named(thing, label)}", None, every, module_of(kind).startswith("scalargrad.")
+            )
         for base in kind.__mro__:
             for name, member in list(vars(base).items()):
                 wanted = name in names or self.computes_names
