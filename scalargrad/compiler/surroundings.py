@@ -89,7 +89,7 @@ class Surroundings:
             self._walk(roots)
             if extent == (len(self.codes), len(self.more_names), len(self.asked)):
                 break
-        del self.seen
+        del self.seen, self.met
 
     def changed(self) -> str:
         """What has changed that a trace depends on, in words; "" if nothing has."""
@@ -130,6 +130,7 @@ class Surroundings:
         self.modules: list[Module] = []
         self.sources: list[Any] = []
         self.seen: dict[Any, Any] = {}  # by id; kept alive, so that an id stays its own
+        self.met: dict[int, tuple] = {}  # by the id of a class what is known of its objects
         self.reached: set[CodeType] = set()
         self.in_dicts, self.in_classes, self.attributes = Reads(dict.get), Reads(MappingProxyType.get), Reads(getattr)
         self.in_layers = Reads(dict.get, is_text_or_row)
@@ -301,33 +302,43 @@ class Surroundings:
 
     def _object(self, thing: Any, label: str) -> None:
         kind = type(thing)
-        is_own = any(module_of(base).startswith("scalargrad.") for base in kind.__mro__)
-        names = (self.own_names if is_own else self.names) - self.without.get(id(thing), set())
+        if id(kind) not in self.met:
+            self.met[id(kind)] = self._meet(kind, label)
+        names, read, slots = self.met[id(kind)]
+        if id(thing) in self.without:
+            names = names - self.without[id(thing)]
         self.classes.add(thing, f"the class of {label}")
         is_module = issubclass(kind, Module)
         if is_module:
             self.modules.append(thing)
-        read = _reader_of_attributes(kind)
         space = _attributes(thing, read)
         if space is not None:
             if not is_module:
                 self.dicts.add(thing, read, f"the attributes of {label}")
             every = self.walks_modules if is_module else self.computes_names
             every = every or id(thing) in self.asked or kind is SimpleNamespace  # which C code compares and shows
-            self._namespace(
-                space, names, f"{{}} of {_named(thing, label)}", None, every, module_of(kind).startswith("scalargrad.")
-            )
-        for base in kind.__mro__:
-            for name, member in list(vars(base).items()):
-                wanted = name in names or self.computes_names
-                if wanted and type(member) is MemberDescriptorType and name not in UNSEEN:
-                    described = f"{name} of {_named(thing, label)}"
-                    self._then(self.calls.add(partial(_content, member, thing), "", described), described)
-        self._class(kind, label)
+            is_own = module_of(kind).startswith("scalargrad.")
+            self._namespace(space, names, f"{{}} of {_named(thing, label)}", None, every, is_own)
+        for name, member in slots:
+            described = f"{name} of {_named(thing, label)}"
+            self._then(self.calls.add(partial(_content, member, thing), "", described), described)
         if space is None and is_of_library(kind):  # written in C: whatever it refers to
             for content in gc.get_referents(thing):
                 if not issubclass(type(content), type | ModuleType):
                     self._then(content, label)
+
+    def _meet(self, kind: type, label: str) -> tuple[Set[str], Callable, list[tuple[str, Any]]]:
+        """Of the objects of a class: the names that are asked of them, what reads their attributes, their slots."""
+        self._class(kind, label)
+        is_own = any(module_of(base).startswith("scalargrad.") for base in kind.__mro__)
+        names = self.own_names if is_own else self.names
+        slots = [
+            (name, member)
+            for base in kind.__mro__
+            for name, member in list(vars(base).items())
+            if type(member) is MemberDescriptorType and name not in UNSEEN and (name in names or self.computes_names)
+        ]
+        return names, _reader_of_attributes(kind), slots
 
     # Containers and arrays.
 
