@@ -5,8 +5,8 @@
 Calls of a training step and of a program of the moons network take turns, and each is compared with one that has
 nothing in reach: 32,000 texts, a dictionary of 10,000 numbers and an array of a million that the loss does not read
 (bound: 10 microseconds), and with losses that read the texts (50) or the dictionary (120). Each loss gives the same
-numbers. All guards of the network 784-128-64-10 together: 35. Tracing while what runs is watched, twice in all and
-compared, against the same without: 1.5 times.
+numbers. All guards of the network 784-128-64-10 together: 35. Tracing twice, watched, with the walk over all that is in
+reach, against two traces that are only compared with each other.
 """
 
 import argparse
