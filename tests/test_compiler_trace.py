@@ -1065,3 +1065,21 @@ def test_an_object_at_the_end_of_a_long_chain_is_named_in_short():
     last.scale = 3.0
     assert len(program.last.surroundings.changed()) < 200
     assert program(X) == 6.0
+
+
+# An index that is computed from parameters alone.
+
+
+def test_take_at_an_index_of_parameters_follows_them():
+    place, shift = Value(1.0), Value(1.0)
+
+    def function(x):
+        return take(place, [x, 2.0 * x, 3.0 * x]) + take(place + shift, [x, 4.0 * x, 5.0 * x])
+
+    program = compile(lambda x: [function(x)])
+    assert compiled_values(program) == values_of(function)
+    place.data, shift.data = 0.0, 2.0
+    assert compiled_values(program) == values_of(function)
+    place.data = 3.0
+    with pytest.raises((IndexError, ValueError)):
+        program(X)
