@@ -589,6 +589,7 @@ def places_in(nested):
             yield from places_in(item)
 
 
+@pytest.mark.long
 def test_any_part_of_a_description_may_be_wrong_and_is_refused_or_makes_a_model(path):
     description, arrays = image_description(), image_layers(0).state_dict()
     odd = [None, True, -1, 0, 2, 1.5, 10**9, HUGE, NAN, math.inf, "relu", "2", [], [2, 2], [None], {}, {"p": 1}]

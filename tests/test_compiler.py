@@ -232,6 +232,7 @@ def test_an_operation_takes_constants_beside_inputs(op, number, backend):
             assert same(backend, computed, slope, abs(slope) + 1e-300), (args, computed, slope)
 
 
+@pytest.mark.long
 @COMPILED
 @TABLE
 def test_an_operation_in_single_precision(op, backend):

@@ -275,6 +275,7 @@ def test_every_setting_can_be_chosen(tmp_path):
     assert digits.Settings(**{**settings, "hidden": tuple(settings["hidden"])}) == chosen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("named", [True, False], ids=["--data", "SCALARGRAD_DATA"])
 def test_mnist_trains_on_the_four_files(named, tmp_path, monkeypatch):
     folder = write_mnist(tmp_path / "data")

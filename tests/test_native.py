@@ -115,6 +115,7 @@ PROGRAMS = {
 # Threads.
 
 
+@pytest.mark.long
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.usefixtures("many_threads")
@@ -148,6 +149,7 @@ def test_many_small_blocks_give_what_one_gives(name, dtype, monkeypatch):
     assert np.allclose(slopes, expected_slopes, rtol=bound, atol=bound * np.abs(expected_slopes).max())
 
 
+@pytest.mark.long
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.usefixtures("many_threads")

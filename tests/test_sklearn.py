@@ -89,6 +89,7 @@ DIFFERENT = {
 CASES = [(name, problem) for name in SAME_AS_SCIKIT_LEARN for problem in PROBLEMS if (name, problem) not in DIFFERENT]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
 @pytest.mark.parametrize(("name", "problem"), CASES)
 def test_training_is_that_of_scikit_learn(name, problem, weighted):
