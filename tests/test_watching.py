@@ -4,6 +4,7 @@ import bdb
 import contextlib
 import cProfile
 import functools
+import gc
 import itertools
 import os
 import pstats
@@ -14,7 +15,7 @@ import threading
 import numpy as np
 import pytest
 
-from scalargrad import MLP, TraceError, Value, compile, dot, mean, sum
+from scalargrad import MLP, SGD, TraceError, Value, compile, dot, mean, sum
 from scalargrad.compiler.quiet import quiet_places
 from scalargrad.compiler.trace import Tracer
 from scalargrad.compiler.watching import watched
@@ -789,3 +790,28 @@ def test_a_profiler_that_is_started_inside():
     else:
         with pytest.raises(TraceError, match="profiler or a debugger"):
             program(X)
+
+
+def test_what_the_collector_calls_is_not_the_functions():
+    count = 0
+
+    def called(*_):
+        nonlocal count
+        count += 1
+
+    def function(x):
+        return [[n] for n in range(2000)] and x * 2.0
+
+    gc.callbacks.append(called)
+    thresholds = gc.get_threshold()
+    gc.set_threshold(10)
+    try:
+        program = compile(function, backend="numpy")
+        assert program([1.0]) == 2.0
+        trainer = compile(lambda x: (Value(1.0) * x) ** 2, backend="numpy").trainer(SGD(0.1))
+        trainer.run([1.0], epochs=2, progress=False)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(called)
+    assert count
+    assert gc.isenabled()

@@ -1,6 +1,5 @@
 """A version: one trace of a function, and the programs and backends that are made from it when they are needed."""
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
@@ -16,10 +15,11 @@ from scalargrad.compiler.program import Program
 from scalargrad.compiler.roll import roll
 from scalargrad.compiler.simplify import simplify
 from scalargrad.compiler.trace import TraceError, trace
+from scalargrad.compiler.watching import uncollected
 from scalargrad.compiler.xla.backend import JaxBackend
 from scalargrad.compiler.xla.devices import devices_for
 from scalargrad.engine import Value
-from scalargrad.forks import kept, loaded, undone
+from scalargrad.forks import kept, loaded
 from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer
 
@@ -57,18 +57,11 @@ class Builder:
 
     @contextmanager
     def timed(self, what: str = "") -> Iterator[None]:
-        begin, collects = perf_counter(), gc.isenabled()
-
-        def collect_again() -> None:
-            if collects:
-                gc.enable()
-
-        with undone(collect_again):
-            gc.disable()  # hundreds of thousands of objects are made, and few of them are garbage
+        begin = perf_counter()
+        with uncollected():  # hundreds of thousands of objects are made, and few of them are garbage
             try:
                 yield
             finally:
-                collect_again()
                 if what:
                     self.seconds[what] += perf_counter() - begin
 

@@ -1,5 +1,6 @@
 """Which code runs while a function is traced: that decides what is looked at before each call."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,14 +26,30 @@ def watched(quiet: Callable[[], list[Quiet]] = list) -> Iterator[set[CodeType]]:
     """
     codes: set[CodeType] = set()
     if hasattr(sys, "monitoring"):
-        with _monitored(codes):
-            yield codes
+        way = _monitored(codes)
     elif sys.getprofile() is None or _is_profiler(sys.getprofile()):
-        with _profiled(codes, quiet):
-            yield codes
+        way = _profiled(codes, quiet)
     else:  # a profiler that could not be put back
-        with _traced(codes):
-            yield codes
+        way = _traced(codes)
+    with uncollected(), way:  # what the collector calls is not the function's
+        yield codes
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """A block in which the garbage collector does not run."""
+    collects = gc.isenabled()
+
+    def collect_again() -> None:
+        if collects:
+            gc.enable()
+
+    with undone(collect_again):
+        gc.disable()
+        try:
+            yield
+        finally:
+            collect_again()
 
 
 @contextmanager
