@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.contents import contents
 from scalargrad.compiler.formulas import Formula, formulas
-from scalargrad.compiler.guards import token
+from scalargrad.compiler.guards import PLAIN, token
 from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import UNIFORM, Program, Table
@@ -255,7 +255,8 @@ class _Loop:
     ) -> None:
         self.compiled, self.program = compiled, program
         self.settings = _settings(optimizer), _settings(schedule)
-        self.moving = None if moving is None else tuple(moving)
+        self.made_for = optimizer, schedule
+        self.moving = None if moving is None else list(moving)
         self.counts_steps = compiled.steps in program.buffers
         reached = program.reached()
         free = set(reached if moving is None else moving)
@@ -271,13 +272,13 @@ class _Loop:
         self.history = allocated(1, compiled.dtype)  # of a single step
 
     def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: Sequence[Value] | None) -> bool:
-        """Are the settings, and what else the formula reads, as they were?"""
-        settings = _settings(optimizer), _settings(schedule)
-        return (
-            self.moving == (None if moving is None else tuple(moving))
-            and self.settings == settings
-            and not any(formula.has_changed() for formula in self.formulas)
-        )
+        """Is what the formulas read, and what moves, as it was?"""
+        if not (moving is None if self.moving is None else moving is not None and list(moving) == self.moving):
+            return False
+        is_same = optimizer is self.made_for[0] and schedule is self.made_for[1]
+        if not is_same and self.settings != (_settings(optimizer), _settings(schedule)):
+            return False
+        return not any(formula.has_changed() for formula in self.formulas)
 
     @quiet
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
@@ -348,7 +349,7 @@ def _settings(formula: Optimizer | Schedule | None) -> tuple:
 
 
 def _setting(x: Any) -> Any:
-    return _settings(x) if isinstance(x, Schedule) else (token(x), contents(x))
+    return _settings(x) if isinstance(x, Schedule) else (token(x), None if type(x) in PLAIN else contents(x))
 
 
 def _attributes(owner: Any) -> dict[str, Any]:
