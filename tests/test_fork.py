@@ -25,7 +25,11 @@ from tests.test_package import ROOT
 
 X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 1.0, 0.0]
 PATIENCE = 120  # seconds, on a machine that does other things besides
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here"),
+    # Where another test has loaded JAX, that warns of every fork. That no child of ours hangs is the test.
+    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),
+]
 
 
 def in_a_child(work):
