@@ -21,6 +21,7 @@ from scalargrad.functional import hessian, jvp
 from scalargrad.losses import cross_entropy, mse
 from scalargrad.nn import MLP, Buffer, Module, Parameter
 from scalargrad.ops import batch_mean, dot, log, maximum, mean, relu, take, tanh
+from tests.changes.cases import module
 from tests.compiled_functions import loop, numbers
 
 X = np.array([1.0, 2.0, 3.0])
@@ -1083,3 +1084,9 @@ def test_take_at_an_index_of_parameters_follows_them():
     place.data = 3.0
     with pytest.raises((IndexError, ValueError)):
         program(X)
+
+
+def test_an_error_names_a_file_of_the_users_that_is_called_like_one_of_pythons(tmp_path, monkeypatch):
+    helper = module(monkeypatch, tmp_path, "sched", "def loss(x):", "    return x if x > 0.0 else -x")
+    with pytest.raises(TraceError, match=r"sched\.py:2: .*comparison"):
+        compile(helper.loss)(X)

@@ -6,6 +6,7 @@ from operator import is_
 from typing import Any
 
 from scalargrad.compiler.chance import global_generators, states_of
+from scalargrad.compiler.errors import written_at
 from scalargrad.compiler.simplify import flatten_results
 from scalargrad.compiler.surroundings import NOTHING, Surroundings
 from scalargrad.compiler.trace import Trace, TraceError, Tracer, trace
@@ -67,9 +68,7 @@ def place_of(
 ) -> str:
     """`file.py:14`: where two traces part, or where the function is written, as far as that can be found."""
     line = "" if error.term is None else trace(function, shapes, arguments, step, located=error.term).line
-    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
-    written = f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
-    return line or written
+    return line or written_at(function) or repr(function)
 
 
 MORE_RUNS = 8

@@ -5,16 +5,16 @@ and wrong in the copy of something bigger, such as a model that has it as an att
 """
 
 import copy
-import dis
 import pickle
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial, reduce
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
+from scalargrad.compiler.facts import facts_of
 from scalargrad.engine import Value
 from scalargrad.nn.holders import leads_to_some
 
@@ -96,17 +96,11 @@ def _reads_values(function: FunctionType) -> bool:
 def _variables(function: FunctionType) -> list:
     """What a function reads besides its arguments."""
     scope = function.__globals__
-    found = [scope[name] for name in _names(function.__code__) if name in scope]
+    found = [scope[name] for name in facts_of(function.__code__).globals if name in scope]
     for cell in function.__closure__ or ():
         with suppress(ValueError):  # not assigned yet
             found.append(cell.cell_contents)
     return [*found, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-
-
-def _names(code: CodeType) -> set[str]:
-    """The global names that a function reads, and those that functions inside it read."""
-    names = {line.argval for line in dis.get_instructions(code) if line.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    return names.union(*(_names(inside) for inside in code.co_consts if isinstance(inside, CodeType)))
 
 
 def _name(function: Any) -> str:

@@ -1,6 +1,7 @@
 """TraceError: what a traced function may not do, with the user's line, the user's own words, and the way out."""
 
 import ast
+import inspect
 import linecache
 import os
 import sys
@@ -8,7 +9,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from scalargrad.compiler.libraries import LIBRARIES
+from scalargrad.compiler.libraries import is_library
 from scalargrad.contexts import PACKAGE
 
 DEBUGGERS = {"pdb", "bdb", "IPython", "ipykernel", "debugpy", "_pydevd_bundle", "pydevd"}  # which show what there is
@@ -48,7 +49,7 @@ def frame_of_user() -> FrameType:
     while True:
         if not frame.f_code.co_filename.startswith(PACKAGE):
             outside = outside or frame
-            if library_of(frame) not in LIBRARIES and frame.f_code.co_filename != "<string>":  # as dataclasses write
+            if not is_library(library_of(frame)) and frame.f_code.co_filename != "<string>":  # as dataclasses write
                 return frame
         if frame.f_back is None:
             return outside or frame
@@ -58,6 +59,13 @@ def frame_of_user() -> FrameType:
 def line_of(frame: FrameType) -> str:
     """`file.py:14`"""
     return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def written_at(function: Any) -> str:
+    """`file.py:14`: where a function is written; "" where that cannot be found."""
+    function = inspect.unwrap(function)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else ""
 
 
 def words_of(frame: FrameType, most: int = 60) -> str:

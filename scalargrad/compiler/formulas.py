@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from inspect import unwrap
 from math import isclose, isnan
 from types import TracebackType
 from typing import Any
 
 from scalargrad.compiler.agreement import DisagreementError, traced_twice
+from scalargrad.compiler.errors import written_at
 from scalargrad.compiler.guards import token
 from scalargrad.compiler.simplify import flatten_results
 from scalargrad.compiler.snapshot import Snapshot
@@ -51,7 +51,7 @@ class Formula:
         """
         self.function = getattr(owner, name)
         self.name = f"{type(owner).__name__}.{name}()"
-        self.line, self.remedy = _line_of(self.function), remedy
+        self.line, self.remedy = written_at(self.function) or "a formula", remedy
         self.values: dict[Value, float] = {}
         try:
             self.trace, self.surroundings = traced_twice(
@@ -200,8 +200,8 @@ def _out_of_reach(
             for name, before in elsewhere.items():
                 if vars(optimizer)[name] is not before:
                     raise TraceError(
-                        f"{_line_of(optimizer.update)}: {type(optimizer).__name__}.update() changes self.{name}, which "
-                        f"a compiled step would do once, and not each time; {KEEP_IT}"
+                        f"{written_at(optimizer.update)}: {type(optimizer).__name__}.update() changes self.{name}, "
+                        f"which a compiled step would do once, and not each time; {KEEP_IT}"
                     )
         finally:
             put_back()
@@ -245,12 +245,6 @@ for _name in (
 
 def _close(found: float, right: float) -> bool:
     return isclose(found, right, rel_tol=1e-9, abs_tol=1e-12) or (isnan(found) and isnan(right))
-
-
-def _line_of(function: Callable) -> str:
-    """`train.py:14`, where a function is defined."""
-    code = getattr(unwrap(function), "__code__", None)
-    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else "a formula"
 
 
 def _line_in(traceback: TracebackType | None) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.errors import LIBRARIES
+from scalargrad.compiler.libraries import is_library
 from scalargrad.engine import Value
 from scalargrad.nn.module import Buffer, Module, Parameter
 from scalargrad.ops import Op
@@ -72,7 +72,7 @@ def codes_of(layer: Any) -> Set[CodeType] | None:
         for content in space.values():
             if type(content) is FunctionType:
                 function = getattr(content, "__wrapped__", content)  # of one at which a watch pauses
-                if str(function.__globals__.get("__name__")).partition(".")[0] not in LIBRARIES:
+                if not is_library(str(function.__globals__.get("__name__"))):
                     return None
                 found.add(function.__code__)
     return found

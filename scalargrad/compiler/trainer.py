@@ -11,7 +11,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from scalargrad.compiler.contents import contents
-from scalargrad.compiler.formulas import Formula, formulas
+from scalargrad.compiler.formulas import CHANGING, Formula, formulas
 from scalargrad.compiler.guards import PLAIN, token
 from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
@@ -337,9 +337,6 @@ class _Loop:
         if not self.backend.train(arrays, order, rows, count, advance, history):
             self.compiled.refuse(self.program, arrays, self.backend.read(self.backend.leaves).tolist())
         return history[: self.backend.done - before].tolist()
-
-
-CHANGING = "lr", "state", "steps"  # attributes of an optimizer that are no settings
 
 
 def _settings(formula: Optimizer | Schedule | None) -> tuple:
