@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from scalargrad import ops, optim, randomness
-from scalargrad.compiler import compile, own_steps, snapshot, trainer
+from scalargrad.compiler import compile, compiled, own_steps, snapshot, trainer, version
 from scalargrad.compiler.native import backend as native_backend
 from scalargrad.compiler.native import job, lower, team
 from scalargrad.compiler.program import UNIFORM, Table
@@ -1027,7 +1027,7 @@ class Interruption:
         return self
 
 
-INTERRUPTED = (trainer, native_backend, job, team, own_steps, snapshot, optim)
+INTERRUPTED = (compiled, version, trainer, native_backend, job, team, own_steps, snapshot, optim)
 STEPS = 2
 
 
@@ -1089,11 +1089,13 @@ def test_an_interruption_at_any_line_leaves_values_and_optimizer_in_step(threads
         monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
         monkeypatch.setattr(native_backend, "WORTH_STARTING", 0.0)
     interrupted, wrong, place = Interrupted(threads, kind), [], 0
+    loops = interrupted.training.compiled.loops[:1]
     while interrupted.run(place):
         found = interrupted.now()
         interrupted.training.step(interrupted.x)
         if found != interrupted.path[found[0]] or interrupted.now() != interrupted.path[found[0] + 1]:
             wrong.append((place, found))
+        assert interrupted.training.compiled.loops[:1] == loops, f"place {place} loses the program"
         place += 1
     assert place > 50
     assert not wrong, f"{len(wrong)} of {place} places, such as {wrong[:3]}"

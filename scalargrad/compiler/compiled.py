@@ -19,7 +19,7 @@ from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.trace import refuse_inside_a_trace
 from scalargrad.compiler.trainer import Trainer
-from scalargrad.compiler.version import BACKENDS, Backend, Builder, Version
+from scalargrad.compiler.version import BACKENDS, Backend, Builder, Version, to_front
 from scalargrad.compiler.xla.backend import JaxBackend
 from scalargrad.compiler.xla.export import exported
 from scalargrad.contexts import with_grad
@@ -307,9 +307,7 @@ class Compiled:
 
     def _traced(self, shapes: list, static: list, checked: bool) -> Version:
         key = tuple(shapes), tuple(map(token, static))
-        kept = self.versions[key] = self.versions.pop(key, [])  # now the last one used
-        if len(self.versions) > MOST_SHAPES:
-            self.versions.pop(next(iter(self.versions)))
+        kept = self.versions.get(key, [])
         for version in kept:
             if version.is_current:
                 try:
@@ -317,12 +315,13 @@ class Compiled:
                 except Exception:
                     kept.remove(version)  # the next call traces anew
                     raise
-                kept.remove(version)
                 break
         else:
             version = Version(self.function, shapes, static, self.steps, self.builder)
-        kept.insert(0, version)
-        del kept[MOST_VERSIONS:]
+        to_front(kept, version, MOST_VERSIONS)
+        if key != next(reversed(self.versions), None):  # the last one used comes last
+            others = [(other, kept) for other, kept in self.versions.items() if other != key]
+            self.versions = dict([*others[1 - MOST_SHAPES :], (key, kept)])
         self.last = version
         return version
 

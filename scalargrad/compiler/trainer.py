@@ -17,7 +17,7 @@ from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import UNIFORM, Program, Table
 from scalargrad.compiler.rows import Rows, Writer
-from scalargrad.compiler.version import Backend
+from scalargrad.compiler.version import Backend, to_front
 from scalargrad.engine import Value
 from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer
@@ -215,12 +215,10 @@ class Trainer:
             loops.clear()  # formulas of a user's own: nobody knows what they read
         for loop in loops:
             if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, self.moving):
-                loops.remove(loop)
                 break
         else:
             loop = _Loop(self.compiled, program, self.optimizer, self.schedule, self.moving)
-        loops.insert(0, loop)  # the last ones used come first
-        del loops[MOST_LOOPS:]
+        to_front(loops, loop, MOST_LOOPS)
         return loop, flat, rows
 
 

@@ -175,6 +175,11 @@ class Version:
         return with_parameters_in_order(roll(simplify(self.trace), inputs))
 
 
+def to_front(kept: list, used: Any, most: int) -> None:
+    """Put the one that is used now first; in one step, so that a Ctrl-C loses none."""
+    kept[:] = [used, *(other for other in kept if other is not used)][:most]
+
+
 def _result_shape(result: Any) -> tuple[int, ...] | None:
     return _shape(result) if isinstance(result, list) else None
 

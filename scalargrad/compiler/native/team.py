@@ -1,5 +1,6 @@
 """The team: threads that run one job of native code together, while the main thread listens for Ctrl-C."""
 
+import _thread
 import ctypes
 import os
 import threading
@@ -35,8 +36,9 @@ def run_together(run: Callable, job: int, contexts: list[int], stop: Any, brief:
     if brief and len(contexts) == 1:
         run(job, contexts[0])
         return
-    ready, over, go = threading.Event(), threading.Event(), [False]
+    ready, over, go = threading.Event(), threading.Lock(), [False]
     ended: list[int] = []
+    over.acquire()
 
     def work(context: int) -> None:
         ready.wait()  # nobody begins before all are there: they will wait for each other
@@ -46,15 +48,16 @@ def run_together(run: Callable, job: int, contexts: list[int], stop: Any, brief:
         finally:
             ended.append(context)
             if len(ended) == len(contexts):
-                over.set()
+                over.release()
 
-    # Not Thread.join: where a signal interrupts it, Python believes that the thread has ended while it still runs.
+    # Not Thread.start, Thread.join or Event.wait: a signal that interrupts these becomes another error, or makes them
+    # believe that a thread has ended while it still runs.
     try:
         for context in contexts:
-            threading.Thread(target=work, args=(context,), daemon=True).start()
+            _thread.start_new_thread(work, (context,))
         go[0] = True
         ready.set()
-        while not over.wait(PATIENCE):
+        while not over.acquire(timeout=PATIENCE):
             pass
     except BaseException:
         stop[0] = 1
