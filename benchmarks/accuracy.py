@@ -5,7 +5,7 @@
 Errors are in units in the last place, beyond twice the condition number at that point; for the values of sum, mean,
 dot and logsumexp in units of the sum of |terms|, for the higher derivatives of logsumexp and surprisal in units of the
 product of probabilities that they are but for a factor that may be 0. The gradient by the base of pow, whose formula
-rounds an exponent, is allowed |log x| ulp more. The points and the truth are those of the tests (tests/oracle.py);
+rounds an exponent, is allowed |log x| ulp more. Points and truth are those of the tests (tests/oracles/mpmath.py);
 second and third derivatives are asked for in the tails and at some points of at most four operands.
 """
 
@@ -13,7 +13,16 @@ import argparse
 import itertools
 
 from scalargrad.ops import OPERATIONS, Op
-from tests.oracle import GRADIENT_ULP, HIGHER_ULP, VALUE_ULP, few_operands, points, tails, worst_case, worst_derivative
+from tests.oracles.mpmath import (
+    GRADIENT_ULP,
+    HIGHER_ULP,
+    VALUE_ULP,
+    few_operands,
+    points,
+    tails,
+    worst_case,
+    worst_derivative,
+)
 
 COLUMNS = "{:12} {:>7} {:>9} {:>7} {:>7}   {:>7} {:>9} {:>7}   {:34} {:34} {:24} {}"
 

@@ -2,7 +2,7 @@
 
     python benchmarks/compile_time.py [--only convolution] [--runs 3]
 
-The functions are those of tests/compiled_functions.py. The bound: the convolutional network, about 200,000 scalars of
+The functions are those of tests/oracles/functions.py. The bound: the convolutional network, about 200,000 scalars of
 one 28x28 image, goes from function to program in under 4 s and 1 GiB. A chain 10,000 deep is the worst case of another
 kind: an instruction for every operation.
 """
@@ -25,7 +25,7 @@ BOUND_SECONDS, BOUND_MEBIBYTES = 4.0, 1024.0
 
 
 def functions() -> dict[str, Callable[[], Any]]:
-    from tests.compiled_functions import CASES, Case, ConvolutionalNetwork, chain, numbers
+    from tests.oracles.functions import CASES, Case, ConvolutionalNetwork, chain, numbers
 
     def convolution() -> Case:
         network = ConvolutionalNetwork()
@@ -44,8 +44,8 @@ def measure(name: str) -> dict[str, Any]:
     import numpy as np
 
     from scalargrad.compiler.agreement import must_agree
+    from scalargrad.compiler.backends.reference import NumpyBackend
     from scalargrad.compiler.differentiate import differentiate
-    from scalargrad.compiler.numpy_backend import NumpyBackend
     from scalargrad.compiler.plan import plan
     from scalargrad.compiler.roll import roll
     from scalargrad.compiler.simplify import simplify

@@ -39,7 +39,7 @@ def batch_of(size: int) -> tuple[Any, Any]:
 
 def first_weights() -> list[Any]:
     """The convolutions in their order, as PyTorch has them; normalisation starts at 1 and 0."""
-    from scalargrad.digits_network import convolutional_network
+    from scalargrad.demos.networks import convolutional_network
 
     state = convolutional_network(rng=0).state_dict()
     return [array.astype("float32") for name, array in state.items() if array.ndim == 4]
@@ -48,7 +48,7 @@ def first_weights() -> list[Any]:
 def scalargrad_side(size: int, threads: int, dropout: float) -> tuple[Callable[[], float], Callable[[], float]]:
     import scalargrad
     from scalargrad import SGD, cross_entropy
-    from scalargrad.digits_network import convolutional_network
+    from scalargrad.demos.networks import convolutional_network
 
     model = convolutional_network(dropout, rng=0)
     program = scalargrad.compile(lambda x, y: cross_entropy(model(x), y), dtype="float32", threads=threads)
@@ -239,7 +239,7 @@ def profile(size: int) -> str:
     """Where the time of a step goes, kernel by kernel, on one thread."""
     import scalargrad
     from scalargrad import cross_entropy
-    from scalargrad.digits_network import convolutional_network
+    from scalargrad.demos.networks import convolutional_network
 
     model = convolutional_network(DROPOUT, rng=0)
     program = scalargrad.compile(lambda x, y: cross_entropy(model(x), y), dtype="float32", threads=1)

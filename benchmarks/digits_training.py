@@ -23,7 +23,7 @@ from numpy import ndarray
 
 from scalargrad import MLP, AdamW
 from scalargrad.compiler import compiled
-from scalargrad.compiler.version import Builder
+from scalargrad.compiler.variants import Builder
 from scalargrad.datasets import load_digits
 
 SIZES, EPOCHS, PARTS, SPLIT_SEED = (64, 32, 10), 50, 5, 0

@@ -30,7 +30,7 @@ import numpy
 
 from scalargrad import MLP, SGD, Adam, AdamW, Buffer, Module, RMSProp, batch_mean, ops
 from scalargrad.randomness import current_row, current_step
-from scalargrad.resuming import Checkpoint
+from scalargrad.training.checkpoint import Checkpoint
 
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "SGD": lambda: SGD(lr=0.1),

@@ -23,7 +23,7 @@ from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process that forks should have one thread
 
-from scalargrad import atomic_file, checkpoint
+from scalargrad.files import atomic, models
 from scalargrad.nn import MLP
 
 model = MLP(16, [64, 10], rng=0)
@@ -39,12 +39,12 @@ def write_half(target: Path, unfinished: Path) -> None:
 
 
 STEPS = [  # what a save is about to do when it dies, and what to put in the place of which function
-    ("lock its new file", atomic_file, "_lock", die),
+    ("lock its new file", atomic, "_lock", die),
     ("write to it", shutil, "copymode", die),
     ("write the second half", shutil, "copymode", write_half),
     ("flush it", os, "fsync", die),
     ("rename it", os, "replace", die),
-    ("flush the folder", atomic_file, "_flush_folder", die),
+    ("flush the folder", atomic, "_flush_folder", die),
 ]
 
 
@@ -55,7 +55,7 @@ def save(version: int, file: Path) -> None:
 
 
 def version_in(file: Path) -> int:
-    checkpoint.load_into(model, file)
+    models.load_into(model, file)
     versions = {parameter.data for parameter in model.parameters()}
     require(len(versions) == 1, f"the file is a mixture of the versions {versions}")
     return int(versions.pop())

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scalargrad import SGD, Checkpoint, Constant, OneCycle, Schedule
-from scalargrad.augmentation import Augment, Rotate, Shift
 from scalargrad.datasets import load_mnist
-from scalargrad.digits_network import convolutional_network
+from scalargrad.datasets.augmentation import Augment, Rotate, Shift
+from scalargrad.demos.networks import convolutional_network
 from scalargrad.plots import plot_comparison
 from scalargrad.training import History
 

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from multiprocessing import Pool
 
-from scalargrad.moons import Settings, learn
+from scalargrad.demos.moons import Settings, learn
 
 WITH_SGD = {"optimizer": "sgd", "lr": 0.01, "epochs": 100}
 RUNS = {

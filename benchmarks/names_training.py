@@ -7,7 +7,7 @@ A grammar (scalargrad/names.py) makes up the names and knows how probable each o
 network has seen is what a network could reach at best. Loss is -log of the probability of a whole name, its end
 included. First come 50 steps in float64 from the same weights on the same batches, then the time of an epoch of whole
 batches, where the sides take turns, and then the training, in float32. One core; a few minutes. Loss curves are drawn
-to names_training.png. The peers are those of the tests (tests/torch_names.py). Progress goes to standard error.
+to names_training.png. The peers are those of the tests (tests/oracles/torch_names.py). Progress goes to standard error.
 """
 
 import argparse
@@ -25,21 +25,12 @@ from numpy import ndarray
 
 from scalargrad import Adam, AdamW
 from scalargrad.compiler import compile
-from scalargrad.names import (
-    ALPHABET,
-    AttentionNames,
-    LSTMNames,
-    encode,
-    generate_names,
-    name_loss,
-    probability,
-    sample_names,
-    surprise,
-)
+from scalargrad.datasets.names import ALPHABET, encode, generate_names, probability, surprise
+from scalargrad.demos.networks import AttentionNames, LSTMNames, name_loss, sample_names
 from scalargrad.nn import Module
 from scalargrad.plots import plot_comparison
 from scalargrad.training import History
-from tests import torch_names
+from tests.oracles import torch_names
 
 PICTURE = Path(__file__).with_suffix(".png")
 NAMES, HELD_OUT, BATCH, STEPS, EPOCHS, RATE = 5000, 1000, 64, 50, 30, 0.01

@@ -20,7 +20,7 @@ import numpy
 
 import scalargrad
 from scalargrad import Value, dot
-from scalargrad.compiler.native.report import measured, peak
+from scalargrad.compiler.backends.native.running.report import measured, peak
 
 SIDE, CHANNELS, LANES, TURNS = 10, 16, 64, 7
 LIMIT = {"forward": (140, 229), "input gradient": (100, 229), "weight gradient": (100, 229)}  # of the reference machine

@@ -3,7 +3,7 @@
     python -m benchmarks.vector_math > benchmarks/vector_math.txt
 
 Nanoseconds for one element, of 2,048 that stay in the cache, in vectors as the machine has them: the best of some
-turns. Errors are the largest of many points (those of tests/test_vector_math.py), in units in the last place.
+turns. Errors are the largest of many points (those of the tests of these functions), in units in the last place.
 """
 
 import argparse
@@ -14,9 +14,9 @@ from typing import Any
 import numpy
 from scipy import special
 
-from scalargrad.compiler.native.machine import machine
-from scalargrad.compiler.native.vector_math import FUNCTIONS
-from tests.native_functions import TYPES, Native, places, worst
+from scalargrad.compiler.backends.native.functions import FUNCTIONS
+from scalargrad.compiler.backends.native.running.target import machine
+from tests.oracles.native_functions import TYPES, Native, places, worst
 
 COUNT, TURNS, REPEATS = 2048, 15, 50
 PRECISIONS = {"double": "float64", "float": "float32"}

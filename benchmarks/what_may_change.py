@@ -115,7 +115,7 @@ def tracing(rounds: int) -> None:
     from scalargrad import MLP
     from scalargrad.compiler.agreement import must_agree, traced_twice
     from scalargrad.compiler.trace import trace
-    from tests.compiled_functions import ConvolutionalNetwork
+    from tests.oracles.functions import ConvolutionalNetwork
 
     def unwatched(function: Callable, shape: tuple) -> None:
         must_agree(trace(function, [shape], [None]), trace(function, [shape], [None], moved=True))

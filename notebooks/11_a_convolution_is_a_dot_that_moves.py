@@ -14,8 +14,8 @@ from scipy.ndimage import zoom
 
 import scalargrad
 from scalargrad import MLP, Adam, Parameter, Value, dot, draw, mean, relu
-from scalargrad.augmentation import shifted
-from scalargrad.digits import split_digits
+from scalargrad.datasets.augmentation import shifted
+from scalargrad.demos.digits import split_digits
 from scalargrad.nn import Conv2d, Flatten, Layer, MaxPool2d, Sequential
 
 # %% [markdown]
@@ -203,7 +203,7 @@ print(scores)
 # Line by line it is the table above; the `broadcast` is the zero of the frames. More kernels, or a larger image, would
 # make longer arrays, not more lines.
 #
-# `scalargrad.digits_network` has a serious network for MNIST: eight convolutions with batch norm between them, 13,808
+# `scalargrad.demos.networks` has a serious network for MNIST: eight convolutions with batch norm between them, 13,808
 # parameters. Forward and backward, it is about 190,000 scalars, and fewer than 400 instructions. (Tracing and compiling
 # it takes some seconds; `scalargrad mnist --model conv` trains it.)
 #
@@ -263,6 +263,6 @@ plt.show()
 # - Blur: a kernel of nine times 1/9. And what does `[[0, -1, 0], [-1, 5, -1], [0, -1, 0]]` do to the digit?
 # - Let a kernel *learn* to be ours: begin with nine zeros, take the mean squared difference from `feature_map` as the
 #   loss, and let `Adam(lr=0.1)` take 100 steps. One image is enough. Why?
-# - Train both networks with `augment=Shift(1)` of `scalargrad.augmentation`. What becomes of the last table?
+# - Train both networks with `augment=Shift(1)` of `scalargrad.datasets.augmentation`. What becomes of the last table?
 #
 # Next: [recurrence](12_recurrence.ipynb), where the same weights are used again not in space, but in time.

@@ -13,7 +13,8 @@ from statistics import fmean
 import matplotlib.pyplot as plt
 
 from scalargrad import Adam, Value, draw, explain, gradients, step_through
-from scalargrad.names import LSTMNames, encode, generate_names, name_loss, probability, sample_names, surprise
+from scalargrad.datasets.names import encode, generate_names, probability, surprise
+from scalargrad.demos.networks import LSTMNames, name_loss, sample_names
 from scalargrad.nn import LSTM, RNN, RNNCell
 
 # %% [markdown]
@@ -230,7 +231,7 @@ print(f"names put aside:    network {history['val_loss'][-1]:.2f}, grammar {floo
 #
 # - Give the plain RNN `nonlinearity="relu"` in `scaled`. What becomes of the third curve, and what had held it back?
 # - Generate 20,000 names. How close to the grammar does the network get, and is it still ahead on its own names?
-# - Put `AttentionNames` of `scalargrad.names` in the place of `LSTMNames`: it looks at all letters so far at once. How
-#   long is the path from the last letter back to the first?
+# - Put `AttentionNames` of `scalargrad.demos.networks` in the place of `LSTMNames`: it looks at all letters so far at
+#   once. How long is the path from the last letter back to the first?
 #
 # This was the last lesson: now it is your own data's turn.

@@ -17,7 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap
 import scalargrad
 from scalargrad import MLP, AdamW, cross_entropy
 from scalargrad.datasets import load_mnist
-from scalargrad.digits import split_digits, worst_classified
+from scalargrad.demos.digits import split_digits, worst_classified
 from scalargrad.plots import plot_confusion, plot_images
 
 # %% [markdown]

@@ -4,13 +4,14 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from scalargrad import moved
 from scalargrad.anomaly import AnomalyError, anomaly_detection
-from scalargrad.contexts import no_grad
 from scalargrad.engine import Value, gradients, topological_order
 from scalargrad.forks import whole
 from scalargrad.functional import GradcheckError, grad, gradcheck, hessian, hvp, jvp, value_and_grad
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
 from scalargrad.nn import MLP, Buffer, Layer, Module, Neuron, Parameter
+from scalargrad.observers import no_grad
 from scalargrad.ops import (
     abs,
     acos,
@@ -63,35 +64,36 @@ from scalargrad.ops import (
 )
 from scalargrad.optim import SGD, Adam, AdamW, RMSProp, clip_grad_norm
 
+moved.install()
 if sys.platform == "emscripten":
     from scalargrad.emscripten import free_one_by_one
 
     free_one_by_one(Value)
 
 if TYPE_CHECKING:
-    from scalargrad.checkpoint import load
     from scalargrad.compiler import TraceError, compile
-    from scalargrad.diagnosis import diagnose
     from scalargrad.drawing import DecisionBoundary, draw, draw_frames
-    from scalargrad.explanation import explain
-    from scalargrad.resuming import Checkpoint
+    from scalargrad.explaining.diagnosis import diagnose
+    from scalargrad.explaining.explanation import explain
+    from scalargrad.files.models import load
+    from scalargrad.pages.stepping import step_through
     from scalargrad.schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
-    from scalargrad.stepping import step_through
-
-__version__ = "0.1.0"
+    from scalargrad.training.checkpoint import Checkpoint
+    from scalargrad.version import __version__ as __version__
 
 # Tools that are loaded when they are first used: an import of the engine stays quick.
 LATER = {
+    "__version__": "scalargrad.version",
     "draw": "scalargrad.drawing",
     "draw_frames": "scalargrad.drawing",
     "DecisionBoundary": "scalargrad.drawing",
-    "explain": "scalargrad.explanation",
-    "step_through": "scalargrad.stepping",
-    "diagnose": "scalargrad.diagnosis",
+    "explain": "scalargrad.explaining.explanation",
+    "step_through": "scalargrad.pages.stepping",
+    "diagnose": "scalargrad.explaining.diagnosis",
     "compile": "scalargrad.compiler",
     "TraceError": "scalargrad.compiler",
-    "load": "scalargrad.checkpoint",
-    "Checkpoint": "scalargrad.resuming",
+    "load": "scalargrad.files.models",
+    "Checkpoint": "scalargrad.training.checkpoint",
     "Constant": "scalargrad.schedules",
     "Cosine": "scalargrad.schedules",
     "OneCycle": "scalargrad.schedules",

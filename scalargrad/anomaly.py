@@ -3,8 +3,8 @@
 from math import isfinite
 from typing import Any
 
-from scalargrad.contexts import line_of_user_code, observed_by
 from scalargrad.engine import Value, local_derivatives
+from scalargrad.observers import line_of_user_code, observed_by
 
 
 class AnomalyError(ArithmeticError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from scalargrad import contexts
+from scalargrad import observers
 from scalargrad.ieee import Number
 from scalargrad.methods import stamp_operations
 from scalargrad.operands import brief, flatten, is_recorded, listed, number
@@ -37,8 +37,8 @@ class Value:
         self.op = op
         self.first = first
         self.second = second
-        if contexts.open_blocks:
-            contexts.show(self)
+        if observers.open_blocks:
+            observers.show(self)
 
     def backward(self) -> None:
         """Set `.grad` of every Value that this one was computed from; leaves add it to what they have.
@@ -46,7 +46,7 @@ class Value:
         The grad of a result is d(self) / d(result), set afresh by each call. A leaf accumulates over calls, as in
         PyTorch: set it to 0 (`zero_grad`) before the next step of training.
         """
-        for observer in contexts.observers.get():
+        for observer in observers.observers.get():
             observer.before_backward(topological_order(self))
         order = topological_order(self, sloped=True)
         for value in order:
@@ -100,9 +100,9 @@ class Value:
     def detach(self) -> "Value":
         """A leaf with the same number: no gradient flows through it."""
         leaf = Value(self.data, self.label)
-        if contexts.open_blocks:
-            contexts.about_to_freeze(topological_order(self), "detach()", "use the Value itself")
-            contexts.detached(leaf)
+        if observers.open_blocks:
+            observers.about_to_freeze(topological_order(self), "detach()", "use the Value itself")
+            observers.detached(leaf)
         return leaf
 
     def __repr__(self) -> str:
@@ -110,8 +110,8 @@ class Value:
         return f"{type(self).__name__}(data={self.data}, grad={self.grad}{label})"
 
     def __float__(self) -> float:
-        if contexts.open_blocks:
-            contexts.about_to_read(self)
+        if observers.open_blocks:
+            observers.about_to_read(self)
         return self.data if type(self.data) is float else number(self.data, "float()")
 
     def __int__(self) -> int:
@@ -134,7 +134,7 @@ class Value:
     def __reduce__(self) -> tuple:
         if self.op is not None:
             raise TypeError(f"{self!r} has a history, which is neither copied nor pickled: use detach(), or a leaf")
-        contexts.about_to_freeze([self], "a copy", "use the Value itself")
+        observers.about_to_freeze([self], "a copy", "use the Value itself")
         return type(self), (self.data, self.label), (None, {"grad": self.grad})
 
     @staticmethod
@@ -283,10 +283,10 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
     """
     wanted = checked_values("gradients", output, inputs)
     order = topological_order(output)
-    for observer in contexts.observers.get():
+    for observer in observers.observers.get():
         observer.before_gradients(order)
     if not create_graph:
-        contexts.about_to_freeze(order, "gradients() without a graph", "call gradients(..., create_graph=True)")
+        observers.about_to_freeze(order, "gradients() without a graph", "call gradients(..., create_graph=True)")
     depends = set(wanted)  # only these lie on a path from an input
     for value in order:
         if isinstance(value, Value):  # and no term of the compiler

@@ -5,7 +5,6 @@ from math import inf, isclose, isfinite, nan, ulp
 from numbers import Real
 from typing import Any
 
-from scalargrad.contexts import about_to_freeze, observed_by, observers, with_grad
 from scalargrad.engine import (
     Value,
     checked_values,
@@ -16,6 +15,7 @@ from scalargrad.engine import (
     settle,
     topological_order,
 )
+from scalargrad.observers import about_to_freeze, observed_by, observers, with_grad
 from scalargrad.operands import brief, flatten, is_recorded, listed, operand
 
 

@@ -20,15 +20,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from scalargrad.datasets.arrays import checked_weights
 from scalargrad.losses import l2, pairs
 from scalargrad.nn import MLP, Buffer
 from scalargrad.nn.dense import ACTIVATIONS
-from scalargrad.objectives import OBJECTIVES, Objective
 from scalargrad.operands import refuse_hidden
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
-from scalargrad.prediction import outputs_of
-from scalargrad.samples import checked_weights
-from scalargrad.training import Run
+from scalargrad.training.objectives import OBJECTIVES, Objective
+from scalargrad.training.prediction import outputs_of
+from scalargrad.training.run import Run
 
 SOLVERS: dict[str, Callable[[Any], Optimizer]] = {
     "adam": lambda network: Adam(network.learning_rate_init),

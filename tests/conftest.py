@@ -22,11 +22,11 @@ from pathlib import Path
 import pytest
 
 from tests.machines import install_if_asked
-from tests.oracle import oracle
+from tests.oracles.mpmath import oracle
 
 install_if_asked()
 if os.environ.get("SCALARGRAD_GUARD_PAGES"):
-    from tests.guard import install
+    from tests.oracles.guard import install
 
     install(os.environ["SCALARGRAD_GUARD_PAGES"])
 

@@ -1,15 +1,15 @@
 """Processors for tests: this one, and those with narrower vectors that it can stand for.
 
 python -m tests.machines                                            # the widths besides its own, in bytes
-SCALARGRAD_VECTOR_BYTES=16 python -m pytest tests/test_native.py    # native programs at such a width
+SCALARGRAD_VECTOR_BYTES=16 python -m pytest tests/compiler/backends/test_native.py    # native programs at such a width
 """
 
 import os
 from functools import cache, partial
 
-from scalargrad.compiler import version
-from scalargrad.compiler.native.machine import Machine
-from tests.oracle import oracle
+from scalargrad.compiler import variants
+from scalargrad.compiler.backends.native.running.target import Machine
+from tests.oracles.mpmath import oracle
 
 WIDTHS = (16, 32, 64)
 CHOSEN = int(os.environ.get("SCALARGRAD_VECTOR_BYTES") or 0) or None  # for the whole run; None: the processor's own
@@ -26,7 +26,7 @@ def machine_with(vector_bytes: int | None = None, fma: bool = True) -> Machine:
 def install_if_asked() -> None:
     """From now on all native programs of this process are compiled for the width of this run."""
     if CHOSEN:
-        version.machine = partial(machine, CHOSEN, True)  # type: ignore[assignment]
+        variants.machine = partial(machine, CHOSEN, True)  # type: ignore[assignment]
 
 
 def narrower_widths() -> list[int]:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Set
 from operator import is_
 from typing import Any
 
-from scalargrad.compiler.chance import global_generators, states_of
 from scalargrad.compiler.errors import written_at
 from scalargrad.compiler.simplify import flatten_results
-from scalargrad.compiler.surroundings import NOTHING, Surroundings
 from scalargrad.compiler.trace import Trace, TraceError, Tracer, trace
+from scalargrad.compiler.watch.chance import global_generators, states_of
+from scalargrad.compiler.watch.surroundings import NOTHING, Surroundings
 from scalargrad.engine import Value, topological_order
 from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten

@@ -9,28 +9,28 @@ from functools import update_wrapper
 from types import MappingProxyType
 from typing import Any
 
-from scalargrad.compiler import eager_backend
+from scalargrad.compiler.backends import eager
+from scalargrad.compiler.backends.native.running.backend import NativeBackend
+from scalargrad.compiler.backends.native.running.report import report
+from scalargrad.compiler.backends.native.running.threads import available_threads
+from scalargrad.compiler.backends.reference import NumpyBackend
+from scalargrad.compiler.backends.xla.backend import JaxBackend
+from scalargrad.compiler.backends.xla.export import exported
 from scalargrad.compiler.copies import by_name, check_pickled, copied, is_plain
-from scalargrad.compiler.guards import token
-from scalargrad.compiler.native.backend import NativeBackend
-from scalargrad.compiler.native.report import report
-from scalargrad.compiler.native.team import available_threads
-from scalargrad.compiler.numpy_backend import NumpyBackend
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.trace import refuse_inside_a_trace
 from scalargrad.compiler.trainer import Trainer
-from scalargrad.compiler.version import BACKENDS, Backend, Builder, Version, to_front
-from scalargrad.compiler.xla.backend import JaxBackend
-from scalargrad.compiler.xla.export import exported
-from scalargrad.contexts import with_grad
+from scalargrad.compiler.variants import BACKENDS, Backend, Builder, Version, to_front
+from scalargrad.compiler.watch.guards import token
+from scalargrad.datasets.arrays import as_array
 from scalargrad.engine import Value, gradients
 from scalargrad.forks import freed
 from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer
+from scalargrad.observers import with_grad
 from scalargrad.operands import refuse_hidden
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
-from scalargrad.samples import as_array
 from scalargrad.schedules import Schedule
 
 DTYPES = ("float64", "float32")
@@ -122,7 +122,7 @@ class Compiled:
         import numpy
 
         if self.backend_name == "eager":
-            rows, _ = eager_backend.replay(version.trace, _lists(arrays), lanes)
+            rows, _ = eager.replay(version.trace, _lists(arrays), lanes)
             results = numpy.array([[float(x) for x in row] for row in rows]).reshape(len(rows), lanes).T
         else:
             results = version.forward_backend.results(arrays, _numbers(version.forward), lanes)
@@ -387,7 +387,7 @@ def _run_eagerly(version: Version, arrays: list, lanes: int) -> tuple[float, Any
 
     parameters = version.backward.parameters
     with with_grad():
-        (losses,), updates = eager_backend.replay(version.trace, _lists(arrays), lanes)
+        (losses,), updates = eager.replay(version.trace, _lists(arrays), lanes)
         total = mean([x if isinstance(x, Value) else Value(x) for x in losses])
         slopes = gradients(total, parameters)
     return total.data, numpy.array(slopes), {buffer: float(x) for buffer, x in updates.items()}

@@ -14,9 +14,9 @@ from functools import partial, reduce
 from types import FunctionType, ModuleType
 from typing import Any
 
-from scalargrad.compiler.facts import facts_of
+from scalargrad.compiler.watch.facts import facts_of
 from scalargrad.engine import Value
-from scalargrad.nn.holders import leads_to_some
+from scalargrad.holders import leads_to_some
 
 REMEDY = "copy, pickle or save the model, and call compile() again there"
 _state = threading.local()

@@ -13,7 +13,7 @@ from typing import Any
 
 from scalargrad.compiler.plan import with_composites_expanded
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
-from scalargrad.compiler.rows import Rows, Writer
+from scalargrad.compiler.writer import Rows, Writer
 from scalargrad.operands import flatten
 from scalargrad.ops import dot, mul, sum
 

@@ -9,8 +9,8 @@ import threading
 from types import FrameType
 from typing import Any
 
-from scalargrad.compiler.libraries import is_library
-from scalargrad.contexts import PACKAGE
+from scalargrad.compiler.watch.libraries import is_library
+from scalargrad.observers import PACKAGE
 
 DEBUGGERS = {"pdb", "bdb", "IPython", "ipykernel", "debugpy", "_pydevd_bundle", "pydevd"}  # which show what there is
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from scalargrad.compiler.agreement import DisagreementError, traced_twice
 from scalargrad.compiler.errors import written_at
-from scalargrad.compiler.guards import token
 from scalargrad.compiler.simplify import flatten_results
 from scalargrad.compiler.snapshot import Snapshot
 from scalargrad.compiler.trace import SHARE, TraceError
-from scalargrad.contexts import PACKAGE
+from scalargrad.compiler.watch.guards import token
 from scalargrad.engine import Value, topological_order
 from scalargrad.forks import undone
 from scalargrad.nn.module import Buffer
+from scalargrad.observers import PACKAGE
 from scalargrad.operands import brief
 from scalargrad.optim import Optimizer, checked_move
 from scalargrad.schedules import Schedule, checked_factor

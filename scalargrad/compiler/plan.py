@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
-from scalargrad.compiler.rows import Rows, Writer
+from scalargrad.compiler.writer import Rows, Writer
 
 
 def plan(program: Program) -> Program:

@@ -13,7 +13,7 @@ from functools import cache
 from types import CodeType
 from typing import Any
 
-from scalargrad import contexts, ieee, randomness
+from scalargrad import ieee, observers, randomness
 from scalargrad.compiler.errors import (
     TraceError,
     active_trace,
@@ -24,12 +24,12 @@ from scalargrad.compiler.errors import (
     prints,
     state,
 )
-from scalargrad.compiler.quiet import quiet_places
-from scalargrad.compiler.watching import watched
-from scalargrad.contexts import PACKAGE, observed_only_by, with_grad
+from scalargrad.compiler.watch.quiet import quiet_places
+from scalargrad.compiler.watch.watching import watched
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
 from scalargrad.nn.module import Buffer
+from scalargrad.observers import PACKAGE, observed_only_by, with_grad
 from scalargrad.operands import flatten, operand
 from scalargrad.operands import number as as_number
 from scalargrad.ops import OPERATIONS, Op, dot
@@ -70,7 +70,7 @@ class Tracer:
     __slots__ = ("first", "index", "label", "op", "second")
 
     def __init__(self, trace: "Trace", op: Op | None = None, first: Any = (), second: Any = ()) -> None:
-        if not contexts.recording.get():
+        if not observers.recording.get():
             raise TraceError.at_line(*NO_GRAD)
         self.op, self.first, self.second, self.label = op, first, second, ""
         self.index = len(trace.tracers)
@@ -230,7 +230,7 @@ class Trace:
         self.made.add(value)
         if value.op is None:
             self.constants.add(value)
-        elif not contexts.recording.get():
+        elif not observers.recording.get():
             raise TraceError.at_line(*NO_GRAD)
 
     def before_backward(self, order: list) -> None:

@@ -10,14 +10,14 @@ from math import isfinite
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.contents import contents
+from scalargrad.compiler.backends.native.running.buffers import allocated
 from scalargrad.compiler.formulas import CHANGING, Formula, formulas
-from scalargrad.compiler.guards import PLAIN, token
-from scalargrad.compiler.native.memory import allocated
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import UNIFORM, Program, Table
-from scalargrad.compiler.rows import Rows, Writer
-from scalargrad.compiler.version import Backend, to_front
+from scalargrad.compiler.variants import Backend, to_front
+from scalargrad.compiler.watch.contents import contents
+from scalargrad.compiler.watch.guards import PLAIN, token
+from scalargrad.compiler.writer import Rows, Writer
 from scalargrad.engine import Value
 from scalargrad.ieee import quiet
 from scalargrad.nn.module import Buffer

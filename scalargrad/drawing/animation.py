@@ -6,12 +6,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from scalargrad.atomic_file import replace_file, writable_target
 from scalargrad.drawing.boundary import DecisionBoundary
 from scalargrad.drawing.figure import Drawing, check_options, draw
 from scalargrad.drawing.layout import Layout, lay_out, same_structure
 from scalargrad.drawing.svg import SvgWriter
 from scalargrad.engine import Value
+from scalargrad.files.atomic import replace_file, writable_target
 
 MOST_FRAMES = 500
 FORMATS = (".svg", ".gif")

@@ -6,7 +6,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.atomic_file import replace_file
 from scalargrad.drawing.folding import DETAILS
 from scalargrad.drawing.layout import Layout, lay_out
 from scalargrad.drawing.lettering import number
@@ -14,6 +13,7 @@ from scalargrad.drawing.palette import THEMES
 from scalargrad.drawing.svg import SvgWriter
 from scalargrad.drawing.view import View, view_of
 from scalargrad.engine import Value
+from scalargrad.files.atomic import replace_file
 
 if TYPE_CHECKING:
     import graphviz

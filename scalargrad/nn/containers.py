@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from scalargrad.nn.holders import inventory
+from scalargrad.holders import inventory
 from scalargrad.nn.module import Module
 from scalargrad.nn.nested import numbers_in, on_each_number
 from scalargrad.ops import Op

@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Any
 
 from scalargrad.engine import Value
-from scalargrad.nn.holders import arrays_of, inventory
+from scalargrad.holders import arrays_of, inventory
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.operands import is_recorded, listed
 from scalargrad.ops import OPERATIONS, dot

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine import Value
 from scalargrad.forks import freed, loaded, undone
-from scalargrad.nn.holders import (
+from scalargrad.holders import (
     BARE,
     LEAVES,
     MANY,
@@ -25,7 +25,7 @@ from scalargrad.nn.holders import (
     refuse_lost,
     walk,
 )
-from scalargrad.nn.holders import Buffer as Buffer
+from scalargrad.holders import Buffer as Buffer
 from scalargrad.operands import refuse_hidden
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
     from scalargrad.optim import Optimizer
-    from scalargrad.prediction import Evaluation
     from scalargrad.schedules import Schedule
-    from scalargrad.training import History
+    from scalargrad.training.prediction import Evaluation
+    from scalargrad.training.run import History
 
 
 _locks = freed(threading.RLock())
@@ -69,7 +69,7 @@ class Module(Holder):
     """
 
     __slots__ = ("__dict__", "__weakref__", *UNSEEN)
-    _programs: dict[tuple, Any]  # kept by scalargrad.model_programs
+    _programs: dict[tuple, Any]  # kept by scalargrad.training.programs
     _lock: Any  # held by the thread that has set the modes
     _searched: int  # the version at which much was searched for lost parameters, and none found
     training = True
@@ -241,13 +241,13 @@ class Module(Holder):
         validation      (X, y) to measure on after each epoch, or the fraction of the rows to put aside for that
         early_stopping  stop after so many epochs without a better loss; with validation, its loss counts, and the best
                         parameters are put back
-        callbacks       each is called after every epoch with a Run: see `scalargrad.training`
+        callbacks       each is called after every epoch with a Run: see `scalargrad.training.run`
         rng             a seed, for the order of the rows and the choice of those for validation
         engine          "compiled"; "jax", for accelerators and many devices; or "eager": Values, one sample after
                         another, for models that cannot be compiled
         progress        show a bar on standard error, if that is a terminal
         schedule        "constant", "step", "cosine", "one_cycle", "warm_up", or a Schedule with settings of its own
-        augment         changes the samples of an epoch, (X, seed, epoch) -> X: see `scalargrad.augmentation`
+        augment         changes the samples of an epoch, (X, seed, epoch) -> X: see `scalargrad.datasets.augmentation`
         sample_weight   a number from 0 on for each row: the loss of a batch is sum(w * loss) / sum(w); accuracy, R
                         squared and validation count rows alike
         resume          a file that the callback Checkpoint wrote: go on from there, with the same numbers to the bit as
@@ -267,9 +267,9 @@ class Module(Holder):
         >>> history["loss"][-1] < history["loss"][0]
         True
         """
-        loaded("numpy.ma", "scalargrad.fitting")
-        from scalargrad.fitting import Settings, fit
+        loaded("numpy.ma", "scalargrad.training.fit")
         from scalargrad.optim import Adam
+        from scalargrad.training.fit import Settings, fit
 
         optimizer = Adam() if optimizer is None else optimizer
         settings = Settings(
@@ -293,15 +293,15 @@ class Module(Holder):
         """What the model says of the samples X [rows, ...]: labels, int64 [rows], if `fit` trained it with a loss of
         labels, or else its outputs, [rows] or [rows, outputs].
         """
-        loaded("numpy.ma", "scalargrad.prediction")
-        from scalargrad.prediction import predict
+        loaded("numpy.ma", "scalargrad.training.prediction")
+        from scalargrad.training.prediction import predict
 
         return predict(self, X, engine)
 
     def predict_proba(self, X: Any, engine: str = "compiled") -> "ndarray":
         """The probability of each class for each sample, float64 [rows, classes]."""
-        loaded("numpy.ma", "scalargrad.prediction")
-        from scalargrad.prediction import predict_proba
+        loaded("numpy.ma", "scalargrad.training.prediction")
+        from scalargrad.training.prediction import predict_proba
 
         return predict_proba(self, X, engine)
 
@@ -310,8 +310,8 @@ class Module(Holder):
 
         loss   as in `fit`; that of the last `fit` unless said
         """
-        loaded("numpy.ma", "scalargrad.prediction")
-        from scalargrad.prediction import evaluate
+        loaded("numpy.ma", "scalargrad.training.prediction")
+        from scalargrad.training.prediction import evaluate
 
         return evaluate(self, X, y, loss, engine)
 
@@ -326,7 +326,7 @@ class Module(Holder):
 
     def summary(self, sample: Any = None) -> str:
         """A table of its layers: shapes, parameters, multiply-adds for one sample."""
-        from scalargrad.summaries import summary
+        from scalargrad.nn.summary import summary
 
         return summary(self, sample)
 
@@ -340,7 +340,7 @@ class Module(Holder):
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Write the arrays of `state_dict` and the architecture to a safetensors file: `scalargrad.load` reads it."""
-        from scalargrad.checkpoint import save
+        from scalargrad.files.models import save
 
         save(self, path)
 

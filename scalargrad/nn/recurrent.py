@@ -11,8 +11,8 @@ from math import sqrt
 from typing import Any
 
 from scalargrad.engine import Value
+from scalargrad.holders import arrays_of
 from scalargrad.nn.dense import as_operands, check_name, check_size, generator
-from scalargrad.nn.holders import arrays_of
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.nn.nested import checked_shape, is_nested, shown
 from scalargrad.nn.sequences import as_sequence, linear, matrix

@@ -1,0 +1,1 @@
+"""Backends: programs as they run."""

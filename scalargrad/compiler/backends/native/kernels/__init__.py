@@ -1,0 +1,1 @@
+"""Kernels: loops over rows in LLVM's language."""

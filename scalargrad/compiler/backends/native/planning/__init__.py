@@ -1,0 +1,1 @@
+"""Planning: which instructions run together, when, and where their numbers lie."""

@@ -1,0 +1,1 @@
+"""Running: threads, buffers, and the backend itself."""

@@ -1,0 +1,155 @@
+"""The report: where the time of a native program goes, and how near it comes to what the processor can do."""
+
+import ctypes
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.compiler.backends.native.kernels.kernel_code import CONTEXT, KernelCode
+from scalargrad.compiler.backends.native.planning.lower import MEET, Record
+from scalargrad.compiler.backends.native.running.job import Job
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.backends.native.running.backend import NativeBackend
+
+SHORTEST = 2e-4  # seconds that a measurement takes at least
+TURNS = 3
+ALL_OTHERS = 12  # lines of a report, before the small ones become one
+
+
+@dataclass
+class Line:
+    """One group of instructions: what it is, its multiply-adds or operations, and its seconds in one run."""
+
+    name: str
+    work: float
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """10**9 floating-point operations a second: two for each multiply-add."""
+        return 2.0 * self.work / self.seconds / 1e9 if self.seconds else 0.0
+
+
+def measured(backend: "NativeBackend", arrays: list, rows: int) -> list[Line]:
+    """Each record of the table timed by itself, in one thread, on one block; a run has as many blocks as it has."""
+    backend.program.name_modules()
+    machine, batch = backend.machine, backend.batch(rows)
+    kept = backend.uniform.copy()
+    result = backend.program.result
+    results = backend.numpy.zeros((rows, 0 if result is None else result.rows.size), backend.dtype)
+    job = Job(backend, batch, threads=1)  # its contexts are this report's
+    job.run(arrays, results, None, 1, 0, None, brief=False)
+    backend.uniform[:] = kept
+    context = job.contexts[0]
+    context[CONTEXT.index("fresh")] = 1  # sums begin anew in each turn
+    share_of_block = batch.panels / max(1, int(context[CONTEXT.index("panels")]))
+    walk = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(machine.walk_address(backend.dtype))
+    found: dict[Any, Line] = {}
+    place = backend.records.ctypes.data
+    for stage in backend.native.stages:
+        for part, records in enumerate(stage):
+            for record in records:
+                if record.kernel != MEET and not (part == 2 and job.sums_in_place):
+                    seconds = _seconds(walk, place, ctypes.addressof(context)) * (share_of_block if part == 1 else 1.0)
+                    key, line = _line(backend, record, rows)
+                    found.setdefault(key, line).seconds += seconds
+                place += 8 * (2 + len(record.fields))
+    backend.uniform[:] = kept
+    return list(found.values())
+
+
+def _line(backend: "NativeBackend", record: Record, rows: int) -> tuple[Any, Line]:
+    if record.group is None:
+        name = "samples into lanes, sums and results"
+        return name, Line(name, 0.0, 0.0)
+    tasks = record.group.tasks
+    lanes = rows if tasks[0].bank == "lane" or tasks[0].sums_lanes else 1
+    operations = " + ".join(task.op if task.kind == "map" else task.kind for task in tasks[:6])
+    more = f" + {len(tasks) - 6} more" if len(tasks) > 6 else ""
+    first = tasks[0].instruction
+    where = f"{first.module}: " if first and first.module else ""
+    return id(record.group), Line(
+        f"{where}{operations}{more} [{tasks[0].count}]", float(sum(task.work for task in tasks) * lanes), 0.0
+    )
+
+
+def _seconds(walk: Any, record: int, context: int) -> float:
+    times, fastest = 1, float("inf")
+    while True:
+        begin = perf_counter()
+        for _ in range(times):
+            walk(record, 1, context)
+        seconds = perf_counter() - begin
+        if seconds > SHORTEST:
+            break
+        times *= 4
+    for _ in range(TURNS):
+        begin = perf_counter()
+        for _ in range(times):
+            walk(record, 1, context)
+        fastest = min(fastest, (perf_counter() - begin) / times)
+    return max(0.0, fastest - _overhead(walk, context))
+
+
+def _overhead(walk: Any, context: int) -> float:
+    """What calling from Python costs."""
+    begin = perf_counter()
+    for _ in range(200):
+        walk(context, 0, context)
+    return (perf_counter() - begin) / 200
+
+
+def peak(backend: "NativeBackend") -> float:
+    """10**9 operations a second of fused multiply-adds that wait for nothing, measured here and now."""
+    machine, dtype = backend.machine, backend.dtype
+    code = machine.code(dtype)
+    turns, lines = 20_000, 12
+    peak_kernel(code, turns, lines)
+    name = f"peak_{dtype}"
+    address = machine.compiled({name: code.text(name)})[name]
+    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)
+    memory = backend.numpy.ones(256)
+    best = float("inf")
+    for _ in range(10):
+        begin = perf_counter()
+        run(memory.ctypes.data, memory.ctypes.data)
+        best = min(best, perf_counter() - begin)
+    return 2.0 * turns * lines * code.width / best / 1e9
+
+
+def peak_kernel(code: KernelCode, turns: int, lines: int) -> None:
+    """Independent chains of multiply-adds in registers."""
+    x = code.load("%record")
+
+    def turn(index: str, *sums: str) -> list[str]:
+        return [code.multiply_add(s, x, x) for s in sums]
+
+    sums = code.loop(turns, turn, [(code.vector, x)] * lines)
+    total = sums[0]
+    for s in sums[1:]:
+        total = code.add(total, s)
+    code.store(total, "%context")
+
+
+def report(backend: "NativeBackend", arrays: list, rows: int) -> str:
+    lines = measured(backend, arrays, rows)
+    total = max(sum(line.seconds for line in lines), 1e-9)
+    most = peak(backend)
+    work = sum(line.work for line in lines)
+    text = [
+        f"native: all of {work:,.0f} multiply-adds or operations, {rows:,} rows, {total * 1e6:,.1f} us in one thread,",
+        f"{2 * work / total / 1e9:.1f} GFLOP/s of the {most:.0f} that this processor reaches with multiply-adds alone",
+        f"{'':2}{'us':>10} {'share':>6} {'GFLOP/s':>8} {'of peak':>8}",
+    ]
+    lines.sort(key=lambda line: -line.seconds)
+    shown = lines if len(lines) <= ALL_OTHERS else lines[:ALL_OTHERS]
+    if len(lines) > len(shown):
+        rest = lines[len(shown) :]
+        shown = [*shown, Line(f"{len(rest)} others", sum(x.work for x in rest), sum(x.seconds for x in rest))]
+    for line in shown:
+        text.append(
+            f"{'':2}{line.seconds * 1e6:>10.2f} {line.seconds / total:>6.1%} {line.rate:>8.1f} {line.rate / most:>8.0%}"
+            f"  {line.name}"
+        )
+    return "\n".join(text)

@@ -1,0 +1,82 @@
+"""Each primitive in JAX, for arrays [rows, lanes]; a list of operands is one array [rows, operands, lanes]."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from scalargrad.compiler.backends.reference import elementary
+from scalargrad.randomness import LARGEST, uniform_array
+
+
+def primitives(jax: Any) -> dict[str, Callable]:
+    """Operation -> a function of arrays."""
+    numpy = jax.numpy
+    return {
+        **elementary(numpy),
+        "pow": numpy.power,
+        "sech": partial(_sech, numpy),
+        "tanh": numpy.tanh,
+        "sigmoid": partial(_sigmoid, numpy),
+        "relu": lambda x: numpy.where(x <= 0.0, 0.0, x),
+        "erf": jax.scipy.special.erf,
+        "erfc": jax.scipy.special.erfc,
+        "abs": numpy.abs,
+        "step": lambda x: numpy.where(numpy.isnan(x), x, (x > 0.0).astype(x.dtype)),
+        "maximum": lambda xs: numpy.max(xs, axis=1),
+        "where": lambda condition, xs: numpy.where(condition != 0.0, xs[:, 0], xs[:, 1]),
+        "less": _answer(numpy.less),
+        "less_equal": _answer(numpy.less_equal),
+        "equal": _answer(numpy.equal),
+        "both": lambda x, y: ((x != 0.0) & (y != 0.0)).astype(x.dtype),
+        "either": lambda x, y: ((x != 0.0) | (y != 0.0)).astype(x.dtype),
+        "invert": lambda x: (x == 0.0).astype(x.dtype),
+        "take": partial(_take, numpy),
+        "sum": lambda xs: numpy.sum(xs, axis=1),
+        "dot": lambda weights, inputs: numpy.sum(weights * inputs, axis=1),
+        "batch_mean": lambda x: x,
+    }
+
+
+def _answer(compare: Callable) -> Callable:
+    return lambda x, y: compare(x, y).astype(x.dtype)
+
+
+def _sech(numpy: Any, x: Any) -> Any:
+    e = numpy.exp(-numpy.abs(x))
+    return 2.0 * e / (1.0 + e * e)
+
+
+def _sigmoid(numpy: Any, x: Any) -> Any:
+    e = numpy.exp(-numpy.abs(x))  # exp(-x) would overflow where the result is still a float
+    return numpy.where(x < 0.0, e, 1.0) / (1.0 + e)
+
+
+def _take(numpy: Any, index: Any, values: Any) -> Any:
+    """nan where the index is none: see `wrong_index`."""
+    index, values = numpy.broadcast_arrays(index[:, None], values)
+    places = numpy.clip(numpy.nan_to_num(index[:, :1]), 0.0, values.shape[1] - 1.0).astype("int32")
+    found = numpy.take_along_axis(values, places, axis=1)[:, 0]
+    return numpy.where(wrong_index(numpy, index[:, 0], values), numpy.nan, found)
+
+
+def wrong_index(numpy: Any, index: Any, values: Any) -> Any:
+    """Where take() would be asked for what is not there."""
+    return ~((index >= 0.0) & (index < values.shape[1]) & (index == numpy.floor(index)))
+
+
+def random(jax: Any, counters: list, dtype: str) -> tuple[Any, Any]:
+    """Numbers in [0, 1), and where a counter was none.
+
+    counters   seed, step, row and site, each as (array, which of its rows are constants, these constants): floats that
+               are read as they are, and numbers of 64 bits in their place where it is known what they are
+    """
+    numpy = jax.numpy
+    with jax.enable_x64(True):  # the integers have 64 bits, whatever the floats have
+        exact, wrong = [], numpy.asarray(False)
+        for array, known, constants in counters:
+            number = numpy.where(known, constants, array.astype("float64"))
+            wrong |= ~((numpy.abs(number) < LARGEST) & (number == numpy.floor(number)))
+            if dtype == "float32":  # it has no whole numbers of its own from there on
+                wrong |= ~known & (numpy.abs(number) >= 2.0**24)
+            exact.append(number)
+        return uniform_array(numpy, exact, dtype), wrong

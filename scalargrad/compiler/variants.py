@@ -1,0 +1,193 @@
+"""A version: one trace of a function, and the programs and backends that are made from it when they are needed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+from scalargrad.compiler.agreement import DisagreementError, must_agree, place_of, traced_twice
+from scalargrad.compiler.backends.native.running.backend import NativeBackend
+from scalargrad.compiler.backends.native.running.target import UnavailableError, machine
+from scalargrad.compiler.backends.reference import NumpyBackend
+from scalargrad.compiler.backends.xla.backend import JaxBackend
+from scalargrad.compiler.backends.xla.devices import devices_for
+from scalargrad.compiler.differentiate import differentiate
+from scalargrad.compiler.plan import plan, with_parameters_in_order
+from scalargrad.compiler.program import Program
+from scalargrad.compiler.roll import roll
+from scalargrad.compiler.simplify import simplify
+from scalargrad.compiler.trace import TraceError, trace
+from scalargrad.compiler.watch.watching import uncollected
+from scalargrad.engine import Value
+from scalargrad.forks import kept, loaded
+from scalargrad.ieee import quiet
+from scalargrad.nn.module import Buffer
+
+SHARE_OF_CHECKS = 1 / 20  # of the time that programs run, for tracing again
+BACKENDS = ("eager", "numpy", "native", "jax")
+Backend = NumpyBackend | NativeBackend | JaxBackend
+
+
+class Builder:
+    """How programs become backends, and how long that and the tracing took.
+
+    fallback   why there is no native code, if NumPy runs what should have been native
+    seconds    spent so far on "tracing" and on "compiling"
+    """
+
+    def __init__(self, name: str, dtype: str, threads: int, devices: int | str | None = None) -> None:
+        loaded("numpy.ma")
+        self.name, self.dtype, self.threads = name, dtype, threads
+        self.devices = devices_for(devices) if name == "jax" else None
+        self.fallback = ""
+        self.seconds = {"tracing": 0.0, "compiling": 0.0}
+
+    @quiet
+    def build(self, program: Program) -> Backend:
+        """A backend with memory of its own."""
+        with self.timed("compiling"):
+            if self.devices is not None:
+                return JaxBackend(program, self.dtype, self.devices, lambda: self.timed("compiling"))
+            if self.name == "native":
+                try:
+                    return NativeBackend(program, self.dtype, machine(), self.threads)
+                except UnavailableError as reason:
+                    self.fallback = str(reason)
+            return NumpyBackend(program, self.dtype)
+
+    @contextmanager
+    def timed(self, what: str = "") -> Iterator[None]:
+        begin = perf_counter()
+        with uncollected():  # hundreds of thousands of objects are made, and few of them are garbage
+            try:
+                yield
+            finally:
+                if what:
+                    self.seconds[what] += perf_counter() - begin
+
+
+class Version:
+    """What was made for one shape of arguments and one state of the function's surroundings.
+
+    shape    how the results are nested; None for a single number
+    running  the seconds that its programs have run so far
+    calls    how many there were, and `checked` the last of them after which the function was seen to be the same
+    """
+
+    def __init__(self, function: Callable, shapes: list, static: list, steps: Buffer, builder: Builder) -> None:
+        self.builder = builder
+        self.arguments = function, shapes, static, steps
+        self.running = self.checking = 0.0
+        self.calls = self.checked = 0
+        begin = perf_counter()
+        with builder.timed("tracing"):
+            self.trace, self.surroundings = traced_twice(function, shapes, static, steps)
+            self.shape = _result_shape(self.trace.result)
+        self.cost = 0.5 * (perf_counter() - begin)  # of another trace, about
+
+    @property
+    def is_current(self) -> bool:
+        """Has nothing changed that the function reads?"""
+        return not self.surroundings.changed()
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """A block in which a program runs."""
+        begin, compiling = perf_counter(), self.builder.seconds["compiling"]
+        try:
+            yield
+        finally:
+            self.calls += 1
+            self.running += perf_counter() - begin - (self.builder.seconds["compiling"] - compiling)
+
+    def check_in_time(self) -> None:
+        """`check`, if that costs little beside what the programs have cost so far."""
+        if SHARE_OF_CHECKS * self.running > self.checking + self.cost:
+            self.check()
+
+    def check(self) -> None:
+        """Trace once more: guards cannot see everything. A TraceError, if the function has become another one."""
+        if self.calls == self.checked:
+            return
+        begin = perf_counter()
+        with self.builder.timed():
+            again = trace(*self.arguments)
+            try:
+                must_agree(self.trace, again)
+            except DisagreementError as error:
+                first, last = self.checked + 1, self.calls
+                since = f"call {last}" if first == last else f"calls {first} to {last}"
+                raise TraceError(
+                    f"{place_of(error, *self.arguments)}: the function has become another one, through something "
+                    "that it cannot watch (a file, an array above 256 KiB, the state of an extension): call "
+                    f"{self.checked} of this program was the last to be checked, and {since} may have given what the "
+                    "old one gives; the next call traces it anew, as retrace() does"
+                ) from error
+            self.surroundings.renew()
+        self.checked = self.calls
+        self.cost = perf_counter() - begin
+        self.checking += self.cost
+
+    def parameters_of_modules(self) -> list[Value]:
+        """All parameters of the modules that the program reads, in their order, and then the Values of no module."""
+        modules, read = self.surroundings.modules, set(self.backward.parameters)
+        parts = {part for module in modules for part in module.modules() if part is not module}
+        found: dict[Value, None] = {}
+        for module in modules:
+            if module not in parts and not read.isdisjoint(own := module.parameters()):
+                found.update(dict.fromkeys(own))
+        return list(found | dict.fromkeys(self.backward.parameters))
+
+    @kept
+    def forward(self) -> Program:
+        with self.builder.timed("compiling"):
+            return plan(self._rolled())
+
+    @kept
+    def backward(self) -> Program:
+        """With the mean and its gradient."""
+        if self.shape is not None:
+            raise TypeError(
+                "a list has no gradient: compile a function that returns one number, such as a loss of the list"
+            )
+        with self.builder.timed("compiling"):
+            return plan(differentiate(self._rolled()))
+
+    @kept
+    def forward_backend(self) -> Backend:
+        return self.builder.build(self.forward)
+
+    @kept
+    def backward_backend(self) -> Backend:
+        return self.builder.build(self.backward)
+
+    @property
+    def program(self) -> Program:
+        """With gradients, if there are any."""
+        return self.backward if self.shape is None else self.forward
+
+    @property
+    def backend(self) -> Backend:
+        return self.backward_backend if self.shape is None else self.forward_backend
+
+    def _rolled(self) -> Program:
+        inputs = [len(flat) for flat in self.trace.inputs]
+        return with_parameters_in_order(roll(simplify(self.trace), inputs))
+
+
+def to_front(kept: list, used: Any, most: int) -> None:
+    """Put the one that is used now first; in one step, so that a Ctrl-C loses none."""
+    kept[:] = [used, *(other for other in kept if other is not used)][:most]
+
+
+def _result_shape(result: Any) -> tuple[int, ...] | None:
+    return _shape(result) if isinstance(result, list) else None
+
+
+def _shape(result: Any) -> tuple[int, ...]:
+    if not isinstance(result, list):
+        return ()
+    shapes = {_shape(item) for item in result}
+    if len(shapes) > 1:
+        raise TraceError("the result is ragged: its lists differ in length; return lists of equal length")
+    return (len(result), *(shapes.pop() if shapes else ()))

@@ -1,0 +1,1 @@
+"""Watching: what a compiled function depends on, and whether that has changed."""

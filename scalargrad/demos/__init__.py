@@ -1,0 +1,1 @@
+"""The main job, the digits and the networks that commands, lessons and benchmarks run."""

@@ -1,0 +1,246 @@
+"""The main job: two moons, a network that learns to tell them apart, and pictures of all of it."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import isfinite
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from scalargrad.compiler import compile
+from scalargrad.datasets import load_moons
+from scalargrad.demos.results import OPTIMIZERS, check, check_name, check_training, write_summary
+from scalargrad.drawing import DecisionBoundary, draw, draw_frames
+from scalargrad.engine import Value
+from scalargrad.losses import l2, mse
+from scalargrad.nn import MLP, Neuron
+from scalargrad.nn.dense import ACTIVATIONS
+from scalargrad.observers import no_grad
+from scalargrad.plots import plot_boundary, plot_history, plot_points
+from scalargrad.progress import progress_bar
+from scalargrad.training.run import Curves, Measures, accuracy, refuse_inf_and_nan, train
+
+AfterEpoch = Callable[[int, Measures], None] | None
+MOST_VALUES = 10_000_000  # in the graph of one epoch: about 2 GB
+FILES = {
+    "data.png": "the points",
+    "boundary-before.png": "what the untrained network says about every place",
+    "boundary-after.png": "what the trained network says",
+    "training.png": "loss and accuracy by epoch",
+    "neuron.svg": "one neuron on the input [1, 1], with its gradients",
+    "model.svg": "the trained network on its first sample, with its gradients",
+    "summary.json": "settings, results, versions",
+}
+ANIMATION = {"training.svg": "the decision boundary as it moves during training"}
+FRAMES = 25  # of the animation
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run depends on, and nothing else: one seed gives the points and the first weights.
+
+    The rate and the number of epochs were chosen such that nearly every seed ends at an accuracy of 0.99 or more:
+    see benchmarks/moons_seeds.txt.
+
+    >>> Settings(samples=1)
+    Traceback (most recent call last):
+    ValueError: samples is at least 2, got 1
+    """
+
+    samples: int = 100
+    noise: float = 0.1
+    hidden: tuple[int, ...] = (8, 8)
+    activation: str = "relu"
+    output_activation: str = "linear"
+    optimizer: str = "adam"
+    lr: float = 0.025
+    epochs: int = 200
+    alpha: float = 1e-4
+    seed: int = 0
+    engine: str = "compiled"
+
+    def __post_init__(self) -> None:
+        check_training(self)
+        check("samples", self.samples, self.samples >= 2, "at least 2")
+        check("noise", self.noise, isfinite(self.noise) and self.noise >= 0.0, "a number from 0 on")
+        for name in ("activation", "output_activation"):
+            check_name(name, getattr(self, name), [*ACTIVATIONS, "linear"])
+        check_name("engine", self.engine, list(ENGINES))
+        check("alpha", self.alpha, isfinite(self.alpha) and self.alpha >= 0.0, "a number from 0 on")
+        sizes = [2, *self.hidden, 1]
+        weights = sum(sources * targets for sources, targets in pairwise(sizes))
+        values = self.samples * (2 + 3 * sum(sizes[1:])) + weights
+        if values > MOST_VALUES:
+            raise ValueError(f"samples and hidden make more than {MOST_VALUES:,} values an epoch, which do not fit")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained network, with what it was trained on and how that went."""
+
+    model: MLP
+    points: list[list[float]]
+    labels: list[int]
+    history: Curves
+    seconds: float  # of training alone
+    preparation: dict[str, float]  # seconds of what came before it, by name
+
+    @property
+    def loss(self) -> float:
+        return self.history["loss"][-1]
+
+    @property
+    def accuracy(self) -> float:
+        return self.history["accuracy"][-1]
+
+
+def learn(
+    settings: Settings,
+    before: Callable[[MLP, list, list], None] | None = None,
+    after_epoch: AfterEpoch = None,
+) -> Result:
+    """Make the points and the network, and train it on all points at once; `before` sees the three before training.
+
+    >>> result = learn(Settings(samples=10, epochs=2))
+    >>> len(result.history["accuracy"])
+    3
+    """
+    point_array, label_array = load_moons(settings.samples, settings.noise, settings.seed)
+    points, labels = point_array.tolist(), label_array.tolist()
+    model = MLP(2, [*settings.hidden, 1], settings.activation, settings.output_activation, rng=settings.seed)
+    if before:
+        before(model, points, labels)
+    start = perf_counter()
+    history, preparation = ENGINES[settings.engine](settings, model, points, labels, after_epoch)
+    seconds = perf_counter() - start - sum(preparation.values())
+    return Result(model, points, labels, history, seconds, preparation)
+
+
+def train_eagerly(
+    settings: Settings, model: MLP, points: list, labels: list, after_epoch: AfterEpoch
+) -> tuple[Curves, dict[str, float]]:
+    """Values record every epoch anew. Returns the history, and what was prepared: nothing."""
+    parameters = model.parameters()
+
+    def objective() -> tuple[Any, Measures]:
+        outputs = [model(point) for point in points]
+        loss = mse(outputs, labels) + settings.alpha * l2(parameters)
+        return loss, {"accuracy": accuracy([output > 0.5 for output in outputs], labels)}
+
+    optimizer = OPTIMIZERS[settings.optimizer](settings.lr)
+    return train(objective, parameters, optimizer, settings.epochs, after_epoch), {}
+
+
+def train_compiled(
+    settings: Settings, model: MLP, points: list, labels: list, after_epoch: AfterEpoch
+) -> tuple[Curves, dict[str, float]]:
+    """The loss of one sample, traced and compiled once. Returns the history, and the seconds of its preparation."""
+    parameters = model.parameters()
+
+    def loss(point: Any, label: Any) -> Any:
+        return mse(model(point), label) + settings.alpha * l2(parameters)
+
+    program = compile(loss)
+    outputs = compile(lambda point, label: [loss(point, label), model(point)])
+    trainer = program.trainer(OPTIMIZERS[settings.optimizer](settings.lr))
+
+    def measured(epoch: int) -> Measures:
+        losses, scores = outputs(points, labels).T
+        refuse_inf_and_nan(float(losses.mean()), epoch)
+        return {"loss": float(losses.mean()), "accuracy": accuracy((scores > 0.5).tolist(), labels)}
+
+    history = {name: [measure] for name, measure in measured(0).items()}
+
+    def after(epoch: int, _: Measures) -> None:
+        measures = measured(epoch)
+        for name, measure in measures.items():
+            history[name].append(measure)
+        if after_epoch:
+            after_epoch(epoch, measures)
+
+    trainer.run(points, labels, settings.epochs, callbacks=[after], progress=False)
+    return history, {name: program.seconds[name] + outputs.seconds[name] for name in program.seconds}
+
+
+ENGINES = {"compiled": train_compiled, "eager": train_eagerly}
+
+
+def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
+    """Train, and put the pictures and summary.json into a folder that exists; `animate` adds training.svg."""
+    frames: list[DecisionBoundary] = []
+    every = -(-settings.epochs // FRAMES)
+    scene: dict[str, Any] = {}
+
+    def before(model: MLP, points: list, labels: list) -> None:
+        scene.update(model=model, points=points, labels=labels)
+        if animate:
+            frames.append(boundary_frame(title="before training", **scene))
+        right = accuracy([float(model(point)) > 0.5 for point in points], labels)
+        plot_points(points, labels, f"Two moons: {len(points)} points").savefig(folder / "data.png")
+        plot_boundary(model, points, labels, f"Before training: accuracy {right:.1%}").savefig(
+            folder / "boundary-before.png"
+        )
+
+    with progress_bar(settings.epochs, "epoch") as show:
+
+        def after_epoch(epoch: int, measures: Measures) -> None:
+            show(epoch, measures)
+            if animate and (epoch % every == 0 or epoch == settings.epochs):
+                title = f"epoch {epoch}: accuracy {measures['accuracy']:.1%}"
+                frames.append(boundary_frame(title=title, **scene))
+
+        result = learn(settings, before, after_epoch)
+    if animate:
+        draw_frames(frames, folder / "training.svg", seconds=0.3, title="Two moons, learned")
+    shown = f"accuracy {result.accuracy:.1%}"
+    plot_boundary(result.model, result.points, result.labels, f"After {settings.epochs} epochs: {shown}").savefig(
+        folder / "boundary-after.png"
+    )
+    plot_history(result.history, f"Training: loss {result.loss:.4g}, {shown}").savefig(folder / "training.png")
+    draw_neuron(settings).save(folder / "neuron.svg")
+    draw_model(result).save(folder / "model.svg")
+    write_summary(folder / "summary.json", summarised(settings, result))
+    return result
+
+
+def boundary_frame(model: MLP, points: list, labels: list, title: str) -> DecisionBoundary:
+    """What the network says at one moment; class 0 is blue, as in the other pictures."""
+
+    def score(rows: list) -> list[float]:
+        with no_grad():
+            return [1.0 - float(model(row)) for row in rows]
+
+    return DecisionBoundary(score, points, [1 - label for label in labels], resolution=30, title=title)
+
+
+def draw_neuron(settings: Settings) -> Any:
+    """One neuron on the input [1, 1], after backward()."""
+    x1, x2 = Value(1.0, "x1"), Value(1.0, "x2")
+    output = Neuron(2, activation=settings.activation, rng=settings.seed)([x1, x2])
+    output.backward()
+    return draw(output, title=f"One neuron ({settings.activation}) on the input [1, 1]")
+
+
+def draw_model(result: Result) -> Any:
+    """The trained network on its first sample, after backward() of the squared error."""
+    (x1, x2), label = result.points[0], result.labels[0]
+    output = result.model([Value(x1, "x1"), Value(x2, "x2")])
+    output.label = "output"
+    loss = (output - label) ** 2
+    loss.label = "loss"
+    result.model.zero_grad()
+    loss.backward()
+    return draw(loss, title=f"The trained network on its first sample, of class {label}")
+
+
+def summarised(settings: Settings, result: Result) -> dict[str, Any]:
+    """What summary.json holds, beside the versions."""
+    return {
+        "settings": asdict(settings),
+        "seed": settings.seed,
+        "loss": result.loss,
+        "accuracy": result.accuracy,
+        "seconds": round(result.seconds, 3),
+        "preparation": {name: round(seconds, 3) for name, seconds in result.preparation.items()},
+    }

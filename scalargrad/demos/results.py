@@ -1,0 +1,69 @@
+"""What the commands that train have in common: checks of their settings, optimizers by name, and summary.json."""
+
+import json
+import platform
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
+
+OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
+    "sgd": SGD,
+    "momentum": lambda lr: SGD(lr, momentum=0.9),
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+
+
+def check_training(settings: Any) -> None:
+    """A ValueError by name, unless hidden, optimizer, lr, epochs and seed make sense."""
+    for size in settings.hidden:
+        check("hidden", size, size >= 1, "made of sizes of at least 1")
+    check("hidden", settings.hidden, len(settings.hidden) > 0, "at least one size")
+    check_name("optimizer", settings.optimizer, list(OPTIMIZERS))
+    check("lr", settings.lr, isfinite(settings.lr) and settings.lr > 0.0, "a number above 0")
+    check("epochs", settings.epochs, settings.epochs >= 1, "at least 1")
+    check("seed", settings.seed, 0 <= settings.seed < 2**32, f"0 to {2**32 - 1}")
+
+
+def check(name: str, setting: Any, fits: bool, what: str) -> None:
+    """A ValueError that says what the setting is, unless it fits.
+
+    >>> check("epochs", 0, False, "at least 1")
+    Traceback (most recent call last):
+    ValueError: epochs is at least 1, got 0
+    """
+    if not fits:
+        raise ValueError(f"{name} is {what}, got {setting}")
+
+
+def check_name(name: str, setting: str, known: list[str]) -> None:
+    """A ValueError that lists the known ones, unless the setting is one of them."""
+    if setting not in known:
+        raise ValueError(f"{name} {setting!r} is not known; there are {', '.join(known)}")
+
+
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """Write the summary and the versions of what made it, as JSON."""
+    text = json.dumps({**summary, "versions": versions()}, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def versions() -> dict[str, str]:
+    """Of Python, and of the packages that a result depends on."""
+    import matplotlib
+    import numpy
+    import sklearn
+
+    from scalargrad.version import __version__
+
+    return {
+        "python": platform.python_version(),
+        "scalargrad": __version__,
+        "numpy": numpy.__version__,
+        "scikit-learn": sklearn.__version__,
+        "matplotlib": matplotlib.__version__,
+    }

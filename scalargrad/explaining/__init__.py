@@ -1,0 +1,1 @@
+"""Explanations of a graph: in words, as formulas, step by step, and what is wrong with it."""

@@ -1,0 +1,473 @@
+"""What holds parameters and modules: attributes of a module, lists, tuples, dictionaries, arrays, and all in these.
+
+A Module finds them by `inventory` (quickly, without names), `walk` (with names) and `arrays` (for files), and these
+open a holder by `opened`. What is no holder may hide some all the same: `refuse_lost` looks for them.
+"""
+
+import gc
+import sys
+import types
+import weakref
+from collections import Counter, OrderedDict, UserDict, UserList, defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from contextvars import ContextVar
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from scalargrad import observers
+from scalargrad.engine import Value
+from scalargrad.ops import Op
+
+
+class Parameter(Value):
+    """A leaf Value that training moves. Its label is its name in the network: `layers.0.neurons.3.weights.1`."""
+
+    __slots__ = ()
+    is_parameter = True
+
+
+class Buffer(Value):
+    """A leaf Value that belongs to a module's state but that training does not move: a running average."""
+
+    __slots__ = ()
+
+    def update(self, expression: Any) -> None:
+        """Set the number to that of `expression`. In a compiled program: once after each training step."""
+        for observer in observers.observers.get():
+            if hasattr(observer, "updated"):
+                observer.updated(self, expression)
+                return
+        self.data = float(expression)
+
+
+class Holder:
+    """The base of Module: an object whose attributes are looked at."""
+
+    __slots__ = ()
+
+
+UNSEEN = ("_lock", "_programs", "_searched")  # slots of Module that are no part of what a model is
+BARE: set[type] = {object, Holder}  # classes without attributes of interest; Module adds itself
+LISTS = (list, tuple, deque, UserList)
+DICTIONARIES = (dict, UserDict)
+FAMILIAR = {list, tuple, dict, deque, OrderedDict, defaultdict, Counter}  # which have nothing but their items
+UNCOPIED = (types.MappingProxyType, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)  # a copy would share items
+PROXIES = (weakref.ProxyType, weakref.CallableProxyType)
+HERE: Any = object()  # the name of the only item of an array without axes: that of the array
+ALONE = (HERE,)
+NOTHING: tuple[bool, dict] = (False, {})  # of a class
+GARBAGE_COLLECTED, MADE_BY_CLASS = 1 << 14, 1 << 9  # flags of types
+MANY = 300  # objects, among which one does not look in every step of training
+
+# Kinds of things that hold nothing or, as functions do, hold it where nobody looks: on purpose.
+LEAVES = {
+    *(bool, int, float, complex, str, bytes, bytearray, type(None), range, slice, Value, Op),
+    *(types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.CodeType, types.FrameType),
+    *(types.TracebackType, property, staticmethod, classmethod, cached_property, types.MemberDescriptorType),
+    *(types.GetSetDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType),
+}
+# What these define works on the parameters of others and shows them, or leads to everything that there is.
+BLIND = (
+    *(f"scalargrad.{part}." for part in ("compiler", "drawing", "explanation", "diagnosis", "stepping")),
+    "logging.",
+)
+
+
+class Inventory(NamedTuple):
+    """What holders hold.
+
+    parameters   each once, in order; buffers likewise
+    modules      likewise, those that were asked for first
+    seen         modules and other holders, by id
+    others       what is no holder, or has more than its items: it may hide some
+    unclear      may two things have one name?
+    """
+
+    parameters: dict[Parameter, None]
+    buffers: dict[Buffer, None]
+    modules: list[Any]
+    seen: dict[int, Any]
+    others: list[Any]
+    unclear: bool
+
+
+def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
+    """What these are and hold, and what is in it, however deep and in whatever circles.
+
+    only_modules   leave out the parameters that stand in rows: they are most of them
+    """
+    parameters: dict[Any, None] = {}
+    buffers: dict[Any, None] = {}
+    modules: list[Any] = []
+    seen: dict[int, Any] = {}
+    others: list[Any] = []
+    unclear = False
+    classes: dict[type, tuple[bool, dict]] = {}
+    stack = [iter(contents)]
+    while stack:
+        for x in stack[-1]:
+            kind = type(x)
+            if kind is Parameter:
+                parameters[x] = None
+                continue
+            if kind in LEAVES:
+                continue
+            if kind is tuple or kind is list:
+                kinds = set(map(type, x))
+                if kinds == {Parameter}:  # a row of weights, at once
+                    if not only_modules:
+                        parameters.update(dict.fromkeys(x))
+                    continue
+                if kinds <= LEAVES:
+                    continue
+                inside = x
+            elif issubclass(kind, Value):
+                if issubclass(kind, Parameter):
+                    parameters[x] = None
+                elif issubclass(kind, Buffer):
+                    buffers[x] = None
+                continue
+            elif issubclass(kind, Holder):
+                if id(x) in seen:
+                    continue
+                modules.append(x)
+                inside = (vars(x) if classes.get(kind) is NOTHING else attributes(x, classes)).values()
+            elif _holds_nothing(kind):
+                LEAVES.add(kind)
+                continue
+            else:
+                names, inside = opened(x)
+                if not _has_only_items(kind) or not _are_leaves(names):
+                    others.append(x)
+                if _are_leaves(inside):
+                    continue
+                unclear = unclear or not _differ(names)
+            if id(x) not in seen:
+                seen[id(x)] = x
+                stack.append(iter(inside))
+                break
+        else:
+            stack.pop()
+    return Inventory(parameters, buffers, modules, seen, others, unclear)
+
+
+def walk(items: Iterable[tuple[str, Any]], owner: Any = None, into_modules: bool = True) -> Iterator[tuple[str, Any]]:
+    """(name, part) for these and all that is in them. A holder comes once, a parameter under each of its names.
+
+    owner   whose items these are: where something leads back to it, the walk goes no further
+    """
+    seen: dict[int, Any] = {}
+    classes: dict[type, tuple[bool, dict]] = {}
+    stack = list(items)[::-1]
+    while stack:
+        name, x = stack.pop()
+        kind = type(x)
+        if kind is not Parameter and not issubclass(kind, Value):
+            if kind in LEAVES or id(x) in seen:
+                continue
+            seen[id(x)] = x
+        yield name, x
+        if issubclass(kind, Value) or x is owner or (issubclass(kind, Holder) and not into_modules):
+            continue
+        keys, inside = opened(x, classes)
+        kinds = set(map(type, inside))
+        if kinds <= LEAVES:
+            continue
+        if kinds == {Parameter} and keys is not ALONE:  # a row of weights
+            for key, part in zip(keys, inside):  # noqa: B905 (many)
+                yield f"{name}.{key}", part
+        else:
+            stack += [(_joined(name, key), part) for key, part in zip(keys, inside, strict=True)][::-1]
+
+
+def arrays(name: str, x: Any) -> Iterator[tuple[str, Any]]:
+    """(name, nested lists) for each array of parameters or buffers in something: modules name their own.
+
+    What is held twice comes twice, but what is inside of itself only once.
+    """
+    kind = type(x)
+    if issubclass(kind, Parameter | Buffer):
+        yield name, x
+        return
+    if kind in LEAVES:
+        return
+    naming = _naming.get()
+    assert naming is not None, "a Module names its arrays"
+    seen, classes = naming
+    keys, inside = opened(x, classes)
+    if _are_leaves(inside) or (id(x) in seen and id(x) in inventory(inside).seen):
+        return
+    seen[id(x)] = x
+    if issubclass(kind, Holder):
+        for rest, array in x.named_arrays():
+            yield f"{name}.{rest}", array
+    elif shape_of_array(x) is not None:
+        yield name, nested(x)
+    else:
+        for key, part in zip(keys, inside, strict=True):
+            yield from arrays(_joined(name, key), part)
+
+
+def arrays_of(module: Any, but: Collection[str] = ()) -> list[tuple[str, Any]]:
+    """The arrays in the attributes of a module, `but` those of some names. All at once: see `_naming`."""
+    naming = _naming.get() or ({}, {})
+    token = _naming.set(naming)
+    try:
+        seen, classes = naming
+        seen.setdefault(id(module), module)
+        found = attributes(module, classes).items()
+        return [array for name, attribute in found if name not in but for array in arrays(name, attribute)]
+    finally:
+        _naming.reset(token)
+
+
+# While a module asks those inside it in turn: what has been named, by id, and what is known of classes.
+_naming: ContextVar[tuple[dict[int, Any], dict[type, tuple[bool, dict]]] | None] = ContextVar("_naming", default=None)
+
+
+def shape_of_array(x: Any, around: tuple[int, ...] = ()) -> tuple[int, ...] | None:
+    """The shape of a parameter, of a list of them, or of equally long such lists; None for anything else."""
+    if isinstance(x, Value):
+        return () if isinstance(x, Parameter | Buffer) else None
+    if isinstance(x, Holder) or not (isinstance(x, LISTS) or _is_array(x)) or id(x) in around:
+        return None
+    keys, inside = opened(x)
+    if {Parameter}.issuperset(map(type, inside)):
+        shapes: set = {()} if len(inside) else {None}
+    else:
+        shapes = {shape_of_array(item, (*around, id(x))) for item in inside}
+    if len(shapes) != 1 or None in shapes:
+        return None
+    (shape,) = shapes
+    return shape if keys == ALONE else (len(inside), *shape)
+
+
+def nested(x: Any) -> Any:
+    """An array as lists, or tuples, in each other; a number as it is."""
+    if isinstance(x, Value):
+        return x
+    keys, inside = opened(x)
+    if keys == ALONE:
+        return nested(next(iter(inside)))
+    return x if isinstance(x, list | tuple) and _are_values(x) else [nested(item) for item in inside]
+
+
+def opened(x: Any, classes: dict[type, tuple[bool, dict]] | None = None) -> tuple[Collection, Collection]:
+    """The names of what a holder holds, and what it holds. Both are empty for what is no holder.
+
+    classes   what is known of classes of modules so far
+
+    >>> opened({"x": 0.5, "y": "a"})
+    (dict_keys(['x', 'y']), dict_values([0.5, 'a']))
+    """
+    kind = type(x)
+    if kind is tuple or kind is list:
+        return range(len(x)), x
+    if issubclass(kind, Holder):
+        found = attributes(x, classes)
+        return found.keys(), found.values()
+    if issubclass(kind, LISTS):
+        return range(len(x)), x
+    if issubclass(kind, DICTIONARIES):
+        return x.keys(), x.values()
+    if _is_array(x):
+        items = _without_mask(x).tolist()
+        return (range(len(items)), items) if x.ndim else (ALONE, (items,))
+    # Others may make their items when they are asked, from files even: not if there is nothing to find.
+    if issubclass(kind, Mapping) and not issubclass(kind, UNCOPIED) and leads_to_some(x):
+        return list(x), [x[key] for key in x]
+    if issubclass(kind, Sequence) and leads_to_some(x):
+        return range(len(x)), list(x)
+    return (), ()
+
+
+def attributes(module: Any, classes: dict[type, tuple[bool, dict]] | None = None) -> Mapping[str, Any]:
+    """The attributes of a module by name: its own, those in its slots, then those of its class.
+
+    classes   what is known of classes so far
+    """
+    kind, classes = type(module), {} if classes is None else classes
+    if kind not in classes:
+        classes[kind] = attributes_of_class(kind)
+    if classes[kind] is NOTHING:
+        return vars(module)
+    has_slots, shared = classes[kind]
+    found = dict(vars(module))
+    if has_slots:
+        state = object.__getstate__(module)
+        slots = state[1] if isinstance(state, tuple) else {}
+        found.update((name, attribute) for name, attribute in slots.items() if name not in UNSEEN)
+    return {**found, **{name: attribute for name, attribute in shared.items() if name not in found}}
+
+
+def attributes_of_class(kind: type) -> tuple[bool, dict[str, Any]]:
+    """Has a class of modules slots of its own? And its attributes that may hold something, of its bases, too."""
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if base not in BARE:
+            found.update(vars(base))
+    has_slots = types.MemberDescriptorType in set(map(type, found.values()))
+    shared = _holding(found)
+    return (has_slots, shared) if has_slots or shared else NOTHING
+
+
+def _holding(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a class that may hold something, without what Python notes there."""
+    return {name: x for name, x in attributes.items() if type(x) not in LEAVES and not name.startswith(("__", "_abc_"))}
+
+
+# What is lost behind other things.
+
+
+def refuse_lost(module: Any, found: Inventory) -> int:
+    """TypeError if something that is no holder hides what was not found; else how many objects were looked at."""
+    part, count = _lost(module, found, found.others)
+    if part is None:
+        return count
+    others = set(map(id, found.others))
+    for name, x in walk(attributes(module).items(), module):
+        if id(x) in others and (part := _lost(module, found, [x])[0]) is not None:
+            label = f" {part.label}" if isinstance(part, Value) and part.label else ""
+            raise TypeError(
+                f"{type(module).__name__}.{name} is {_words(x)}: parameters() does not find the {type(part).__name__}"
+                f"{label} in it, which would be neither trained nor saved. {_remedy(x, part)}; what is not to be "
+                "trained may stay in a function"
+            )
+    raise AssertionError("what is lost is behind one of them")
+
+
+def refuse_equal_names(module: Any) -> None:
+    """ValueError if two parameters or buffers have one name."""
+    named: dict[str, Any] = {}
+    for name, x in walk(attributes(module).items(), module):
+        if isinstance(x, Parameter | Buffer) and named.setdefault(name, x) is not x:
+            raise ValueError(f"two parameters of this {type(module).__name__} are called {name}: {RENAME}")
+
+
+RENAME = "one would be lost. Give the dictionary keys that differ as texts without dots, or use a list"
+
+
+def _lost(module: Any, found: Inventory, others: Iterable) -> tuple[Any, int]:
+    """The first parameter, buffer or module behind others that was not found, or None; and how much was looked at."""
+    waiting = list(others)
+    seen = {id(x): x for x in waiting}
+    while waiting:
+        for part in _referents(waiting.pop()):
+            kind = type(part)
+            if kind in LEAVES or id(part) in seen or id(part) in found.seen:
+                continue
+            seen[id(part)] = part
+            if issubclass(kind, Parameter | Buffer):
+                if part not in found.parameters and part not in found.buffers:
+                    return part, len(seen)
+            elif issubclass(kind, Holder):
+                inside = inventory([part])
+                if id(module) in inside.seen:  # a way back to what the module itself is part of
+                    continue
+                known = (
+                    inside.parameters.keys() <= found.parameters.keys()
+                    and inside.buffers.keys() <= found.buffers.keys()
+                )
+                if not known or not (inside.parameters or inside.buffers):  # one without any is lost to eval()
+                    return part, len(seen)
+                waiting.append(part)
+            elif not issubclass(kind, Value):
+                waiting.append(part)
+    return None, len(seen)
+
+
+def leads_to_some(x: Any) -> bool:
+    """Is there a parameter, a buffer or a module behind an object, in whatever way?"""
+    return _lost(None, Inventory({}, {}, [], {}, [], False), [x])[0] is not None
+
+
+def _referents(x: Any) -> Iterable[Any]:
+    """What an object holds: its attributes, items, arguments, and what its class has."""
+    kind = type(x)
+    if f"{kind.__module__}.".startswith(BLIND):
+        return ()
+    if issubclass(kind, Holder):
+        return attributes(x).values()
+    if issubclass(kind, weakref.ref):
+        return (x(),)
+    if kind in PROXIES:
+        try:
+            return (x.__reduce_ex__.__self__,)  # the object behind
+        except ReferenceError:
+            return ()
+    if _is_array(x):
+        return [*_without_mask(x).ravel().tolist(), *gc.get_referents(x)]
+    if any(base.__module__ == "scalargrad.optim" for base in kind.__mro__):
+        return [setting for name, setting in vars(x).items() if name != "state"]  # it remembers those that it moved
+    if not issubclass(kind, type):
+        return gc.get_referents(x)
+    if issubclass(x, Holder):
+        return ()
+    return [attribute for base in x.__mro__ if not _is_standard(base) for attribute in _holding(vars(base)).values()]
+
+
+def _words(x: Any) -> str:
+    kind = type(x).__name__
+    if isinstance(x, Set):
+        return f"a {kind}, which has no order"
+    if isinstance(x, type):
+        return f"the class {x.__name__}"
+    if type(x) in FAMILIAR:
+        return f"a {kind} with objects as keys"
+    return "a weak reference" if isinstance(x, weakref.ref) or type(x) in PROXIES else f"a {kind}"
+
+
+def _remedy(x: Any, part: Any) -> str:
+    if isinstance(x, Set):
+        return "Use a list"
+    make = f"Make {type(x).__name__} a Module, or hold" if not _is_standard(type(x)) else "Hold"
+    return f"{make} the {type(part).__name__} as an attribute, or in a list, tuple or dict"
+
+
+def _is_standard(kind: type) -> bool:
+    return str(kind.__module__).partition(".")[0] in sys.stdlib_module_names
+
+
+# Helpers.
+
+
+def _is_array(x: Any) -> bool:
+    """Is it an array of objects? Nobody has one who has not loaded NumPy."""
+    array = getattr(sys.modules.get("numpy"), "ndarray", None)
+    return array is not None and issubclass(type(x), array) and x.dtype.hasobject
+
+
+def _without_mask(x: Any) -> Any:
+    import numpy
+
+    return numpy.asarray(x)
+
+
+def _holds_nothing(kind: type) -> bool:
+    """Is it a kind written in C that the garbage collector does not look into, such as NumPy's numbers?"""
+    numpy: Any = sys.modules.get("numpy")  # nor does it look into its arrays and records
+    return not kind.__flags__ & (GARBAGE_COLLECTED | MADE_BY_CLASS) and not (
+        numpy and issubclass(kind, (numpy.ndarray, numpy.void))
+    )
+
+
+def _has_only_items(kind: type) -> bool:
+    return kind in FAMILIAR or kind is getattr(sys.modules.get("numpy"), "ndarray", None)
+
+
+def _are_leaves(contents: Collection) -> bool:
+    return isinstance(contents, range) or LEAVES.issuperset(map(type, contents))
+
+
+def _are_values(contents: Collection) -> bool:
+    return all(issubclass(type(x), Value) for x in contents)
+
+
+def _differ(names: Collection) -> bool:
+    """Do these names differ as texts, from each other and from names of names?"""
+    kinds = set(map(type, names))
+    return kinds <= {int} or names == ALONE or (kinds == {str} and "." not in "".join(names))
+
+
+def _joined(name: str, key: Any) -> str:
+    return name if key is HERE else f"{name}.{key}"

@@ -1,0 +1,73 @@
+"""Modules that have moved: for one release their old paths go on working, with a DeprecationWarning.
+
+The policy: what the README, a lesson or a docstring names keeps its path; if it must move, the old one becomes a row of
+this table, warns in the next release, and is gone in the one after it.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+MOVED = {
+    "architectures": "files.architecture",
+    "atomic_file": "files.atomic",
+    "augmentation": "datasets.augmentation",
+    "checkpoint": "files.models",
+    "commandline": "cli.options",
+    "contexts": "observers",
+    "diagnosis": "explaining.diagnosis",
+    "digit_commands": "cli.digits",
+    "digit_images": "datasets.pictures",
+    "digits": "demos.digits",
+    "digits_network": "demos.networks",
+    "explanation": "explaining.explanation",
+    "expressions": "cli.expressions",
+    "fitting": "training.fit",
+    "graph_commands": "cli.graphs",
+    "idx": "datasets.idx",
+    "learners": "training.learners",
+    "model_programs": "training.programs",
+    "moons": "demos.moons",
+    "moons_command": "cli.moons",
+    "names": "datasets.names demos.networks",
+    "nn.holders": "holders",
+    "objectives": "training.objectives",
+    "prediction": "training.prediction",
+    "resuming": "training.checkpoint",
+    "runs": "demos.results",
+    "safetensors_file": "files.safetensors",
+    "samples": "datasets.arrays",
+    "stepping": "pages.stepping",
+    "summaries": "nn.summary",
+}
+
+
+class OldPaths:
+    """A finder and loader of modules by their old paths, which is asked when no other finder knows them."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        new = MOVED.get(name.removeprefix("scalargrad."))
+        if new is None or not name.startswith("scalargrad."):
+            return None
+        modules = [f"scalargrad.{module}" for module in new.split()]
+        warnings.warn(f"{name} is {' and '.join(modules)} now", DeprecationWarning, stacklevel=2)
+        return ModuleSpec(name, OldPaths, loader_state=modules)  # type: ignore[arg-type]
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> None:
+        """An ordinary one."""
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        for new in map(import_module, module.__spec__.loader_state):
+            vars(module).update({name: content for name, content in vars(new).items() if not name.startswith("__")})
+
+
+def install() -> None:
+    """Let imports ask for old paths at last."""
+    sys.meta_path.append(OldPaths)  # type: ignore[arg-type]

@@ -1,0 +1,151 @@
+"""What a trained model says of new samples, and how often it is right."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scalargrad.datasets.arrays import checked_inputs
+from scalargrad.ieee import quiet
+from scalargrad.nn.module import Module, in_mode
+from scalargrad.observers import no_grad, observed_by
+from scalargrad.randomness import one_of
+from scalargrad.training.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
+from scalargrad.training.programs import (
+    ENGINES,
+    Target,
+    Updates,
+    flat,
+    loss_program,
+    one_value,
+    outputs_program,
+    rows_as_tuples,
+    shape_of,
+    shape_of_outputs,
+)
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+ROWS_AT_ONCE = 2048
+
+
+class Evaluation(NamedTuple):
+    """How good a model is on some samples.
+
+    loss               the mean over the samples
+    accuracy, r2       the share of right labels, or R squared: what fits the loss; the other is None
+    confusion          int64 [classes, classes]: how often a sample of the row's class was taken for the column's
+    classes            of these rows and columns
+    """
+
+    loss: float
+    accuracy: float | None = None
+    r2: float | None = None
+    confusion: "ndarray | None" = None
+    classes: Sequence[int] = ()
+
+    def __repr__(self) -> str:
+        measures = [("loss", self.loss), ("accuracy", self.accuracy), ("r2", self.r2)]
+        first = ", ".join(f"{name} {number:.4g}" for name, number in measures if number is not None)
+        if self.confusion is None:
+            return f"Evaluation({first})"
+        wide = max(len(str(n)) for n in [*self.classes, *self.confusion.ravel().tolist()]) + 1
+        rows = [self.classes, *self.confusion.tolist()]
+        lines = ["".join(f"{n:>{wide}}" for n in row) for row in rows]
+        names = ["true \\ predicted", *(f"{label:>16}" for label in self.classes)]
+        return "\n".join([f"Evaluation({first})", *map("".join, zip(names, lines, strict=True))])
+
+
+def predict(model: Module, X: Any, engine: str = "compiled") -> "ndarray":
+    """See `Module.predict`."""
+    outputs, objective = outputs_of(model, checked_inputs(X), engine), OBJECTIVES.get(model.fitted_loss)
+    return outputs if objective is None else objective.predictions(outputs)
+
+
+def predict_proba(model: Module, X: Any, engine: str = "compiled") -> "ndarray":
+    """See `Module.predict_proba`."""
+    objective = OBJECTIVES.get(model.fitted_loss)
+    if objective is None or objective.probabilities is None:
+        known = " or ".join(name for name, row in OBJECTIVES.items() if row.probabilities)
+        trained = f"was trained with {model.fitted_loss}" if model.fitted_loss else "was not trained by fit"
+        raise ValueError(f"this model {trained}, whose outputs are no probabilities: fit it with {known}")
+    return objective.probabilities(outputs_of(model, checked_inputs(X), engine))
+
+
+def evaluate(model: Module, X: Any, y: Any, loss: str | Callable | None = None, engine: str = "compiled") -> Evaluation:
+    """See `Module.evaluate`."""
+    if loss is None and not model.fitted_loss:
+        raise ValueError('this model was not trained by fit: evaluate(X, y, loss="cross_entropy"), say')
+    if loss is None and model.fitted_loss not in OBJECTIVES:
+        raise ValueError(f"this model was trained with a function, {model.fitted_loss}: pass it to evaluate as loss=")
+    objective = objective_of(model.fitted_loss if loss is None else loss)
+    inputs = checked_inputs(X)
+    shape = shape_of_outputs(model, inputs)
+    targets = objective.targets(y, shape, len(inputs))
+    mean_loss, outputs = measured(model, objective, inputs, targets, engine)
+    if not objective.measure:
+        return Evaluation(mean_loss)
+    measure = measure_of(objective, outputs, targets)
+    if objective.classes is None:
+        return Evaluation(mean_loss, r2=measure)
+    classes = objective.classes(shape)
+    matrix = confusion(targets, objective.predictions(outputs), classes)
+    return Evaluation(mean_loss, accuracy=measure, confusion=matrix, classes=classes)
+
+
+def outputs_of(model: Module, inputs: Any, engine: str = "compiled") -> Any:
+    """What the model returns for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
+    with in_mode(model, training=False):
+        if check_engine(engine) == "eager":
+            return _as_array(_one_by_one(model, inputs))
+        return _in_parts(outputs_program(model, Target(str(inputs.dtype), engine)), inputs)[:, 0]
+
+
+def measured(
+    model: Module, objective: Objective, inputs: Any, targets: Any, engine: str = "compiled"
+) -> tuple[float, Any]:
+    """The mean loss in evaluation, and the outputs."""
+    if check_engine(engine) == "eager":
+
+        def outputs_and_loss(x: Any, y: Any) -> tuple[Any, Any]:
+            outputs = model(x)
+            return outputs, one_value(objective.loss(outputs, y))
+
+        with in_mode(model, training=False):
+            found, losses = map(_as_array, zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True))
+        return _mean(losses), found
+    outputs = outputs_of(model, inputs, engine)
+    losses = _in_parts(loss_program(model, objective, Target(str(inputs.dtype), engine)), outputs, targets)
+    return _mean(losses), outputs
+
+
+@quiet
+def _mean(losses: Any) -> float:
+    return float(losses.mean(dtype="float64"))
+
+
+def check_engine(engine: str) -> str:
+    if engine not in ENGINES:
+        raise ValueError(f"engine {engine!r} is not known; there are {', '.join(ENGINES)}")
+    return engine
+
+
+def _one_by_one(function: Callable, *arrays: Any) -> list:
+    """What the function returns for each row."""
+    with no_grad(), observed_by(Updates()), one_of(len(arrays[0])):
+        return [function(*row) for row in zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)]
+
+
+def _as_array(outputs: Sequence[Any]) -> Any:
+    """[rows, ...] from what a model returned for each row."""
+    import numpy
+
+    numbers = numpy.array([[float(number) for number in flat(one)] for one in outputs])
+    return numbers.reshape(len(outputs), *shape_of(outputs[0]))
+
+
+def _in_parts(program: Any, *arrays: Any) -> Any:
+    """Its results for all rows, some rows at a time: where NumPy runs it, it holds every scalar of every row."""
+    import numpy
+
+    starts = range(0, len(arrays[0]), ROWS_AT_ONCE)
+    return numpy.concatenate([program(*(array[start : start + ROWS_AT_ONCE] for array in arrays)) for start in starts])

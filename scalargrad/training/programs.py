@@ -1,0 +1,161 @@
+"""The compiled functions of a model: made when they are first needed, and kept with it for as long as it lives."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scalargrad.compiler import compile
+from scalargrad.losses import l2 as sum_of_squares
+from scalargrad.nn.module import Buffer, Module, in_mode
+from scalargrad.nn.nested import is_nested
+from scalargrad.observers import no_grad, observed_by
+from scalargrad.operands import is_recorded
+from scalargrad.ops import batch_mean
+from scalargrad.training.objectives import Objective
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.compiled import Compiled
+
+MOST_PROGRAMS = 8  # of one model
+BACKENDS = {"compiled": "native", "jax": "jax"}  # of the engines that compile; "eager" is the third
+ENGINES = (*BACKENDS, "eager")
+
+
+class Target(NamedTuple):
+    """What programs are compiled for; `devices` are those of JAX that share the rows."""
+
+    dtype: str
+    engine: str = "compiled"
+    devices: int | None = None
+
+    def compile(self, function: Callable) -> "Compiled":
+        return compile(function, dtype=self.dtype, backend=BACKENDS[self.engine], devices=self.devices)
+
+
+def training_program(
+    model: Module, objective: Objective, l2: float, weighted: bool, target: Target
+) -> tuple["Compiled", Buffer]:
+    """The loss of a sample (x, y) or, `weighted`, (x, y, weight), and a Buffer to which a step adds its mean score."""
+
+    def make() -> tuple["Compiled", Buffer]:
+        score = Buffer(0.0, "score")
+
+        def loss(x: Any, y: Any) -> Any:
+            outputs = model(x)
+            if objective.score is not None:
+                score.update(score + batch_mean(objective.score(outputs, y)))
+            return one_value(objective.loss(outputs, y))
+
+        def penalty() -> Any:
+            return l2 * sum_of_squares(model.parameters()) if l2 else 0.0
+
+        def plain(x: Any, y: Any) -> Any:
+            return loss(x, y) + penalty()
+
+        def by_weight(x: Any, y: Any, weight: Any) -> Any:
+            return batch_mean(weight * loss(x, y)) / batch_mean(weight) + penalty()
+
+        return target.compile(by_weight if weighted else plain), score
+
+    return _kept(model, ("training", objective, l2, weighted, target), make)
+
+
+def outputs_program(model: Module, target: Target) -> "Compiled":
+    """What the model returns for a sample, as the only item of a list: a number alone would be its mean."""
+
+    def make() -> "Compiled":
+        def outputs(x: Any) -> list:
+            return [model(x)]
+
+        return target.compile(outputs)
+
+    return _kept(model, ("outputs", target), make)
+
+
+def loss_program(model: Module, objective: Objective, target: Target) -> "Compiled":
+    """The loss of what a model returned for a sample, and the sample's target, (outputs, y)."""
+
+    def make() -> "Compiled":
+        def losses(outputs: Any, y: Any) -> list:
+            return [one_value(objective.loss(outputs, y))]
+
+        return target.compile(losses)
+
+    return _kept(model, ("loss", objective, target), make)
+
+
+def seconds_of_preparation(model: Module) -> dict[str, float]:
+    """Spent so far on "tracing" its functions and on "compiling" the traces."""
+    found = {"tracing": 0.0, "compiling": 0.0}
+    for made, _ in _programs_of(model).values():
+        program = made[0] if isinstance(made, tuple) else made
+        found = {name: total + program.seconds[name] for name, total in found.items()}
+    return found
+
+
+def _kept(model: Module, key: tuple, make: Callable[[], Any]) -> Any:
+    """What was made under this key. Objectives are told apart by their loss, whatever it says of being equal."""
+    names = tuple((id(part.loss), part.name) if isinstance(part, Objective) else part for part in key)
+    programs = _programs_of(model)
+    kept = programs.pop(names) if names in programs else (make(), key)  # the key keeps the id its own
+    programs[names] = kept  # the last ones used come last
+    while len(programs) > MOST_PROGRAMS:
+        programs.pop(next(iter(programs)))
+    return kept[0]
+
+
+def _programs_of(model: Module) -> dict[tuple, Any]:
+    if not hasattr(model, "_programs"):
+        object.__setattr__(model, "_programs", {})
+    return model._programs
+
+
+def one_value(loss: Any) -> Any:
+    """What a loss function returned, if it is what it should be."""
+    if not is_recorded(loss) and not isinstance(loss, float):
+        raise TypeError(f"a loss is one Value for one sample, and this one returned {loss!r:.100}")
+    return loss
+
+
+class Updates:
+    """Keeps what samples make of buffers: a step of training changes them once, prediction does not."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Buffer, float] = {}
+
+    def updated(self, buffer: Buffer, expression: Any) -> None:
+        self.numbers[buffer] = float(expression)
+
+    def recorded(self, value: Any) -> None: ...
+    def before_backward(self, order: list) -> None: ...
+    def before_gradients(self, order: list) -> None: ...
+
+
+def shape_of_outputs(model: Module, inputs: Any) -> tuple[int, ...]:
+    """() if the model returns one Value for a sample, (k,) if a tuple of k: it is asked about the first row.
+
+    What the model raises for a row of this width is raised again, with the shape of the rows.
+    """
+    try:
+        with in_mode(model, training=False), no_grad(), observed_by(Updates()):
+            return shape_of(model(rows_as_tuples(inputs[0])))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"the model does not take rows of the shape {inputs.shape[1:]}: {error}") from error
+
+
+def rows_as_tuples(array: Any) -> Any:
+    """A sample as programs hand it to a model: nested tuples of numbers."""
+
+    def nested(numbers: Any) -> Any:
+        return tuple(map(nested, numbers)) if isinstance(numbers, list) else numbers
+
+    return nested(array.tolist())
+
+
+def flat(outputs: Any) -> list:
+    """All Values that a model returned, in a row."""
+    return [value for part in outputs for value in flat(part)] if is_nested(outputs) else [outputs]
+
+
+def shape_of(outputs: Any) -> tuple[int, ...]:
+    """() for a Value, (k,) for k of them in a tuple or an array, and so on."""
+    return (len(outputs), *shape_of(outputs[0])) if is_nested(outputs) else ()

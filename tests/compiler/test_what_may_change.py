@@ -1,0 +1,240 @@
+"""What may change around a compiled function: each kind of change is noticed or refused, never passed over in silence.
+
+The cases are in tests/changes, a file for each family. Three columns run every one: the native backend, NumPy's, and
+`fit`, where the function weighs a loss. They must give the eager answer, before the change and after it; after it they
+may also raise a TraceError.
+"""
+
+import decimal
+import inspect
+import math
+import os
+import random
+import sys
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import pytest
+
+import tests.compiler.changes  # noqa: F401 (its cases)
+from scalargrad import MLP, SGD, TraceError, compile, no_grad
+from scalargrad.compiler import variants
+from tests.compiler.changes.cases import CHANGES, FROZEN, REFUSABLE
+from tests.compiler.changes.frozen import KINDS
+
+X = np.array([1.0, 2.0, 3.0])
+
+
+@pytest.fixture(autouse=True)
+def _no_net(monkeypatch):
+    """Nothing is traced again without a reason: when that finds something is a matter of time, and may hide a guard."""
+    monkeypatch.setattr(variants.Version, "check", lambda self: None)
+
+
+@contextmanager
+def surroundings(case, folder):
+    """Fresh ones: the function of the case, and what makes the change. Afterwards nothing global has changed."""
+    states = random.getstate(), np.random.get_state()
+    with pytest.MonkeyPatch.context() as patch:
+        empty = folder / str(len(list(folder.iterdir())))
+        empty.mkdir()
+        tools = {"patch": patch, "folder": empty}
+        steps = case(**{name: tools[name] for name in inspect.signature(case).parameters})
+        try:
+            yield next(steps), lambda: next(steps, None)
+        finally:
+            steps.close()
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+
+def eagerly(function):
+    """The mean over the rows, by a loop in plain Python."""
+
+    def run():
+        with no_grad():
+            return float(np.mean([float(function(x)) for x in X.tolist()]))
+
+    return run
+
+
+def compiled(backend):
+    return lambda function: partial(compile(function, backend=backend), X)
+
+
+def fitted(engine):
+    """Each run fits one more epoch, and gives the parameters."""
+
+    def start(function):
+        model = MLP(1, [1], rng=0)
+
+        def loss(output, target):
+            return (output - target) ** 2 * function(target)
+
+        def run():
+            model.fit(X.reshape(-1, 1), X, loss, SGD(0.01), epochs=1, engine=engine, progress=False)
+            return [parameter.data for parameter in model.parameters()]
+
+        return run
+
+    return start
+
+
+COLUMNS = {  # what runs the function, what is right, and how far the two may differ
+    "native": (compiled("native"), eagerly, 1e-12),
+    "numpy": (compiled("numpy"), eagerly, 1e-12),
+    "fit": (fitted("compiled"), fitted("eager"), 1e-9),
+}
+
+
+# What runs on other backends, and in fits, comes of the same traces: in the long run only.
+EVERY_COLUMN = [name if name == "numpy" else pytest.param(name, marks=pytest.mark.long) for name in COLUMNS]
+
+
+def answers(case, folder, start):
+    """What comes before the change and after it; what is refused is None, and the last."""
+    found = []
+    with surroundings(case, folder) as (function, change):
+        try:
+            run = start(function)
+            found.append(run())
+            change()
+            found.append(run())
+        except TraceError:
+            found.append(None)
+    return found
+
+
+def check(case, folder, column, may_refuse=False):
+    """`may_refuse`: from the first call on, and not only after the change."""
+    start, right, tolerance = column
+    before, after = answers(case, folder, eagerly)
+    assert not np.isclose(before, after, rtol=1e-6, atol=0.0), f"{case.__name__} changes nothing: {before}"
+    expected, found = answers(case, folder, right), answers(case, folder, start)
+    assert found[0] is not None or may_refuse, "refused before anything had changed"
+    for when, answer, wanted in zip(("before", "after"), found, expected, strict=False):
+        if answer is not None:
+            np.testing.assert_allclose(answer, wanted, rtol=tolerance, atol=0.0, err_msg=f"{when} the change")
+
+
+@pytest.mark.parametrize("column", EVERY_COLUMN)
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_noticed_or_refused(name, column, tmp_path):
+    check(CHANGES[name], tmp_path, COLUMNS[column])
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("name", REFUSABLE)
+def test_what_may_be_refused_at_once_is_right_or_refused(name, column, tmp_path):
+    check(REFUSABLE[name], tmp_path, COLUMNS[column], may_refuse=True)
+
+
+@pytest.mark.parametrize("backend", ["native", "numpy"])
+@pytest.mark.parametrize("name", FROZEN)
+def test_what_no_guard_sees_stays_as_it_was_until_retrace(name, backend, tmp_path):
+    before, after = answers(FROZEN[name], tmp_path, eagerly)
+    assert before != after
+    with surroundings(FROZEN[name], tmp_path) as (function, change):
+        program = compile(function, backend=backend)
+        found = [program(X)]
+        change()
+        found.append(program(X))
+        program.retrace()
+        found.append(program(X))
+    np.testing.assert_allclose(found, [before, before, after], rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["native", "numpy"])
+@pytest.mark.parametrize("name", sorted(set().union(*(cases for cases, is_found in KINDS.values() if is_found))))
+def test_tracing_again_finds_what_no_guard_sees(name, backend, tmp_path, monkeypatch):
+    monkeypatch.undo()  # the net is there
+    monkeypatch.setattr(variants, "SHARE_OF_CHECKS", math.inf)  # at every call
+    before, after = answers(FROZEN[name], tmp_path, eagerly)
+    with surroundings(FROZEN[name], tmp_path) as (function, change):
+        program = compile(function, backend=backend)
+        found = [program(X), program(X)]
+        change()
+        with pytest.raises(TraceError, match="cannot watch"):
+            program(X)
+        found.append(program(X))
+    np.testing.assert_allclose(found, [before, before, after], rtol=1e-12)
+
+
+def test_the_table_is_large_and_few_kinds_are_frozen():
+    assert len(CHANGES) + len(REFUSABLE) >= 130
+    assert len(KINDS) <= 5
+    assert set().union(*(cases for cases, _ in KINDS.values())) == set(FROZEN)
+
+
+# The checker: what is wrong does not pass.
+
+
+def frozen_program(function):
+    """A program that goes on with the first answer."""
+    answer = eagerly(function)()
+    return lambda: answer
+
+
+def frozen_fit(function):
+    """An eager fit whose loss goes on with the weights that it saw first."""
+    weights = {x: float(function(x)) for x in X.tolist()}
+    return fitted("eager")(lambda target: weights[target])
+
+
+@pytest.mark.parametrize(
+    "column", [(frozen_program, eagerly, 1e-12), (frozen_fit, fitted("eager"), 1e-9)], ids=["program", "fit"]
+)
+@pytest.mark.parametrize("name", ["a_number", "a_module_behind_an_object", "a_random_branch"])
+def test_an_answer_that_is_frozen_is_seen(name, column, tmp_path):
+    with pytest.raises(AssertionError, match="after the change"):
+        check((CHANGES | REFUSABLE)[name], tmp_path, column, may_refuse=True)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_case_that_changes_nothing_is_seen(column, tmp_path):
+    def nothing():
+        yield lambda x: x * 2.0
+
+    with pytest.raises(AssertionError, match="nothing changes nothing"):
+        check(nothing, tmp_path, COLUMNS[column])
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_function_that_is_refused_before_the_change_is_seen(column, tmp_path):
+    def branch():
+        scale = 2.0
+        yield lambda x: x * scale if x > 0.0 else x
+        scale = 3.0
+
+    check(branch, tmp_path, COLUMNS[column], may_refuse=True)
+    with pytest.raises(AssertionError, match="refused before"):
+        check(branch, tmp_path, COLUMNS[column])
+
+
+def test_an_error_that_is_no_refusal_is_seen(tmp_path):
+    def broken(function):
+        def run():
+            raise TypeError("not a refusal")
+
+        return run
+
+    with pytest.raises(TypeError, match="not a refusal"):
+        check(CHANGES["a_number"], tmp_path, (broken, eagerly, 1e-12))
+
+
+def test_a_case_leaves_nothing_global_behind(tmp_path):
+    def everything():
+        return random.getstate(), dict(os.environ), math.tau, decimal.getcontext().prec, "helper" in sys.modules
+
+    before = everything()
+    for name in (
+        "a_random_branch",
+        "an_environment_variable",
+        "a_number_of_the_standard_library",
+        "the_precision_of_decimals",
+        "a_global_of_a_helper",
+    ):
+        answers((CHANGES | REFUSABLE | FROZEN)[name], tmp_path, eagerly)
+    assert everything() == before
+    assert "helper" not in sys.modules

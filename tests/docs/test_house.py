@@ -1,0 +1,179 @@
+"""The package as a whole: which module may import which, what an import loads, how long the engine is."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import scalargrad
+from scalargrad.moved import MOVED
+from tests.paths import PACKAGE, ROOT
+
+# A folder imports only what stands to its left; the files at the top are the engine. The README shows this line.
+FOLDERS = [
+    "engine",
+    "files",
+    "datasets",
+    "drawing",
+    "compiler",
+    "explaining",
+    "plots",
+    "training",
+    "nn",
+    "pages",
+    "sklearn",
+    "demos",
+    "cli",
+]
+FACES = {"scalargrad", "scalargrad.__main__"}  # which users see, and nobody inside imports
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
+@cache
+def imports_of(module: str) -> list[tuple[str, str]]:
+    """What a module imports of this package, and where: at its top, "inside" of functions, for "types" only."""
+    found = []
+
+    def visit(node: ast.AST, where: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            here = where
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                here = "inside"
+            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                here = "types"
+            elif isinstance(child, ast.Import):
+                found.extend((alias.name, where) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                for alias in child.names:
+                    full = f"{child.module}.{alias.name}"
+                    found.append((full if full in MODULES else child.module, where))
+            visit(child, here)
+
+    visit(ast.parse(MODULES[module].read_text(encoding="utf-8")), "top")
+    return [(name, where) for name, where in found if name.partition(".")[0] == "scalargrad"]
+
+
+def folder_of(module: str) -> str:
+    """A name of the line above."""
+    first = module.split(".")[1]
+    return first if first in FOLDERS else "engine"
+
+
+def upward_imports() -> list[str]:
+    found = []
+    for module in MODULES.keys() - FACES:
+        for imported, where in imports_of(module):
+            own = FOLDERS.index(folder_of(module))
+            if imported in FACES or FOLDERS.index(folder_of(imported)) > own:
+                found.append(f"{module} imports {imported} ({where})")
+    return sorted(found)
+
+
+def circles() -> list[list[str]]:
+    """Modules that import each other, by imports of all three kinds: Tarjan's strongly connected components."""
+    number, lowest, stack, found = {}, {}, [], []
+
+    def visit(module: str) -> None:
+        number[module] = lowest[module] = len(number)
+        stack.append(module)
+        for imported, _ in imports_of(module):
+            if imported not in MODULES:
+                continue
+            if imported not in number:
+                visit(imported)
+                lowest[module] = min(lowest[module], lowest[imported])
+            elif imported in stack:
+                lowest[module] = min(lowest[module], number[imported])
+        if lowest[module] == number[module]:
+            place = stack.index(module)
+            if len(stack) > place + 1:
+                found.append(sorted(stack[place:]))
+            del stack[place:]
+
+    for module in MODULES:
+        if module not in number:
+            visit(module)
+    return found
+
+
+@pytest.mark.xfail(strict=True, reason="Module ties structure and verbs together")
+def test_a_folder_imports_only_what_stands_to_its_left():
+    assert upward_imports() == []
+
+
+@pytest.mark.xfail(strict=True, reason="Module ties structure and verbs together")
+def test_no_module_imports_itself_by_way_of_others():
+    assert circles() == []
+
+
+def test_importing_scalargrad_loads_only_the_standard_library():
+    code = (
+        "import sys; before = set(sys.modules); import scalargrad; "
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
+        "print(sorted(new - sys.stdlib_module_names - {'scalargrad'}))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_the_engine_is_read_in_one_sitting():
+    lines = sum(len((PACKAGE / name).read_text(encoding="utf-8").splitlines()) for name in ("ops.py", "engine.py"))
+    assert lines <= 600
+
+
+def test_no_module_bears_the_name_of_a_public_function():
+    files = {path.stem for path in PACKAGE.iterdir()} - {"__init__"}
+    functions = {name for name in vars(scalargrad) if callable(getattr(scalargrad, name))}
+    assert not files & functions
+
+
+def test_only_dot_and_sum_are_known_by_name_outside_the_table():
+    engine = (PACKAGE / "engine.py").read_text(encoding="utf-8")
+    imported = next(line for line in engine.splitlines() if line.startswith("from scalargrad.ops"))
+    assert imported == "from scalargrad.ops import Op, dot"
+
+
+def test_every_operation_is_a_method_and_a_function():
+    from scalargrad.ops import OPERATIONS
+
+    for name, op in OPERATIONS.items():
+        assert callable(getattr(scalargrad.Value, name))
+        assert getattr(scalargrad, name) is op
+
+
+def test_a_star_import_hides_no_builtin():
+    import builtins
+
+    assert not {name for name in scalargrad.__all__ if hasattr(builtins, name)}
+
+
+def test_layers_are_loaded_when_they_are_first_used():
+    import scalargrad.nn
+
+    assert {*scalargrad.nn.FILES} < {*scalargrad.nn.__all__}
+    for name, file in scalargrad.nn.FILES.items():
+        assert getattr(scalargrad.nn, name).__module__ == f"scalargrad.nn.{file}"
+    code = "import sys, scalargrad; sys.exit('scalargrad.nn.convolution' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_an_old_path_of_a_module_goes_on_working_and_warns(old):
+    with pytest.warns(DeprecationWarning, match=rf"scalargrad\.{old} is scalargrad\."):
+        module = importlib.import_module(f"scalargrad.{old}")
+    del sys.modules[f"scalargrad.{old}"]
+    for new in MOVED[old].split():
+        own = importlib.import_module(f"scalargrad.{new}")
+        for name, content in vars(own).items():
+            assert name.startswith("__") or vars(module)[name] is content

@@ -1,0 +1,259 @@
+"""Each loss against PyTorch's at ordinary predictions and against mpmath in the tails; values and derivatives."""
+
+import itertools
+import math
+
+import pytest
+from mpmath import mp
+
+from scalargrad.compiler import compile
+from scalargrad.compiler.compiled import BACKENDS
+from scalargrad.engine import Value, gradients
+from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
+from scalargrad.nn import log_softmax, softmax
+from tests.oracles.mpmath import oracle
+from tests.platforms import Later
+
+np = Later("numpy")
+
+PREDICTIONS = [0.3, -1.7, 2.5, 0.0, 40.0, -800.0]
+TARGETS = [1.0, 0.0, 1.0, 0.5, 0.0, 1.0]
+SIGNS = [1.0, -1.0, 1.0, -1.0, 1.0, -1.0]
+
+PAIRS = {
+    "mse": (mse, TARGETS, lambda torch: torch.nn.functional.mse_loss),
+    "huber": (huber, TARGETS, lambda torch: torch.nn.functional.huber_loss),
+    "huber, delta 2": (
+        lambda p, t: huber(p, t, delta=2.0),
+        TARGETS,
+        lambda torch: lambda p, t: torch.nn.functional.huber_loss(p, t, delta=2.0),
+    ),
+    "hinge": (hinge, SIGNS, lambda torch: lambda p, t: torch.relu(1.0 - t * p).mean()),
+    "binary cross-entropy": (
+        binary_cross_entropy_with_logits,
+        TARGETS,
+        lambda torch: torch.nn.functional.binary_cross_entropy_with_logits,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_loss_and_its_gradient_are_pytorchs(name):
+    torch = oracle("torch")
+    ours, targets, theirs = PAIRS[name]
+    predictions = [Value(p) for p in PREDICTIONS]
+    loss = ours(predictions, targets)
+    inputs = torch.tensor(PREDICTIONS, dtype=torch.float64, requires_grad=True)
+    expected = theirs(torch)(inputs, torch.tensor(targets, dtype=torch.float64))
+    expected.backward()
+    assert loss.data == pytest.approx(expected.item(), rel=1e-14)
+    assert gradients(loss, predictions) == pytest.approx(inputs.grad.tolist(), rel=1e-12, abs=1e-300)
+
+
+@pytest.mark.parametrize("logits", [[[1.0, 2.0, -0.5], [0.0, 0.0, 0.0]], [[1000.0, 1.0, 0.0], [-1000.0, 0.0, 900.0]]])
+def test_cross_entropy_is_pytorchs(logits):
+    torch = oracle("torch")
+    labels = [2, 0]
+    rows = [[Value(z) for z in row] for row in logits]
+    loss = cross_entropy(rows, labels)
+    inputs = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
+    expected = torch.nn.functional.cross_entropy(inputs, torch.tensor(labels))
+    expected.backward()
+    assert loss.data == pytest.approx(expected.item(), rel=1e-13)
+    for row, expected_row in zip(rows, inputs.grad.tolist(), strict=True):
+        assert gradients(loss, row) == pytest.approx(expected_row, rel=1e-11, abs=1e-16)
+
+
+def test_cross_entropy_of_one_sample():
+    assert cross_entropy([2.0, 0.0], 0) == pytest.approx(0.12692801104297263, rel=1e-15)
+
+
+def test_l2_is_the_sum_of_squares():
+    weights = [Value(3.0), Value(-4.0)]
+    assert l2(weights).data == 25.0
+    assert gradients(l2(weights), weights) == [6.0, -8.0]
+
+
+# The tails: where a prediction is right, next to nothing is left of a loss, and none of that may be lost.
+
+FAR = [sign * x for x in (1e-9, 1.0, 20.0, 30.0, 37.0, 40.0, 300.0, 700.0) for sign in (1.0, -1.0)]
+COMMON = [0.0, 1e6, -1e6, 1e15]
+ROWS = [(0.0,), (1.0, -1.0), (40.0, 0.0), (0.0, 700.0), (30.0, 30.0), (40.0, 39.0, 0.0), (-700.0, 1.0, 2.0, 2.0)]
+ULP = 32
+
+
+def derivatives(loss, inputs):
+    """The value, the slopes and the slopes of the slopes."""
+    slopes = gradients(loss, inputs, create_graph=True)
+    return [loss.data], [x.data for x in slopes], [second for x in slopes for second in gradients(x, inputs)]
+
+
+def near(expected, scale=None):
+    """Equal to a few units in the last place of each number; `scale` where a number is a difference of larger ones."""
+    scales = [float(abs(x)) for x in (expected if scale is None else scale)]
+    return [pytest.approx(float(x), abs=ULP * math.ulp(size)) for x, size in zip(expected, scales, strict=True)]
+
+
+def exact_binary_cross_entropy(logit, label):
+    """Value, slope, second derivative; and what the slope is a difference of."""
+    x, t = mp.mpf(logit), mp.mpf(label)
+    one, zero = 1 / (1 + mp.exp(-x)), 1 / (1 + mp.exp(x))  # the probabilities of the labels
+    return t * mp.log1p(mp.exp(-x)) + (1 - t) * mp.log1p(mp.exp(x)), (1 - t) * one - t * zero, one * zero
+
+
+def exact_cross_entropy(row, label):
+    odds = [mp.exp(mp.mpf(x) - mp.mpf(row[label])) for x in row]
+    others = mp.fsum(x for place, x in enumerate(odds) if place != label)
+    p = [x / (1 + others) for x in odds]
+    slopes = [x if place != label else -others / (1 + others) for place, x in enumerate(p)]
+    rest = [mp.fsum(x for place, x in enumerate(p) if place != here) for here in range(len(p))]  # 1 - p
+    seconds = [p[i] * rest[i] if i == j else -p[i] * p[j] for i in range(len(p)) for j in range(len(p))]
+    return [mp.log1p(others)], slopes, seconds
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0, 0.5, 0.3, 1e-6])
+def test_binary_cross_entropy_keeps_its_digits(label):
+    with mp.workdps(700):
+        for x in FAR:
+            logit = Value(x)
+            found = derivatives(binary_cross_entropy_with_logits(logit, label), [logit])
+            value, slope, second = exact_binary_cross_entropy(x, label)
+            assert found == (
+                [*near([value])],
+                near([slope], [slope if label in (0.0, 1.0) else 1.0]),
+                near([second]),
+            ), x
+
+
+def test_binary_cross_entropy_takes_labels_that_are_values():
+    for x in FAR:
+        logit, label = Value(x), Value(0.25)
+        loss = binary_cross_entropy_with_logits(logit, label)
+        assert gradients(loss, label) == -x
+        assert gradients(gradients(loss, label, create_graph=True), logit) == pytest.approx(-1.0, rel=1e-15)
+
+
+@pytest.mark.parametrize("common", COMMON)
+def test_cross_entropy_keeps_its_digits(common):
+    with mp.workdps(700):
+        for row in ROWS:
+            logits = [Value(x + common) for x in row]
+            for label in range(len(row)):
+                found = derivatives(cross_entropy(logits, label), logits)
+                expected = exact_cross_entropy([x.data for x in logits], label)
+                assert found == tuple(map(near, expected)), (row, label)
+
+
+@pytest.mark.parametrize("common", COMMON)
+def test_softmax_and_its_logarithm_keep_their_digits(common):
+    with mp.workdps(700):
+        for row in ROWS:
+            logits = [Value(x + common) for x in row]
+            exact = [exact_cross_entropy([x.data for x in logits], label) for label in range(len(row))]
+            logarithms, probabilities = log_softmax(logits), softmax(logits)
+            assert [x.data for x in logarithms] == near([-loss for (loss,), _, _ in exact]), row
+            assert [x.data for x in probabilities] == near([mp.exp(-loss) for (loss,), _, _ in exact]), row
+            for place, (_, slopes, seconds) in enumerate(exact):
+                assert gradients(logarithms[place], logits) == near([-slope for slope in slopes]), row
+                of_share = seconds[place * len(row) : (place + 1) * len(row)]
+                assert gradients(probabilities[place], logits) == near(of_share), row
+
+
+@pytest.mark.parametrize("logits", [[math.inf, 0.0], [0.0, -math.inf], [-math.inf, -math.inf, 1.0]])
+def test_cross_entropy_of_infinite_logits(logits):
+    """An impossible class costs nothing, unless it is the label; what is certain leaves nothing for the others."""
+    for label, logit in enumerate(logits):
+        others = [x for place, x in enumerate(logits) if place != label]
+        expected = math.nan if logit == math.inf else math.inf if max(others) > logit + 1e300 else 0.0
+        assert cross_entropy(logits, label) == pytest.approx(expected, nan_ok=True), label
+
+
+def test_losses_of_distances_are_exact_where_numbers_are_large():
+    for common in COMMON:
+        for x in (1.0, -1.0, 0.5, 700.0):
+            prediction = Value(common + x)
+            assert derivatives(mse(prediction, common), [prediction]) == ([x * x], [2 * x], [2.0])
+            bounded = (x * x / 2, x, 1.0) if abs(x) <= 1.0 else (abs(x) - 0.5, math.copysign(1.0, x), 0.0)
+            assert derivatives(huber(prediction, common), [prediction]) == tuple([y] for y in bounded)
+    for x in FAR:
+        for label in (1, -1):
+            score = Value(x)
+            lost = label * x < 1.0
+            expected = ([1.0 - label * x], [-float(label)], [0.0]) if lost else ([0.0], [0.0], [0.0])
+            assert derivatives(hinge(score, label), [score]) == expected
+
+
+# Compiled, with derivatives of derivatives inside the program.
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_compiled_losses_keep_their_digits(backend):
+    """Where XLA takes subnormal numbers for 0 there are none."""
+
+    def binary(logit, label):
+        loss = binary_cross_entropy_with_logits(logit, label)
+        slope = gradients(loss, logit, create_graph=True)
+        return [loss, slope, gradients(slope, logit, create_graph=True)]
+
+    rows = [(x, label) for x in FAR for label in (0.0, 1.0)]
+    found = compile(binary, backend=backend)(*np.array(rows).T)
+    with mp.workdps(700):
+        for (x, label), computed in zip(rows, found.tolist(), strict=True):
+            expected = [float(exact) for exact in exact_binary_cross_entropy(x, label)]
+            assert computed == pytest.approx(expected, rel=1e-13, abs=0.0), (x, label)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("common", [0.0, 1e15])
+def test_compiled_cross_entropy_keeps_its_digits(common, backend):
+    def everything(logits, label):
+        loss = cross_entropy(logits, label)
+        slopes = gradients(loss, logits, create_graph=True)
+        return [loss, *slopes, *(x for slope in slopes for x in gradients(slope, logits, create_graph=True))]
+
+    rows = [(row, label) for row in itertools.product([40.0, 39.0, -300.0], repeat=3) for label in range(3)]
+    logits = np.array([row for row, _ in rows]) + common
+    found = compile(everything, backend=backend)(logits, [label for _, label in rows])
+    with mp.workdps(700):
+        for row, (_, label), computed in zip(logits.tolist(), rows, found.tolist(), strict=True):
+            expected = [float(exact) for part in exact_cross_entropy(row, label) for exact in part]
+            assert computed == pytest.approx(expected, rel=1e-13, abs=0.0), (row, label)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_compiled_gradients_of_losses_keep_their_digits(backend):
+    """By the reverse pass over array instructions, which differentiates by the same partials."""
+    shifts = [Value(-0.0) for _ in range(3)]
+    program = compile(lambda z, t: cross_entropy([x + s for x, s in zip(z, shifts, strict=True)], t), backend=backend)
+    shift = Value(-0.0)
+    binary = compile(lambda x, t: binary_cross_entropy_with_logits(x + shift, t), backend=backend)
+    with mp.workdps(700):
+        for row, label in [((40.0, 39.0, 0.0), 0), ((0.0, 300.0, 1.0), 1), ((1e15 + 40.0, 1e15, 1e15), 0)]:
+            (value,), slopes, _ = exact_cross_entropy(row, label)
+            found, found_slopes = program.value_and_grad(np.array([row]), [label])
+            assert found == pytest.approx(float(value), rel=1e-13)
+            by_leaf = dict(zip(program.parameters, found_slopes.tolist(), strict=True))
+            assert [by_leaf[s] for s in shifts] == pytest.approx(list(map(float, slopes)), rel=1e-13, abs=0.0)
+        for x, label in [(40.0, 1.0), (-40.0, 0.0), (300.0, 1.0)]:
+            value, slope, _ = exact_binary_cross_entropy(x, label)
+            found, found_slopes = binary.value_and_grad(np.array([x]), [label])
+            assert (found, found_slopes[0]) == pytest.approx((float(value), float(slope)), rel=1e-13, abs=0.0)
+
+
+# Wrong uses.
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: mse([1.0, 2.0], [1.0]), "mse: 2 predictions for 1 targets"),
+        (lambda: mse([], []), "mse: 0 predictions for 0 targets"),
+        (lambda: mse([[1.0], 2.0], [1.0, 2.0]), "not nested alike"),
+        (lambda: cross_entropy([0.0, 1.0], 2), "take: index 2.0 is not one of the 2 positions"),
+        (lambda: cross_entropy([0.0, 1.0], 0.5), "take: index 0.5"),
+        (lambda: cross_entropy([[0.0, 1.0]], [0, 1]), "1 predictions for 2 targets"),
+    ],
+)
+def test_a_wrong_use_is_told(call, words):
+    with pytest.raises((ValueError, IndexError), match=words):
+        call()
