@@ -23,8 +23,9 @@ from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process that forks should have one thread
 
-from scalargrad.files import atomic, models
+from scalargrad.files import atomic
 from scalargrad.nn import MLP
+from scalargrad.nn.loading import load_into
 
 model = MLP(16, [64, 10], rng=0)
 
@@ -55,7 +56,7 @@ def save(version: int, file: Path) -> None:
 
 
 def version_in(file: Path) -> int:
-    models.load_into(model, file)
+    load_into(model, file)
     versions = {parameter.data for parameter in model.parameters()}
     require(len(versions) == 1, f"the file is a mixture of the versions {versions}")
     return int(versions.pop())

@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from scalargrad.drawing import DecisionBoundary, draw, draw_frames
     from scalargrad.explaining.diagnosis import diagnose
     from scalargrad.explaining.explanation import explain
-    from scalargrad.files.models import load
+    from scalargrad.nn.loading import load, load_into
     from scalargrad.pages.stepping import step_through
     from scalargrad.schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
     from scalargrad.training.checkpoint import Checkpoint
@@ -92,7 +92,8 @@ LATER = {
     "diagnose": "scalargrad.explaining.diagnosis",
     "compile": "scalargrad.compiler",
     "TraceError": "scalargrad.compiler",
-    "load": "scalargrad.files.models",
+    "load": "scalargrad.nn.loading",
+    "load_into": "scalargrad.nn.loading",
     "Checkpoint": "scalargrad.training.checkpoint",
     "Constant": "scalargrad.schedules",
     "Cosine": "scalargrad.schedules",
@@ -204,5 +205,6 @@ __all__ = [
     "diagnose",
     "TraceError",
     "load",
+    "load_into",
     "Checkpoint",
 ]

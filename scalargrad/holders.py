@@ -252,6 +252,16 @@ def nested(x: Any) -> Any:
     return x if isinstance(x, list | tuple) and _are_values(x) else [nested(item) for item in inside]
 
 
+def flat(x: Any) -> Iterator[Value]:
+    """The numbers of an array, in a row."""
+    x = nested(x)
+    if isinstance(x, Value):
+        yield x
+    else:
+        for item in x:
+            yield from flat(item)
+
+
 def opened(x: Any, classes: dict[type, tuple[bool, dict]] | None = None) -> tuple[Collection, Collection]:
     """The names of what a holder holds, and what it holds. Both are empty for what is no holder.
 

@@ -66,7 +66,7 @@ def lacks_in_a_browser(error):
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
-    if report.failed and (lack := lacks_in_a_browser(call.excinfo.value)):
+    if report.failed and call.excinfo and (lack := lacks_in_a_browser(call.excinfo.value)):
         report.outcome = "skipped"
         report.longrepr = (*item.location[:2], f"Python in a browser lacks this: {lack}")
     if (

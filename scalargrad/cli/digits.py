@@ -20,8 +20,8 @@ from scalargrad.datasets.pictures import read_digit
 from scalargrad.demos import digits
 from scalargrad.demos.results import OPTIMIZERS
 from scalargrad.files.architecture import describe
-from scalargrad.files.models import load
 from scalargrad.nn import Module, Sequential
+from scalargrad.nn.loading import load
 from scalargrad.schedules import SCHEDULES
 
 SETTINGS = {

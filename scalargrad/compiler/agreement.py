@@ -11,8 +11,8 @@ from scalargrad.compiler.trace import Trace, TraceError, Tracer, trace
 from scalargrad.compiler.watch.chance import global_generators, states_of
 from scalargrad.compiler.watch.surroundings import NOTHING, Surroundings
 from scalargrad.engine import Value, topological_order
-from scalargrad.nn.module import Buffer
 from scalargrad.operands import flatten
+from scalargrad.structure import Buffer
 
 
 def traced_twice(

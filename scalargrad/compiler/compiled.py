@@ -26,12 +26,12 @@ from scalargrad.datasets.arrays import as_array
 from scalargrad.engine import Value, gradients
 from scalargrad.forks import freed
 from scalargrad.ieee import quiet
-from scalargrad.nn.module import Buffer
 from scalargrad.observers import with_grad
 from scalargrad.operands import refuse_hidden
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule
+from scalargrad.structure import Buffer
 
 DTYPES = ("float64", "float32")
 MOST_SHAPES = 32  # of arguments, for which programs are kept

@@ -19,11 +19,11 @@ from scalargrad.compiler.trace import SHARE, TraceError
 from scalargrad.compiler.watch.guards import token
 from scalargrad.engine import Value, topological_order
 from scalargrad.forks import undone
-from scalargrad.nn.module import Buffer
 from scalargrad.observers import PACKAGE
 from scalargrad.operands import brief
 from scalargrad.optim import Optimizer, checked_move
 from scalargrad.schedules import Schedule, checked_factor
+from scalargrad.structure import Buffer
 
 RUN_IT = "override step, which is run and not traced"
 KEEP_IT = f"keep it in the state: state_size says how many numbers; or {RUN_IT}"

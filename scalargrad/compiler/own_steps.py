@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.compiler.snapshot import Snapshot
 from scalargrad.engine import Value
 from scalargrad.ieee import quiet
-from scalargrad.nn.module import Buffer
 from scalargrad.ops import sum
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule, checked_factor
+from scalargrad.structure import Buffer
 
 if TYPE_CHECKING:
     from scalargrad.compiler.compiled import Compiled

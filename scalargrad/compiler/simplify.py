@@ -9,9 +9,9 @@ from typing import Any
 from scalargrad.compiler.scalars import LANE, ScalarProgram
 from scalargrad.compiler.trace import SHARE, Trace, Tracer
 from scalargrad.engine import Value, topological_order
-from scalargrad.nn.module import Buffer
 from scalargrad.operands import number
 from scalargrad.ops import OPERATIONS, Op, add, dot, mul, sum
+from scalargrad.structure import Buffer
 
 
 def simplify(trace: Trace) -> ScalarProgram:

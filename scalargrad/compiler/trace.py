@@ -28,11 +28,11 @@ from scalargrad.compiler.watch.quiet import quiet_places
 from scalargrad.compiler.watch.watching import watched
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
-from scalargrad.nn.module import Buffer
 from scalargrad.observers import PACKAGE, observed_only_by, with_grad
 from scalargrad.operands import flatten, operand
 from scalargrad.operands import number as as_number
 from scalargrad.ops import OPERATIONS, Op, dot
+from scalargrad.structure import Buffer
 
 SHARE = Buffer(1.0, "share")  # stands for 1 / the number of samples, which a program is told when it runs
 

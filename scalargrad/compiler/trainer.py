@@ -20,12 +20,12 @@ from scalargrad.compiler.watch.guards import PLAIN, token
 from scalargrad.compiler.writer import Rows, Writer
 from scalargrad.engine import Value
 from scalargrad.ieee import quiet
-from scalargrad.nn.module import Buffer
 from scalargrad.ops import add, mean, minimum, mul, sum
 from scalargrad.optim import Optimizer, checked_rate
 from scalargrad.progress import progress_bar
 from scalargrad.randomness import shuffled
 from scalargrad.schedules import Schedule
+from scalargrad.structure import Buffer
 
 if TYPE_CHECKING:
     from scalargrad.compiler.compiled import Compiled

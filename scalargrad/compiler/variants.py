@@ -21,7 +21,7 @@ from scalargrad.compiler.watch.watching import uncollected
 from scalargrad.engine import Value
 from scalargrad.forks import kept, loaded
 from scalargrad.ieee import quiet
-from scalargrad.nn.module import Buffer
+from scalargrad.structure import Buffer
 
 SHARE_OF_CHECKS = 1 / 20  # of the time that programs run, for tracing again
 BACKENDS = ("eager", "numpy", "native", "jax")

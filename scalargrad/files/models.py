@@ -11,18 +11,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from scalargrad.files.architecture import (
-    ARCHITECTURES,
     Description,
     Shapes,
     array_shapes,
-    build,
     check_depth,
     describe,
-    difference,
-    shapes_of,
 )
 from scalargrad.files.safetensors import read_arrays, write_arrays
-from scalargrad.nn import Module
+from scalargrad.structure import Structure
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -30,13 +26,13 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, "ndarray"]
 
 
-def save(model: Module, path: str | os.PathLike[str]) -> None:
+def save(model: Structure, path: str | os.PathLike[str]) -> None:
     """Write a model to a safetensors file, which is replaced in one step; `model.save(path)` does the same.
 
     ValueError, and the file as it was, if a parameter is inf or nan: such a model cannot be loaded.
 
     >>> import tempfile
-    >>> from scalargrad.nn import MLP
+    >>> from scalargrad import MLP, load
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(MLP(2, [8, 1], rng=0), f"{folder}/m.safetensors")
     ...     load(f"{folder}/m.safetensors")
@@ -55,60 +51,7 @@ def save(model: Module, path: str | os.PathLike[str]) -> None:
     write_arrays(path, arrays, {"architecture": json.dumps(describe(model)), **loss})
 
 
-def load(path: str | os.PathLike[str]) -> Module:
-    """The model that a file holds, if it is a dense one or a Sequential of known layers, those of ARCHITECTURES.
-
-    For others there is `load_into`. ValueError, naming the file and what is wrong with it, unless every bit of it is as
-    it was saved.
-    """
-    arrays, description, loss = _read_model(path)
-    name = description["class"]
-    if name not in ARCHITECTURES or description["arguments"] is None:
-        raise ValueError(
-            f"{path} holds the arrays of a model ({name}) that only its own code builds: build it as before, and use "
-            "scalargrad.files.models.load_into(model, path)"
-        )
-    try:
-        _check_shapes(arrays, shapes_of(description))
-        model = build(description)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} has the architecture {name}, but {error}") from error
-    model.load_state_dict(arrays)
-    model.fitted_loss = loss
-    return model
-
-
-def load_into(model: Module, path: str | os.PathLike[str]) -> None:
-    """Set the parameters and buffers of a model, of whatever class, from the file of one that was built like it.
-
-    ValueError, and the model as it was, if the file is damaged or of another architecture.
-
-    >>> import tempfile
-    >>> from scalargrad.nn import MLP
-    >>> one, other = MLP(2, [8, 1], rng=0), MLP(2, [8, 1], rng=1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     one.save(f"{folder}/m.safetensors")
-    ...     load_into(other, f"{folder}/m.safetensors")
-    >>> one([1.0, 2.0]).data == other([1.0, 2.0]).data
-    True
-    """
-    arrays, description, loss = _read_model(path)
-    own = describe(model)
-    both_known = own["arguments"] is not None and description["arguments"] is not None
-    if both_known and (found := difference(description, own)):
-        shown, here = found
-        raise ValueError(f"{path} holds {shown}, and the model is {here}: scalargrad.load(path) builds the former")
-    try:
-        model.load_state_dict(arrays)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be loaded: {error}") from None
-    model.fitted_loss = loss
-
-
-# Helpers.
-
-
-def _read_model(path: str | os.PathLike[str]) -> tuple[Arrays, Description, str]:
+def read_model(path: str | os.PathLike[str]) -> tuple[Arrays, Description, str]:
     """The arrays, all of them finite float64, the description of the model, and the loss that it was fitted with."""
     arrays, metadata = read_arrays(path)
     try:
@@ -140,7 +83,7 @@ def _check_numbers(arrays: Arrays) -> None:
             raise ValueError(f"{name}{place or ''} is {array[tuple(place)]}")
 
 
-def _check_shapes(arrays: Arrays, expected: Shapes) -> None:
+def check_shapes(arrays: Arrays, expected: Shapes) -> None:
     found = array_shapes(arrays)
     for name, shape in expected.items():
         if name not in found:

@@ -4,7 +4,15 @@ import random
 from math import sqrt
 from typing import Any
 
-from scalargrad.nn.dense import Layer, check_name, check_size, generator
+from scalargrad.files.architecture import (
+    Arguments,
+    Description,
+    Shapes,
+    consists_of,
+    described,
+    shapes_of_parts,
+)
+from scalargrad.nn.dense import Layer, check_name, check_size, generator, layer_description
 from scalargrad.nn.functions import softmax
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.nn.normalisation import LayerNorm
@@ -14,6 +22,22 @@ from scalargrad.ops import dot
 ACTIVATIONS = ("relu", "gelu")
 
 
+def _attention_parts(embed_dim: int, num_heads: int) -> dict[str, Description]:
+    return {"out_proj": layer_description(embed_dim, embed_dim, "linear")}
+
+
+def _attention_shapes(embed_dim: int, num_heads: int) -> Shapes:
+    check_size("embed_dim", embed_dim)
+    projections = {"in_proj_weight": [3 * embed_dim, embed_dim], "in_proj_bias": [3 * embed_dim]}
+    return {**projections, **shapes_of_parts(_attention_parts(embed_dim, num_heads))}
+
+
+def _attention_arguments(layer: "CausalSelfAttention") -> Arguments | None:
+    arguments = {"embed_dim": layer.embed_dim, "num_heads": layer.num_heads}
+    return arguments if consists_of(layer, _attention_parts(**arguments)) else None
+
+
+@described(_attention_shapes, _attention_arguments)
 class CausalSelfAttention(Module):
     """softmax(queries keys^T / sqrt(head size)) values, over the steps up to each one (Vaswani et al. 2017).
 
@@ -70,6 +94,32 @@ def attend(queries: list[tuple], keys: list[tuple], values: list[tuple]) -> list
     return outputs
 
 
+def _block_parts(
+    d_model: int, nhead: int, dim_feedforward: int, activation: str, layer_norm_eps: float
+) -> dict[str, Description]:
+    norm = {"class": "LayerNorm", "arguments": {"normalized_shape": [d_model], "eps": layer_norm_eps}}
+    return {
+        "self_attn": {"class": "CausalSelfAttention", "arguments": {"embed_dim": d_model, "num_heads": nhead}},
+        "linear1": layer_description(d_model, dim_feedforward, activation),
+        "linear2": layer_description(dim_feedforward, d_model, "linear"),
+        "norm1": norm,
+        "norm2": norm,
+    }
+
+
+def _block_arguments(block: "TransformerBlock") -> Arguments | None:
+    hidden = block.linear1.neurons
+    arguments: Arguments = {
+        "d_model": block.self_attn.embed_dim,
+        "nhead": block.self_attn.num_heads,
+        "dim_feedforward": len(hidden),
+        "activation": hidden[0].activation,
+        "layer_norm_eps": block.norm1.eps,
+    }
+    return arguments if consists_of(block, _block_parts(**arguments)) else None
+
+
+@described(lambda **arguments: shapes_of_parts(_block_parts(**arguments)), _block_arguments)
 class TransformerBlock(Module):
     """x + attention(norm(x)), and of that y: y + network(norm(y)), with a network of two layers for each step.
 

@@ -1,14 +1,66 @@
 """Sequential: layers one after another. Flatten: the numbers of a sample in a row."""
 
+import reprlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from scalargrad.datasets.nested import numbers_in, on_each_number
+from scalargrad.files.architecture import (
+    FUNCTIONS,
+    Arguments,
+    Shapes,
+    build,
+    describe,
+    described,
+    no_shapes,
+    prefixed,
+    shapes_of,
+)
 from scalargrad.holders import inventory
+from scalargrad.nn.dense import ACTIVATIONS
+from scalargrad.nn.functions import log_softmax, softmax
 from scalargrad.nn.module import Module
-from scalargrad.nn.nested import numbers_in, on_each_number
-from scalargrad.ops import Op
+from scalargrad.ops import OPERATIONS, Op
+
+FUNCTIONS |= {**{name: OPERATIONS[name] for name in ACTIVATIONS}, "softmax": softmax, "log_softmax": log_softmax}
 
 
+def _sequential_arguments(model: "Sequential") -> Arguments | None:
+    layers = [describe(layer) if isinstance(layer, Module) else _name_in_files(layer) for layer in model.layers]
+    return None if None in layers else {"layers": layers}
+
+
+def _sequential_shapes(layers: list) -> Shapes:
+    if not isinstance(layers, list):
+        raise ValueError(f"layers is a list, got {reprlib.repr(layers)}")
+    shapes = _for_each(layers, lambda layer: {} if _is_function(layer) else shapes_of(layer))
+    return {name: shape for place, found in enumerate(shapes) for name, shape in prefixed(f"{place}", found).items()}
+
+
+def _sequential(layers: list) -> "Sequential":
+    return Sequential(*_for_each(layers, lambda layer: FUNCTIONS[layer] if _is_function(layer) else build(layer)))
+
+
+def _for_each(layers: list, function: Callable[[Any], Any]) -> list:
+    """What the function makes of each layer; a ValueError says which one it refused."""
+    made = []
+    for place, layer in enumerate(layers):
+        try:
+            made.append(function(layer))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"layer {place}: {error}") from error
+    return made
+
+
+def _name_in_files(function: Any) -> str | None:
+    return next((name for name, known in FUNCTIONS.items() if known is function), None)
+
+
+def _is_function(layer: Any) -> bool:
+    return isinstance(layer, str) and layer in FUNCTIONS
+
+
+@described(_sequential_shapes, _sequential_arguments, _sequential, parts="layers")
 class Sequential(Module):
     """Layers one after another: each takes what the one before it returns.
 
@@ -59,6 +111,7 @@ class Sequential(Module):
         return "\n".join([super().__repr__(), *rows])
 
 
+@described(no_shapes)
 class Flatten(Module):
     """The numbers of a sample in a row, from the last axis to the first, as PyTorch has them.
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Any
 
+from scalargrad.datasets.nested import check_image, numbers_in, on_each_number
 from scalargrad.engine import Value
+from scalargrad.files.architecture import Arguments, Shapes, check_flag, described, no_shapes
 from scalargrad.nn.dense import INITIALISATIONS, check_name, check_size, generator
 from scalargrad.nn.module import Module, Parameter
-from scalargrad.nn.nested import check_image, numbers_in, on_each_number
 from scalargrad.operands import is_recorded
 from scalargrad.ops import dot, maximum, mean
 
@@ -25,6 +26,25 @@ FIRST_WEIGHTS = {
 }
 
 
+def _convolution_arguments(layer: "Conv2d") -> Arguments:
+    names = ("kernel_size", "stride", "padding")
+    sizes = {name: list(getattr(layer, name)) for name in names}
+    channels = {"in_channels": layer.in_channels, "out_channels": layer.out_channels}
+    return {**channels, **sizes, "bias": layer.bias is not None}
+
+
+def _convolution_shapes(
+    in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, bias: bool
+) -> Shapes:
+    kernel, frame = pair("kernel_size", kernel_size), pair("padding", padding, least=0)
+    # The sizes of kernels are checked against arrays. Padding has none, and takes memory for each image.
+    if any(beside > size for beside, size in zip(frame, kernel, strict=True)):
+        raise ValueError(f"padding is at most as large as the kernel, {kernel_size}, got {padding}")
+    check_flag("bias", bias)
+    return {"weight": [out_channels, in_channels, *kernel], **({"bias": [out_channels]} if bias else {})}
+
+
+@described(_convolution_shapes, _convolution_arguments)
 class Conv2d(Module):
     """A convolution is a dot that moves: each output is the dot of a kernel and the patch of the image below it.
 
@@ -100,6 +120,11 @@ class Conv2d(Module):
         return f"Conv2d({self.in_channels}, {self.out_channels}, {plain(self.kernel_size)}{''.join(settings)})"
 
 
+def _pool_shapes(kernel_size: Any, stride: Any) -> Shapes:
+    pair("stride", stride)  # which the constructor can do without
+    return {}
+
+
 class Pool2d(Module):
     """What MaxPool2d and AvgPool2d have in common: one number for each window of each channel.
 
@@ -130,6 +155,7 @@ class Pool2d(Module):
         return f"{type(self).__name__}({plain(self.kernel_size)}{stride})"
 
 
+@described(_pool_shapes)
 class MaxPool2d(Pool2d):
     """The largest number of each window; where several are, they share the gradient. See Pool2d for the settings.
 
@@ -141,6 +167,7 @@ class MaxPool2d(Pool2d):
         return maximum(*window)
 
 
+@described(_pool_shapes)
 class AvgPool2d(Pool2d):
     """The mean of each window; see Pool2d for the settings.
 
@@ -152,6 +179,7 @@ class AvgPool2d(Pool2d):
         return mean(window)
 
 
+@described(no_shapes)
 class GlobalAvgPool(Module):
     """The mean of each channel, as an image [channels][1][1]: PyTorch's AdaptiveAvgPool2d(1).
 

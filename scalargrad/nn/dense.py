@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import sqrt
 from typing import Any
 
 from scalargrad.engine import Value
+from scalargrad.files.architecture import Arguments, Description, Shapes, described, prefixed
 from scalargrad.holders import arrays_of, inventory
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.operands import is_recorded, listed
@@ -24,6 +26,11 @@ ACTIVATIONS = [
 ]
 
 
+def _neuron_shapes(fan_in: int, activation: str) -> Shapes:
+    return {"weights": [fan_in], "bias": []}
+
+
+@described(_neuron_shapes, lambda neuron: {"fan_in": len(neuron.weights), "activation": neuron.activation})
 class Neuron(Module):
     """activation(dot(weights, inputs) + bias).
 
@@ -62,10 +69,33 @@ class Neuron(Module):
         total = dot(self.weights, inputs) + self.bias
         return total if self.activation == "linear" else getattr(total, self.activation)()
 
+    def zeros(self) -> tuple[Value, ...]:
+        return tuple(Value(0.0) for _ in self.weights)
+
     def __repr__(self) -> str:
         return f"Neuron({len(self.weights)}, {self.activation})"
 
 
+def _layer_arguments(layer: "Layer") -> Arguments | None:
+    if any(type(neuron) is not Neuron for neuron in layer.neurons):
+        return None
+    kinds = {(len(neuron.weights), neuron.activation) for neuron in layer.neurons}
+    if len(kinds) != 1:
+        return None
+    ((fan_in, activation),) = kinds
+    return {"fan_in": fan_in, "fan_out": len(layer.neurons), "activation": activation}
+
+
+def _layer_shapes(fan_in: int, fan_out: int, activation: str) -> Shapes:
+    return {"weight": [fan_out, fan_in], "bias": [fan_out]}
+
+
+def layer_description(fan_in: int, fan_out: int, activation: str) -> Description:
+    """Of a Layer, as `describe` gives it."""
+    return {"class": "Layer", "arguments": {"fan_in": fan_in, "fan_out": fan_out, "activation": activation}}
+
+
+@described(_layer_shapes, _layer_arguments)
 class Layer(Module):
     """Neurons that read the same inputs. Returns their outputs, or the output of a single one.
 
@@ -93,10 +123,35 @@ class Layer(Module):
             for name, array in arrays_of(neuron, but=("weights", "bias")):
                 yield f"neurons.{place}.{name}", array
 
+    def zeros(self) -> tuple[Value, ...]:
+        return self.neurons[0].zeros()
+
     def __repr__(self) -> str:
         return f"Layer({len(self.neurons[0].weights)}, {len(self.neurons)}, {self.neurons[0].activation})"
 
 
+def _mlp_arguments(mlp: "MLP") -> Arguments | None:
+    known = [_layer_arguments(layer) for layer in mlp.layers if type(layer) is Layer]
+    layers = [arguments for arguments in known if arguments]
+    if not layers or len(layers) < len(mlp.layers):
+        return None
+    activations = [layer["activation"] for layer in layers]
+    if len(set(activations[:-1])) > 1:
+        return None
+    return {
+        "fan_in": layers[0]["fan_in"],
+        "fan_outs": [layer["fan_out"] for layer in layers],
+        "activation": activations[0] if len(layers) > 1 else "relu",
+        "output_activation": activations[-1],
+    }
+
+
+def _mlp_shapes(fan_in: int, fan_outs: list[int], activation: str, output_activation: str) -> Shapes:
+    layers = [_layer_shapes(*sizes, activation) for sizes in pairwise([fan_in, *fan_outs])]
+    return {name: shape for i, layer in enumerate(layers) for name, shape in prefixed(f"layers.{i}", layer).items()}
+
+
+@described(_mlp_shapes, _mlp_arguments)
 class MLP(Module):
     """A multilayer perceptron: layers in a row, of which the last is linear.
 
@@ -136,6 +191,9 @@ class MLP(Module):
         for layer in self.layers:
             outputs = layer(outputs if type(outputs) is tuple else (outputs,))
         return outputs
+
+    def zeros(self) -> tuple[Value, ...]:
+        return self.layers[0].zeros()
 
     def __repr__(self) -> str:
         sizes = [len(layer.neurons) for layer in self.layers]

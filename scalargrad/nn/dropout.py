@@ -5,13 +5,28 @@ from numbers import Real
 from typing import Any
 
 from scalargrad import ops
+from scalargrad.datasets.nested import like, numbers_in
+from scalargrad.files.architecture import Shapes, check_number, described
 from scalargrad.nn.dense import generator
 from scalargrad.nn.module import Module
-from scalargrad.nn.nested import like, numbers_in
 from scalargrad.ops import less_equal
 from scalargrad.randomness import current_row, current_step
 
 
+def _dropout_shapes(p: float, seed: float) -> Shapes:
+    check_number("seed", seed, largest=2.0**24 - 1.0)
+    if not float(seed).is_integer():
+        raise ValueError(f"seed is a whole number, got {seed}")
+    return {}
+
+
+def _dropout(p: float, seed: float) -> "Dropout":
+    layer = Dropout(p, rng=0)
+    layer.seed = float(seed)
+    return layer
+
+
+@described(_dropout_shapes, build=_dropout, free=("seed",))
 class Dropout(Module):
     """In training each number becomes 0 with probability p, or else is divided by 1 - p. In evaluation nothing happens.
 

@@ -3,14 +3,20 @@
 import random
 from typing import Any
 
+from scalargrad.datasets.nested import is_nested
+from scalargrad.files.architecture import Arguments, described
 from scalargrad.nn.dense import check_size, generator
 from scalargrad.nn.module import Module
-from scalargrad.nn.nested import is_nested
 from scalargrad.nn.sequences import matrix
 from scalargrad.operands import is_recorded, operand
 from scalargrad.ops import take
 
 
+def _embedding_arguments(layer: "Embedding") -> Arguments:
+    return {"num_embeddings": len(layer.weight), "embedding_dim": len(layer.weight[0])}
+
+
+@described(lambda num_embeddings, embedding_dim: {"weight": [num_embeddings, embedding_dim]}, _embedding_arguments)
 class Embedding(Module):
     """A table [num_embeddings, embedding_dim], called `weight` as in PyTorch, from which a token takes its row.
 

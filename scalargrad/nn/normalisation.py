@@ -8,12 +8,20 @@ from math import isfinite
 from numbers import Real
 from typing import Any
 
+from scalargrad.datasets.nested import check_image, checked_shape, like, numbers_in, on_each_number, shown
+from scalargrad.files.architecture import Shapes, check_number, described
 from scalargrad.nn.dense import check_size
 from scalargrad.nn.module import Buffer, Module, Parameter
-from scalargrad.nn.nested import check_image, checked_shape, like, numbers_in, on_each_number, shown
 from scalargrad.operands import number
 from scalargrad.ops import batch_mean, dot, less, mean, sqrt, where
 from scalargrad.randomness import current_share
+
+
+def _batch_norm_shapes(num_features: int, eps: float, momentum: float) -> Shapes:
+    check_number("eps", eps)
+    check_number("momentum", momentum, largest=1.0)
+    names = ("weight", "bias", "running_mean", "running_var")
+    return {**{name: [num_features] for name in names}, "num_batches_tracked": []}
 
 
 class BatchNorm(Module):
@@ -89,6 +97,7 @@ class BatchNorm(Module):
         return f"{type(self).__name__}({self.num_features})"
 
 
+@described(_batch_norm_shapes)
 class BatchNorm1d(BatchNorm):
     """Normalisation over the batch of samples [channels] or [channels][positions]; see BatchNorm for the settings.
 
@@ -104,6 +113,7 @@ class BatchNorm1d(BatchNorm):
             raise ValueError(f"this {self} takes {wanted}, got {shown(shape)}")
 
 
+@described(_batch_norm_shapes)
 class BatchNorm2d(BatchNorm):
     """Normalisation over the batch of images [channels][rows][columns]; see BatchNorm for the settings.
 
@@ -116,6 +126,12 @@ class BatchNorm2d(BatchNorm):
         check_image(sample, self, self.num_features)
 
 
+def _layer_norm_shapes(normalized_shape: list[int], eps: float) -> Shapes:
+    check_number("eps", eps)
+    return {"weight": list(normalized_shape), "bias": list(normalized_shape)}
+
+
+@described(_layer_norm_shapes)
 class LayerNorm(Module):
     """Normalisation over the numbers of one sample, or of each of its parts (Ba, Kiros and Hinton 2016).
 
@@ -158,6 +174,7 @@ class LayerNorm(Module):
         return f"LayerNorm({shape[0] if len(shape) == 1 else shape})"
 
 
+@described(lambda mean, deviation: {})
 class Normalize(Module):
     """(x - mean) / deviation of each number of a sample, in training and evaluation alike, with nothing to learn.
 

@@ -7,18 +7,21 @@ needs no code: the steps of a sequence are one graph, in which every step reads 
 import random
 import reprlib
 from collections.abc import Iterator
+from functools import partial
 from math import sqrt
 from typing import Any
 
+from scalargrad.datasets.nested import checked_shape, is_nested, shown
 from scalargrad.engine import Value
+from scalargrad.files.architecture import Arguments, Shapes, check_flag, described
 from scalargrad.holders import arrays_of
 from scalargrad.nn.dense import as_operands, check_name, check_size, generator
 from scalargrad.nn.module import Module, Parameter
-from scalargrad.nn.nested import checked_shape, is_nested, shown
 from scalargrad.nn.sequences import as_sequence, linear, matrix
 from scalargrad.ops import sigmoid, tanh
 
 NONLINEARITIES = ("tanh", "relu")
+MOST_LAYERS = 1000  # of a network in a file, which may demand any number of them
 
 
 class Cell(Module):
@@ -30,6 +33,7 @@ class Cell(Module):
     """
 
     gates = 1
+    options: tuple[str, ...] = ()  # names of further arguments of the constructor
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, rng: int | random.Random | None = None
@@ -74,6 +78,26 @@ class Cell(Module):
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size}{self._options()})"
 
 
+def _cell_arguments(cell: Cell) -> Arguments:
+    given = {name: getattr(cell, name) for name in ("input_size", "hidden_size", *cell.options)}
+    return {**given, "bias": bool(cell.bias_ih)}
+
+
+def _cell_shapes(kind: type[Cell], input_size: int, hidden_size: int, bias: bool, **options: Any) -> Shapes:
+    check_size("hidden_size", hidden_size)
+    check_flag("bias", bias)
+    if options.keys() != {*kind.options}:
+        raise ValueError(f"{kind.__name__} has the options {list(kind.options)}, got {list(options)}")
+    rows = kind.gates * hidden_size
+    biases = {"bias_ih": [rows], "bias_hh": [rows]} if bias else {}
+    return {"weight_ih": [rows, input_size], "weight_hh": [rows, hidden_size], **biases}
+
+
+def _described_cell(kind: Any) -> Any:
+    return described(partial(_cell_shapes, kind), _cell_arguments)(kind)
+
+
+@_described_cell
 class RNNCell(Cell):
     """hidden = tanh(W_ih inputs + b_ih + W_hh hidden + b_hh), Elman's network (1990).
 
@@ -85,6 +109,8 @@ class RNNCell(Cell):
     >>> cell, len(hidden)
     (RNNCell(2, 3, tanh), 3)
     """
+
+    options = ("nonlinearity",)
 
     def __init__(
         self,
@@ -106,6 +132,7 @@ class RNNCell(Cell):
         return f", {self.nonlinearity}{super()._options()}"
 
 
+@_described_cell
 class GRUCell(Cell):
     """A gated recurrent unit (Cho et al. 2014), with the reset gate where PyTorch and cuDNN have it:
 
@@ -133,6 +160,7 @@ class GRUCell(Cell):
         return tuple(after)
 
 
+@_described_cell
 class LSTMCell(Cell):
     """Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 1999):
 
@@ -239,6 +267,30 @@ class Recurrent(Module):
         return f"{type(self).__name__}({first.input_size}, {first.hidden_size}{layers}{first._options()})"
 
 
+def _network_arguments(network: Recurrent) -> Arguments | None:
+    cells = [_cell_arguments(cell) for cell in network.cells if type(cell) is network.cell]
+    if not cells or len(cells) < len(network.cells):
+        return None
+    alike = all({**cell, "input_size": None} == {**cells[0], "input_size": None} for cell in cells)
+    return {**cells[0], "num_layers": len(cells)} if alike else None
+
+
+def _network_shapes(
+    kind: type[Recurrent], input_size: int, hidden_size: int, num_layers: int, bias: bool, **options: Any
+) -> Shapes:
+    check_size("num_layers", num_layers)
+    if num_layers > MOST_LAYERS:
+        raise ValueError(f"num_layers is at most {MOST_LAYERS} in a file, got {num_layers}")
+    sizes = [input_size, *[hidden_size] * (num_layers - 1)]
+    layers = [_cell_shapes(kind.cell, size, hidden_size, bias, **options) for size in sizes]
+    return {f"{name}_l{n}": shape for n, layer in enumerate(layers) for name, shape in layer.items()}
+
+
+def _described_network(kind: Any) -> Any:
+    return described(partial(_network_shapes, kind), _network_arguments)(kind)
+
+
+@_described_network
 class RNN(Recurrent):
     """RNNCells along a sequence; `nonlinearity` is "tanh" or "relu". Its state is [num_layers][hidden_size].
 
@@ -250,6 +302,7 @@ class RNN(Recurrent):
     cell = RNNCell
 
 
+@_described_network
 class GRU(Recurrent):
     """GRUCells along a sequence. Its state is [num_layers][hidden_size].
 
@@ -261,6 +314,7 @@ class GRU(Recurrent):
     cell = GRUCell
 
 
+@_described_network
 class LSTM(Recurrent):
     """LSTMCells along a sequence. Its state is (hidden, cell), each [num_layers][hidden_size].
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scalargrad.datasets.nested import checked_shape, shown
 from scalargrad.nn.dense import as_operands
 from scalargrad.nn.module import Parameter
-from scalargrad.nn.nested import checked_shape, shown
 from scalargrad.ops import dot
 
 Rows = Sequence[tuple[Parameter, ...]]

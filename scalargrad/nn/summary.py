@@ -10,17 +10,16 @@ from typing import Any
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
 from scalargrad.holders import attributes, inventory, walk
-from scalargrad.nn import MLP, Layer, Module, Neuron, Parameter
-from scalargrad.nn.module import in_mode
 from scalargrad.observers import observed_only_by
 from scalargrad.operands import is_recorded
 from scalargrad.ops import dot, mul
+from scalargrad.structure import Parameter, Structure, in_mode
 
 HEADINGS = ("", "layer", "output", "parameters", "multiply-adds")
 _classes = freed(threading.RLock())  # held by the one who changes classes of layers
 
 
-def summary(model: Module, sample: Any = None) -> str:
+def summary(model: Structure, sample: Any = None) -> str:
     """A table of a model's layers: the shape that each puts out, its parameters, its multiply-adds for one sample.
 
     sample   the numbers of one sample, such as X[0], on which the model is run. An MLP, a Layer or a Neuron can do
@@ -31,6 +30,7 @@ def summary(model: Module, sample: Any = None) -> str:
     or a multiplication. A layer that was not called has dashes; one that was called several times shows its last output
     and the work of all calls. The model computes in evaluation mode, and is as it was afterwards.
 
+    >>> from scalargrad import MLP
     >>> print(summary(MLP(2, [8, 8, 1], rng=0)))
     MLP(2, [8, 8, 1]), 105 parameters
                 layer                output  parameters  multiply-adds
@@ -44,11 +44,11 @@ def summary(model: Module, sample: Any = None) -> str:
     own: set[Parameter] = set()
     inside: set[Parameter] = set()
     rows: dict[int, _Row] = {}
-    layers: list[Module] = []
+    layers: list[Structure] = []
     for path, part in walk(attributes(model).items(), model, into_modules=False):
         if isinstance(part, Parameter):
             own.add(part)
-        elif isinstance(part, Module) and part is not model:
+        elif isinstance(part, Structure) and part is not model:
             parameters = inventory([part]).parameters
             inside.update(parameters)
             rows[id(part)] = _Row(path, _title(repr(part)), len(parameters))
@@ -119,11 +119,11 @@ class _Observer:
 
 
 @contextmanager
-def _calls_shown(layers: list[Module], rows: dict[int, _Row], observer: _Observer) -> Iterator[None]:
+def _calls_shown(layers: list[Structure], rows: dict[int, _Row], observer: _Observer) -> Iterator[None]:
     """A block in which the calls of the layers, which have rows by their ids, pass through the observer."""
 
-    def watched(kind: type[Module], plain: Callable) -> Callable:
-        def call(self: Module, *inputs: Any, **options: Any) -> Any:
+    def watched(kind: type[Structure], plain: Callable) -> Callable:
+        def call(self: Structure, *inputs: Any, **options: Any) -> Any:
             # Of a layer's own class only: `super().__call__` is part of the same call.
             if type(self) is kind and id(self) in rows:
                 return observer.watch(rows[id(self)], plain, self, *inputs, **options)
@@ -152,18 +152,14 @@ def _calls_shown(layers: list[Module], rows: dict[int, _Row], observer: _Observe
                 put_back()
 
 
-def _zeros_for(model: Module) -> tuple[Value, ...]:
-    """A sample for a model of this package, whose weights say how many numbers it takes."""
-    unit: Any = model
-    if isinstance(unit, MLP):
-        unit = unit.layers[0]
-    if isinstance(unit, Layer):
-        unit = unit.neurons[0]
-    if not isinstance(unit, Neuron):
+def _zeros_for(model: Structure) -> tuple[Value, ...]:
+    """A sample for a model whose weights say how many numbers it takes."""
+    zeros = model.zeros()
+    if zeros is None:
         raise ValueError(
             f"a {type(model).__name__} does not say what a sample looks like: show it one, summary(sample=X[0])"
         )
-    return tuple(Value(0.0) for _ in unit.weights)
+    return zeros
 
 
 def _as_values(sample: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from scalargrad.engine import Value
 from scalargrad.files.safetensors import read_arrays, write_arrays
 from scalargrad.forks import kept
-from scalargrad.nn.module import Module
+from scalargrad.structure import Structure
 from scalargrad.training.learners import Counters
 from scalargrad.training.programs import flat
 from scalargrad.training.run import EarlyStopping, Run
@@ -29,7 +29,7 @@ class Details:
     processes  that train together; the first one writes the files
     """
 
-    def __init__(self, model: Module, describe: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, model: Structure, describe: Callable[[], dict[str, Any]]) -> None:
         self.model, self.describe = model, describe
         self.stopping: EarlyStopping | None = None
         self.learner: Any = None

@@ -12,13 +12,13 @@ from typing import Any
 from scalargrad.compiler import TraceError
 from scalargrad.compiler.backends.xla.devices import devices_for, refuse_uneven
 from scalargrad.datasets.arrays import checked_inputs, checked_weights
-from scalargrad.files.models import describe as describe_model
+from scalargrad.files.architecture import describe as describe_model
 from scalargrad.ieee import quiet
-from scalargrad.nn.module import Module, in_mode
 from scalargrad.optim import Optimizer
 from scalargrad.progress import progress_bar
 from scalargrad.randomness import shuffled
 from scalargrad.schedules import Constant, Schedule, schedule_of
+from scalargrad.structure import Structure, in_mode
 from scalargrad.training.checkpoint import Checkpoint, Details, describe, numbers_of, read_run
 from scalargrad.training.learners import LEARNERS, Counters, Task
 from scalargrad.training.objectives import Objective, measure_of, objective_of, refuse_one_class
@@ -87,7 +87,7 @@ class Data:
 
     def __init__(
         self,
-        model: Module,
+        model: Structure,
         objective: Objective,
         X: Any,
         y: Any,
@@ -124,7 +124,7 @@ class Data:
         if largest > numpy.finfo(dtype).max:
             raise ValueError(f"y holds {largest:g}, which is beyond {dtype}, the type of X: scale the targets")
 
-    def _other_samples(self, model: Module, objective: Objective, inputs: Any, validation: Any) -> tuple[Any, Any]:
+    def _other_samples(self, model: Structure, objective: Objective, inputs: Any, validation: Any) -> tuple[Any, Any]:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise ValueError(f"validation is (X, y), or a fraction of the rows such as 0.1; got {validation!r:.100}")
         others = checked_inputs(validation[0], "validation X", str(inputs.dtype))
@@ -140,7 +140,7 @@ class Data:
 
 
 def fit(
-    model: Module,
+    model: Structure,
     X: Any,
     y: Any,
     settings: Settings,
@@ -244,7 +244,7 @@ def _shares(weights: Any, dtype: Any) -> Any:
 
 
 @contextmanager
-def _fitted_with(model: Module, objective: Objective) -> Iterator[None]:
+def _fitted_with(model: Structure, objective: Objective) -> Iterator[None]:
     """A block after which the model's outputs mean what this loss says: if the block fails, what they meant before."""
     before, model.fitted_loss = model.fitted_loss, objective.name
     try:
@@ -270,7 +270,7 @@ def _learner(task: Task, settings: Settings, history: History, validate: Callabl
     return learner
 
 
-def _measures_of_validation(model: Module, objective: Objective, data: Data, engine: str) -> Measures:
+def _measures_of_validation(model: Structure, objective: Objective, data: Data, engine: str) -> Measures:
     if data.held_out is None:
         return {}
     inputs, targets = data.held_out
@@ -294,7 +294,7 @@ def _split(rows: int, fraction: float, seed: int) -> tuple[Any, Any]:
 
 
 def _description(
-    model: Module, objective: Objective, optimizer: str, settings: Settings, schedule: Schedule, data: Data
+    model: Structure, objective: Objective, optimizer: str, settings: Settings, schedule: Schedule, data: Data
 ) -> dict[str, Any]:
     """All that a run depends on and that a resumed one must share."""
     description = {

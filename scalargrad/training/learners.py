@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 from scalargrad import randomness
 from scalargrad.compiler.own_steps import take_step
+from scalargrad.datasets.nested import is_nested
 from scalargrad.engine import Value, topological_order
 from scalargrad.losses import l2 as sum_of_squares
-from scalargrad.nn.module import Buffer, Module
-from scalargrad.nn.nested import is_nested
 from scalargrad.observers import observed_by
 from scalargrad.ops import dot, mean, sum
 from scalargrad.optim import Optimizer
 from scalargrad.randomness import one_of
 from scalargrad.schedules import Schedule
+from scalargrad.structure import Buffer, Structure
 from scalargrad.training.objectives import Objective
 from scalargrad.training.programs import Target, Updates, flat, one_value, rows_as_tuples, training_program
 from scalargrad.training.run import Measures, Watch
@@ -32,7 +32,7 @@ class Task(NamedTuple):
     devices     how many of JAX's devices share the rows of a step
     """
 
-    model: Module
+    model: Structure
     objective: Objective
     optimizer: Optimizer
     schedule: Schedule | None

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad.datasets.arrays import checked_inputs
 from scalargrad.ieee import quiet
-from scalargrad.nn.module import Module, in_mode
 from scalargrad.observers import no_grad, observed_by
 from scalargrad.randomness import one_of
+from scalargrad.structure import Structure, in_mode
 from scalargrad.training.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
 from scalargrad.training.programs import (
     ENGINES,
@@ -55,13 +55,13 @@ class Evaluation(NamedTuple):
         return "\n".join([f"Evaluation({first})", *map("".join, zip(names, lines, strict=True))])
 
 
-def predict(model: Module, X: Any, engine: str = "compiled") -> "ndarray":
+def predict(model: Structure, X: Any, engine: str = "compiled") -> "ndarray":
     """See `Module.predict`."""
     outputs, objective = outputs_of(model, checked_inputs(X), engine), OBJECTIVES.get(model.fitted_loss)
     return outputs if objective is None else objective.predictions(outputs)
 
 
-def predict_proba(model: Module, X: Any, engine: str = "compiled") -> "ndarray":
+def predict_proba(model: Structure, X: Any, engine: str = "compiled") -> "ndarray":
     """See `Module.predict_proba`."""
     objective = OBJECTIVES.get(model.fitted_loss)
     if objective is None or objective.probabilities is None:
@@ -71,7 +71,9 @@ def predict_proba(model: Module, X: Any, engine: str = "compiled") -> "ndarray":
     return objective.probabilities(outputs_of(model, checked_inputs(X), engine))
 
 
-def evaluate(model: Module, X: Any, y: Any, loss: str | Callable | None = None, engine: str = "compiled") -> Evaluation:
+def evaluate(
+    model: Structure, X: Any, y: Any, loss: str | Callable | None = None, engine: str = "compiled"
+) -> Evaluation:
     """See `Module.evaluate`."""
     if loss is None and not model.fitted_loss:
         raise ValueError('this model was not trained by fit: evaluate(X, y, loss="cross_entropy"), say')
@@ -92,7 +94,7 @@ def evaluate(model: Module, X: Any, y: Any, loss: str | Callable | None = None, 
     return Evaluation(mean_loss, accuracy=measure, confusion=matrix, classes=classes)
 
 
-def outputs_of(model: Module, inputs: Any, engine: str = "compiled") -> Any:
+def outputs_of(model: Structure, inputs: Any, engine: str = "compiled") -> Any:
     """What the model returns for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
     with in_mode(model, training=False):
         if check_engine(engine) == "eager":
@@ -101,7 +103,7 @@ def outputs_of(model: Module, inputs: Any, engine: str = "compiled") -> Any:
 
 
 def measured(
-    model: Module, objective: Objective, inputs: Any, targets: Any, engine: str = "compiled"
+    model: Structure, objective: Objective, inputs: Any, targets: Any, engine: str = "compiled"
 ) -> tuple[float, Any]:
     """The mean loss in evaluation, and the outputs."""
     if check_engine(engine) == "eager":

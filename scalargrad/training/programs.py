@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad.compiler import compile
+from scalargrad.datasets.nested import is_nested
 from scalargrad.losses import l2 as sum_of_squares
-from scalargrad.nn.module import Buffer, Module, in_mode
-from scalargrad.nn.nested import is_nested
 from scalargrad.observers import no_grad, observed_by
 from scalargrad.operands import is_recorded
 from scalargrad.ops import batch_mean
+from scalargrad.structure import Buffer, Structure, in_mode
 from scalargrad.training.objectives import Objective
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Target(NamedTuple):
 
 
 def training_program(
-    model: Module, objective: Objective, l2: float, weighted: bool, target: Target
+    model: Structure, objective: Objective, l2: float, weighted: bool, target: Target
 ) -> tuple["Compiled", Buffer]:
     """The loss of a sample (x, y) or, `weighted`, (x, y, weight), and a Buffer to which a step adds its mean score."""
 
@@ -59,7 +59,7 @@ def training_program(
     return _kept(model, ("training", objective, l2, weighted, target), make)
 
 
-def outputs_program(model: Module, target: Target) -> "Compiled":
+def outputs_program(model: Structure, target: Target) -> "Compiled":
     """What the model returns for a sample, as the only item of a list: a number alone would be its mean."""
 
     def make() -> "Compiled":
@@ -71,7 +71,7 @@ def outputs_program(model: Module, target: Target) -> "Compiled":
     return _kept(model, ("outputs", target), make)
 
 
-def loss_program(model: Module, objective: Objective, target: Target) -> "Compiled":
+def loss_program(model: Structure, objective: Objective, target: Target) -> "Compiled":
     """The loss of what a model returned for a sample, and the sample's target, (outputs, y)."""
 
     def make() -> "Compiled":
@@ -83,7 +83,7 @@ def loss_program(model: Module, objective: Objective, target: Target) -> "Compil
     return _kept(model, ("loss", objective, target), make)
 
 
-def seconds_of_preparation(model: Module) -> dict[str, float]:
+def seconds_of_preparation(model: Structure) -> dict[str, float]:
     """Spent so far on "tracing" its functions and on "compiling" the traces."""
     found = {"tracing": 0.0, "compiling": 0.0}
     for made, _ in _programs_of(model).values():
@@ -92,7 +92,7 @@ def seconds_of_preparation(model: Module) -> dict[str, float]:
     return found
 
 
-def _kept(model: Module, key: tuple, make: Callable[[], Any]) -> Any:
+def _kept(model: Structure, key: tuple, make: Callable[[], Any]) -> Any:
     """What was made under this key. Objectives are told apart by their loss, whatever it says of being equal."""
     names = tuple((id(part.loss), part.name) if isinstance(part, Objective) else part for part in key)
     programs = _programs_of(model)
@@ -103,7 +103,7 @@ def _kept(model: Module, key: tuple, make: Callable[[], Any]) -> Any:
     return kept[0]
 
 
-def _programs_of(model: Module) -> dict[tuple, Any]:
+def _programs_of(model: Structure) -> dict[tuple, Any]:
     if not hasattr(model, "_programs"):
         object.__setattr__(model, "_programs", {})
     return model._programs
@@ -130,7 +130,7 @@ class Updates:
     def before_gradients(self, order: list) -> None: ...
 
 
-def shape_of_outputs(model: Module, inputs: Any) -> tuple[int, ...]:
+def shape_of_outputs(model: Structure, inputs: Any) -> tuple[int, ...]:
     """() if the model returns one Value for a sample, (k,) if a tuple of k: it is asked about the first row.
 
     What the model raises for a row of this width is raised again, with the shape of the rows.

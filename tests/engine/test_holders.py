@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import scalargrad
-from scalargrad import holders
+from scalargrad import holders, structure
 from scalargrad.engine import Value
-from scalargrad.files.models import load_into
-from scalargrad.nn import MLP, RNN, BatchNorm1d, Buffer, Dropout, Layer, Module, Neuron, Parameter, module
+from scalargrad.nn import MLP, RNN, BatchNorm1d, Buffer, Dropout, Layer, Module, Neuron, Parameter
 from scalargrad.nn import Sequential as Layers
+from scalargrad.nn.loading import load_into
 from scalargrad.ops import relu
 from scalargrad.optim import SGD, Adam
 from tests.oracles.mpmath import oracle
@@ -781,7 +781,7 @@ def test_much_that_hides_nothing_is_looked_at_once():
     found = holders.inventory([model])
     looked = holders.refuse_lost(model, found)
     assert looked > holders.MANY
-    assert model._searched == module._changes[0]
+    assert model._searched == structure._changes[0]
     assert "_searched" not in repr(copy.deepcopy(model).__getstate__())
 
 

@@ -5,40 +5,53 @@ import math
 import os
 import random
 import re
+import subprocess
+import sys
 from itertools import chain
 
 import numpy as np
 import pytest
 
+from scalargrad import nn
+from scalargrad.datasets.nested import numbers_in
 from scalargrad.demos.networks import convolutional_network
-from scalargrad.files.architecture import ARCHITECTURES, describe
-from scalargrad.files.models import load, load_into
+from scalargrad.files.architecture import ARCHITECTURES, describe, described
 from scalargrad.files.safetensors import read_arrays, write_arrays
 from scalargrad.nn import (
+    GRU,
+    LSTM,
     MLP,
+    RNN,
     AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Buffer,
+    CausalSelfAttention,
     Conv2d,
     Dropout,
+    Embedding,
     Flatten,
     GlobalAvgPool,
+    GRUCell,
     Layer,
     LayerNorm,
+    LSTMCell,
     MaxPool2d,
     Module,
     Neuron,
     Parameter,
+    RNNCell,
     Sequential,
+    TransformerBlock,
     log_softmax,
 )
-from scalargrad.nn.nested import numbers_in
+from scalargrad.nn.loading import load, load_into
 from scalargrad.nn.normalisation import Normalize
 from scalargrad.ops import leaky_relu, mean, relu, tanh
 from scalargrad.optim import SGD
 from tests.oracles.damage import flipped_bits, shorter_lengths
 from tests.oracles.mpmath import oracle
+from tests.paths import ROOT
 
 
 class Gate(Module):
@@ -49,6 +62,8 @@ class Gate(Module):
         self.matrix = [[Parameter(float(i + j + rng)) for j in range(3)] for i in range(2)]
         self.scale, self.mean = Parameter(rng + 1.0), Buffer(rng + 2.0)
 
+
+NAN, HUGE = math.nan, 10**400
 
 MODELS = {
     "MLP": lambda rng: MLP(2, [3, 4, 1], rng=rng),
@@ -131,9 +146,64 @@ def test_a_sequence_of_layers_comes_back_from_its_file_alone(path, build, side):
     assert outputs(loaded.eval(), image) == outputs(model.eval(), image)
 
 
-def test_every_known_class_is_in_a_sequence_that_was_tested():
-    models = [module for build, _ in SEQUENTIALS.values() for module in build(0).modules()]
+TOKENS, STEPS = [2, 0, 1, 1], [[0.5, -1.0], [0.25, 2.0], [0.0, 1.0]]
+RECURRENT = {  # models of sequences, and what they read
+    "Embedding": (lambda rng: Embedding(3, 2, rng=rng), TOKENS),
+    "RNNCell": (lambda rng: RNNCell(2, 3, nonlinearity="relu", rng=rng), STEPS[0]),
+    "GRUCell": (lambda rng: GRUCell(2, 3, bias=False, rng=rng), STEPS[0]),
+    "LSTMCell": (lambda rng: LSTMCell(2, 3, rng=rng), STEPS[0]),
+    "RNN": (lambda rng: RNN(2, 3, num_layers=3, nonlinearity="relu", bias=False, rng=rng), STEPS),
+    "GRU": (lambda rng: GRU(2, 3, num_layers=2, rng=rng), STEPS),
+    "LSTM": (lambda rng: LSTM(2, 3, rng=rng), STEPS),
+    "CausalSelfAttention": (lambda rng: CausalSelfAttention(2, num_heads=2, rng=rng), STEPS),
+    "TransformerBlock": (lambda rng: TransformerBlock(2, 1, 5, "gelu", 0.25, rng=rng), STEPS),
+}
+RECURRENT |= {
+    "an embedding before a block": (
+        lambda rng: Sequential(Embedding(3, 2, rng=rng), TransformerBlock(2, 2, 3, rng=rng), LayerNorm(2)),
+        TOKENS,
+    ),
+    "an embedding before a network": (
+        lambda rng: Sequential(Embedding(3, 2, rng=rng), GRU(2, 3, num_layers=2, rng=rng)),
+        TOKENS,
+    ),
+}
+
+
+@pytest.mark.parametrize(("build", "read"), RECURRENT.values(), ids=RECURRENT)
+def test_a_model_of_sequences_comes_back_from_its_file_alone(path, build, read):
+    model = build(random.Random(1))
+    for n, parameter in enumerate(model.parameters()):
+        parameter.data = math.sin(n + 1.0)
+    model.save(path)
+    loaded = load(path)
+    assert type(loaded) is type(model)
+    assert repr(loaded) == repr(model)
+    assert bits(loaded) == bits(model)
+    assert flat(loaded(read)) == flat(model(read))
+
+
+def flat(outputs):
+    return [x for part in outputs for x in flat(part)] if isinstance(outputs, tuple) else [outputs.data]
+
+
+def test_a_file_is_read_where_nothing_of_its_layers_is_loaded(path):
+    Sequential(Embedding(3, 2, rng=0), GRU(2, 3, rng=0)).save(path)
+    code = f"import scalargrad; print(scalargrad.load({str(path)!r}))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
+    assert "GRU(2, 3)" in shown.stdout
+
+
+def test_every_known_class_was_tested():
+    models = [module for build, _ in (SEQUENTIALS | RECURRENT).values() for module in build(0).modules()]
     assert {type(module).__name__ for module in models} == {*ARCHITECTURES}
+
+
+def test_every_exported_layer_can_be_described():
+    layers = {name for name in nn.__all__ if isinstance(getattr(nn, name), type)} - {"Module", "Parameter", "Buffer"}
+    assert layers <= {*ARCHITECTURES}
+    with pytest.raises(ValueError, match=r"files describe layers of scalargrad.nn, and Gate is of tests"):
+        described(dict)(Gate)
 
 
 def test_layers_drop_the_same_numbers_again(path):
@@ -284,6 +354,10 @@ def nested(times):
     return model
 
 
+def deep():
+    return RNN(2, 3, num_layers=2, rng=0)
+
+
 NOT_REBUILT = {
     "a class of one's own": Gate(),
     "a subclass": Doubled(2, [1], rng=0),
@@ -311,6 +385,16 @@ NOT_REBUILT = {
     "a sequence with one more buffer": changed(lambda model: setattr(model, "mean", Buffer(1.0)), lambda: nested(0)),
     "a convolution with more padding than kernel": Conv2d(1, 1, 1, padding=2, rng=0),
     "sequences inside each other, 41 deep": nested(40),
+    "a network of cells that differ": changed(lambda model: setattr(model.cells[1], "nonlinearity", "relu"), deep),
+    "a network of other cells": changed(lambda model: setattr(model, "cells", [GRUCell(2, 3, rng=0)]), deep),
+    "a subclass of a network": type("Slow", (LSTM,), {})(2, 3, rng=0),
+    "attention with another projection": changed(
+        lambda model: setattr(model, "out_proj", Layer(2, 2, activation="tanh", rng=0)),
+        lambda: CausalSelfAttention(2, rng=0),
+    ),
+    "a block with another norm": changed(
+        lambda model: setattr(model, "norm2", LayerNorm(2, eps=0.5)), lambda: TransformerBlock(2, 1, 3, rng=0)
+    ),
     "neurons of a subclass": changed(lambda model: setattr(model.layers[0], "neurons", [Odd(2), Odd(2), Odd(2)])),
 }
 
@@ -319,9 +403,7 @@ NOT_REBUILT = {
 def test_a_model_that_its_constructor_does_not_build_says_how_to_load_it(path, model):
     model.save(path)
     assert describe(model) == {"class": type(model).__name__, "arguments": None}
-    with pytest.raises(
-        ValueError, match=r"only its own code builds: .* scalargrad.files.models.load_into\(model, path\)"
-    ):
+    with pytest.raises(ValueError, match=r"only its own code builds: .* scalargrad.load_into\(model, path\)"):
         load(path)
     before = bits(model)
     for parameter in model.parameters():
@@ -490,6 +572,39 @@ def test_an_architecture_that_does_not_build_is_refused(path, text, message):
     assert str(error.value).startswith(f"{path} ")
 
 
+OF_SEQUENCES = [
+    (deep, {"num_layers": 10**9}, "num_layers is at most 1000 in a file"),
+    (deep, {"num_layers": True}, "num_layers is a whole number"),
+    (deep, {"num_layers": 1}, "weight_ih_l1 does not belong to it"),
+    (deep, {"hidden_size": 10**9}, r"weight_ih_l0 has shape \[3, 2\], not \[1000000000, 2\]"),
+    (deep, {"hidden_size": "3"}, "hidden_size is a whole number"),
+    (deep, {"input_size": 2.0}, "input_size is a whole number"),
+    (deep, {"bias": 1}, "bias is true or false, got 1"),
+    (deep, {"bias": False}, "bias_ih_l0 does not belong to it"),
+    (deep, {"nonlinearity": "eval"}, "nonlinearity 'eval' is not known"),
+    (deep, {"rng": 3}, r"RNNCell has the options \['nonlinearity'\], got"),
+    (lambda: LSTM(2, 3, rng=0), {"nonlinearity": "relu"}, "LSTMCell has the options"),
+    (lambda: Embedding(3, 2, rng=0), {"num_embeddings": 10**9}, r"weight has shape \[3, 2\]"),
+    (lambda: Embedding(3, 2, rng=0), {"num_embeddings": 3.0}, "num_embeddings is a whole number"),
+    (lambda: CausalSelfAttention(2, rng=0), {"num_heads": 0}, "num_heads is a whole number"),
+    (lambda: CausalSelfAttention(2, rng=0), {"num_heads": 3}, "num_heads divides embed_dim"),
+    (lambda: TransformerBlock(2, 1, 3, rng=0), {"layer_norm_eps": NAN}, "eps is a number from 0"),
+    (lambda: TransformerBlock(2, 1, 3, rng=0), {"dim_feedforward": 10**9}, "linear1.weight has shape"),
+    (lambda: TransformerBlock(2, 1, 3, rng=0), {"activation": "tanh"}, "activation 'tanh' is not known"),
+]
+
+
+@pytest.mark.parametrize(("build", "change", "message"), OF_SEQUENCES)
+def test_a_description_of_a_model_of_sequences_that_does_not_build_it_is_refused(path, build, change, message):
+    model = build()
+    found = describe(model)
+    text = json.dumps({**found, "arguments": {**found["arguments"], **change}})
+    write_arrays(path, model.state_dict(), {"architecture": text})
+    with pytest.raises(ValueError, match=message) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path} ")
+
+
 # Descriptions of sequences, changed by somebody.
 
 
@@ -498,7 +613,6 @@ def image_description():
     return json.loads(json.dumps(describe(image_layers(0))))
 
 
-NAN, HUGE = math.nan, 10**400
 CONVOLUTION, NORM, LEFT_OUT, POOL, LAYER_NORM = 1, 3, 4, 5, 7  # places of layers
 LAYER_ARGUMENTS = [
     (0, {"mean": NAN}, "layer 0: mean is a number, got nan"),
@@ -548,7 +662,7 @@ LISTS_OF_LAYERS = [
     ({"0": "relu"}, r"layers is a list, got \{'0': 'relu'\}"),
     (
         ["eval"],
-        "layer 0: 'eval' does not describe a layer: it has a class, Neuron, Layer, MLP, Conv2d, .*, or the name",
+        "layer 0: 'eval' does not describe a layer: it has a class, .*Neuron, .*TransformerBlock.*, or the name",
     ),
     (["relu", "mul"], "layer 1: 'mul' does not describe a layer: .* or the name of a function, exp, .*, log_softmax"),
     ([7], "layer 0: 7 does not describe a layer"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from scalargrad import SGD, Value, compile, cross_entropy, dot, leaky_relu, nn, relu, sin, tanh
+from scalargrad.datasets.nested import like, numbers_in, on_each_number
 from scalargrad.demos.networks import convolutional_network
 from scalargrad.nn import (
     AvgPool2d,
@@ -22,7 +23,6 @@ from scalargrad.nn import (
     log_softmax,
     softmax,
 )
-from scalargrad.nn.nested import like, numbers_in, on_each_number
 from scalargrad.nn.normalisation import Normalize
 from scalargrad.randomness import current_share, uniform
 from scalargrad.training.checkpoint import Checkpoint

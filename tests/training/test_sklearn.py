@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from scalargrad.files.models import load
 from scalargrad.nn import MLP
+from scalargrad.nn.loading import load
 from scalargrad.sklearn import SETTINGS, SOLVERS, MLPClassifier, MLPRegressor, Recorder
 from tests.paths import ROOT
 

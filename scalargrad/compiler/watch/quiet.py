@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from scalargrad.compiler.watch.libraries import is_library
 from scalargrad.engine import Value
-from scalargrad.nn.module import Buffer, Module, Parameter
+from scalargrad.holders import BARE
 from scalargrad.ops import Op
+from scalargrad.structure import Buffer, Parameter, Structure
 
 
 class Quiet(NamedTuple):
@@ -41,7 +42,7 @@ def quiet_places(*terms: type) -> list[Quiet]:
     return [
         Quiet(Op, "__call__", lambda _, *operands: of_operands(operands)),
         *(Quiet(kind, "apply_operation", lambda _, operands: of_operands(operands)) for kind in (Value, *terms)),
-        *(Quiet(kind, "__call__", of_layer) for kind in layers(Module)),
+        *(Quiet(kind, "__call__", of_layer) for kind in layers(Structure)),
     ]
 
 
@@ -58,7 +59,7 @@ def is_leaf(layer: Any) -> bool:
     """Does it hold nothing which somebody else may have written?"""
     for attribute in vars(layer).values():
         first = attribute[0] if type(attribute) in (list, tuple) and attribute else attribute
-        if isinstance(first, Module) or (callable(first) and not isinstance(first, Value)):
+        if isinstance(first, Structure) or (callable(first) and not isinstance(first, Value)):
             return False
     return True
 
@@ -67,7 +68,7 @@ def codes_of(layer: Any) -> Set[CodeType] | None:
     """Of a class's own methods, and of the functions of its file; None if one was written elsewhere."""
     if not layer.__module__.startswith("scalargrad.nn."):
         return None
-    found, own = set(), layer.__mro__[: layer.__mro__.index(Module)]
+    found, own = set(), [base for base in layer.__mro__ if base not in BARE]
     for space in (*map(vars, own), vars(sys.modules[layer.__module__])):
         for content in space.values():
             if type(content) is FunctionType:

@@ -48,9 +48,10 @@ from scalargrad.compiler.watch.guards import (
 )
 from scalargrad.compiler.watch.libraries import is_library, is_of_library, module_of
 from scalargrad.engine import Value
-from scalargrad.nn.module import UNSEEN, Buffer, Module, Parameter
+from scalargrad.holders import UNSEEN
 from scalargrad.observers import PACKAGE
 from scalargrad.ops import Op
+from scalargrad.structure import Buffer, Parameter, Structure
 
 VALUES = {Value, Parameter, Buffer}
 LEAVES = {*PLAIN, *VALUES, Op, CodeType, type(Ellipsis), type(NotImplemented)}
@@ -127,7 +128,7 @@ class Surroundings:
     # The walk.
 
     def _walk(self, roots: list[tuple[Any, str]]) -> None:
-        self.modules: list[Module] = []
+        self.modules: list[Structure] = []
         self.sources: list[Any] = []
         self.seen: dict[Any, Any] = {}  # by id; kept alive, so that an id stays its own
         self.met: dict[int, tuple] = {}  # by the id of a class what is known of its objects
@@ -308,7 +309,7 @@ class Surroundings:
         if id(thing) in self.without:
             names = names - self.without[id(thing)]
         self.classes.add(thing, f"the class of {label}")
-        is_module = issubclass(kind, Module)
+        is_module = issubclass(kind, Structure)
         if is_module:
             self.modules.append(thing)
         space = _attributes(thing, read)

@@ -26,9 +26,9 @@ from scalargrad.compiler.backends.native.running.backend import NativeBackend
 from scalargrad.compiler.backends.native.running.target import Machine, UnavailableError
 from scalargrad.compiler.backends.reference import NumpyBackend
 from scalargrad.compiler.plan import plan
+from scalargrad.datasets.nested import numbers_in
 from scalargrad.engine import Value
 from scalargrad.nn import MLP, Buffer, Conv2d, GlobalAvgPool, Sequential
-from scalargrad.nn.nested import numbers_in
 from scalargrad.ops import batch_mean, dot, exp, maximum, relu, sqrt, take, tanh
 from scalargrad.optim import SGD, Adam
 from tests.compiler.backends.test_backends import SETTINGS, one_output, programs, results_of

@@ -1,0 +1,256 @@
+"""Structure: something with parameters, which finds, names and sets them."""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from scalargrad.engine import Value
+from scalargrad.forks import freed, undone
+from scalargrad.holders import (
+    BARE,
+    LEAVES,
+    MANY,
+    RENAME,
+    UNSEEN,
+    Buffer,
+    Holder,
+    Inventory,
+    Parameter,
+    arrays_of,
+    attributes,
+    attributes_of_class,
+    inventory,
+    nested,
+    refuse_equal_names,
+    refuse_lost,
+    walk,
+)
+from scalargrad.operands import refuse_hidden
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+__all__ = ["Buffer", "Parameter", "Structure", "in_mode"]
+
+_locks = freed(threading.RLock())
+_changes = [0]  # how often an attribute of any structure was set
+
+
+class Structure(Holder):
+    """The base of Module: attributes that hold parameters, and the names, arrays and modes that follow from them."""
+
+    __slots__ = ("__dict__", "__weakref__", *UNSEEN)
+    _programs: dict[tuple, Any]  # kept by scalargrad.training.programs
+    _lock: Any  # held by the thread that has set the modes
+    _searched: int  # the version at which much was searched for lost parameters, and none found
+    training = True
+    fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
+
+    def __setattr__(self, name: str, attribute: Any) -> None:
+        super().__setattr__(name, attribute)
+        _changes[0] += 1
+        if type(attribute) is Parameter:
+            attribute.label = name
+        elif type(attribute) not in LEAVES:
+            _label([(name, attribute)], self)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _label(attributes_of_class(cls)[1].items())
+
+    def __call__(self, *inputs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} does not say how to compute: define __call__")
+
+    def zeros(self) -> tuple[Value, ...] | None:
+        """A sample of zeros, if the weights say how many numbers a sample has."""
+        return None
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """(name, parameter) for each scalar parameter, in the order of the attributes; a shared one comes once."""
+        self._inventory()
+        seen = set()
+        for name, part in walk(attributes(self).items(), self):
+            if isinstance(part, Parameter) and part not in seen:
+                seen.add(part)
+                yield name, part
+
+    def parameters(self) -> list[Parameter]:
+        """Every scalar parameter, in the order of `named_parameters`.
+
+        TypeError for one where it would be lost, ValueError for two of one name: see `Module`.
+        """
+        return list(self._inventory().parameters)
+
+    def _inventory(self) -> Inventory:
+        """What it holds, if nothing is lost."""
+        found = inventory([self])
+        if found.others and getattr(self, "_searched", -1) != _changes[0] and refuse_lost(self, found) > MANY:
+            object.__setattr__(self, "_searched", _changes[0])
+        if found.unclear:
+            refuse_equal_names(self)
+            self._arrays_by_name()
+        return found
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0, before the next `backward()` adds to it."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+    def modules(self) -> Iterator[Self]:
+        """This module and those inside it, in the order of the attributes; a shared one comes once."""
+        return iter(inventory([self], only_modules=True).modules)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set this module and those inside it to training (or, with False, to evaluation)."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Set this module and those inside it to evaluation."""
+        return self.train(False)
+
+    def named_arrays(self) -> Iterator[tuple[str, Any]]:
+        """(name, nested list) for each array of parameters or buffers. Layers rename theirs as PyTorch does."""
+        return iter(arrays_of(self))
+
+    def state_dict(self) -> dict[str, "ndarray"]:
+        """The parameters as float64 arrays under PyTorch's names, such as `layers.0.weight` of shape [16, 2]."""
+        return {name: _numbers(array) for name, array in self._whole_state().items()}
+
+    def _whole_state(self) -> dict[str, Any]:
+        """Its arrays by name. ValueError, if a class that names its own has left out a parameter."""
+        parameters, arrays = self._inventory().parameters, self._arrays_by_name()
+        left_out = parameters.keys() - inventory(arrays.values()).parameters.keys()
+        if left_out:
+            name = next(name for name, parameter in self.named_parameters() if parameter in left_out)
+            raise ValueError(
+                f"{name} is in no array of this {type(self).__name__}, and would not be saved: a named_arrays() that "
+                "leaves it out should yield it, too"
+            )
+        return arrays
+
+    def _arrays_by_name(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, array in self.named_arrays():
+            if name in found:
+                raise ValueError(f"two arrays of this {type(self).__name__} are called {name}: {RENAME}")
+            found[name] = nested(array)
+        return found
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set the parameters from arrays as `state_dict` gives them; PyTorch's tensors do as well.
+
+        ValueError if a name is missing, unknown or of another shape; then nothing has been changed.
+        """
+        import numpy
+
+        own = self._whole_state()
+        problems = [f"missing {name}" for name in own if name not in state]
+        problems += [f"unknown {name}" for name in state if name not in own]
+        loaded = {}
+        for name in own.keys() & state.keys():
+            shape = _numbers(own[name]).shape
+            refuse_hidden(state[name], name)
+            try:
+                loaded[name] = numpy.asarray(state[name], dtype=float)
+            except (TypeError, ValueError):
+                problems.append(f"{name} does not hold numbers")
+                continue
+            if loaded[name].shape != shape:
+                problems.append(f"{name} has shape {list(loaded[name].shape)}, not {list(shape)}")
+        if problems:
+            raise ValueError(f"this state does not fit the {type(self).__name__}: {'; '.join(sorted(problems))}")
+        for name, array in loaded.items():
+            _set(own[name], array.tolist())
+
+    def load_parameters(self, numbers: Any) -> None:
+        """Set the parameters from a flat array [parameters] in the order of `parameters()`: see `Compiled.to_jax`.
+
+        ValueError if it is of another length; then nothing has been changed.
+        """
+        import numpy
+
+        refuse_hidden(numbers, "the array of parameters")
+        own, flat = self.parameters(), numpy.asarray(numbers)
+        if flat.dtype.kind not in "biuf":
+            raise TypeError(f"the parameters are real numbers, and the array holds {flat.dtype}")
+        if flat.shape != (len(own),):
+            raise ValueError(
+                f"this {type(self).__name__} has {len(own)} parameters, and the array has the shape {flat.shape}"
+            )
+        for parameter, number in zip(own, flat.astype(float).tolist(), strict=True):
+            parameter.data = number
+
+    def __getstate__(self) -> Any:
+        """All attributes, for copies and pickles, which get no compiled programs."""
+        state = super().__getstate__()
+        if not isinstance(state, tuple):
+            return state
+        slots = {name: attribute for name, attribute in state[1].items() if name not in UNSEEN}
+        return (state[0], slots) if slots else state[0]
+
+    def __repr__(self) -> str:
+        count = len(inventory([self]).parameters)
+        return f"{type(self).__name__}, {count} {'parameter' if count == 1 else 'parameters'}"
+
+
+BARE.add(Structure)
+
+
+@contextmanager
+def in_mode(model: Structure, training: bool) -> Iterator[None]:
+    """A block in which the model and the modules inside it are in training, or in evaluation; then as before.
+
+    One thread at a time: another one would see a mode that is not its own.
+    """
+    with _lock_of(model):
+        changed = [(module, module.training) for module in model.modules() if module.training != training]
+
+        def put_back() -> None:
+            for module, mode in changed:
+                module.training = mode
+
+        with undone(put_back):
+            try:
+                for module, _ in changed:
+                    module.training = training
+                yield
+            finally:
+                put_back()
+
+
+def _lock_of(model: Structure) -> Any:
+    with _locks:
+        if not hasattr(model, "_lock"):
+            object.__setattr__(model, "_lock", freed(threading.RLock()))
+        return model._lock
+
+
+def _label(items: Iterable[tuple[str, Any]], owner: Any = None) -> None:
+    """Name the parameters in these, unless they lead back to their owner: then they have their names from elsewhere."""
+    parts = list(walk(items, owner))
+    if not any(part is owner for _, part in parts):
+        for name, part in parts:
+            if isinstance(part, Parameter):
+                part.label = name
+
+
+def _numbers(array: Any) -> "ndarray":
+    """The numbers of nested lists of parameters and buffers."""
+    import numpy
+
+    def data(x: Any) -> Any:
+        return x.data if isinstance(x, Value) else list(map(data, x))
+
+    return numpy.array(data(array), dtype=float)
+
+
+def _set(array: Any, numbers: Any) -> None:
+    """Set the numbers of nested lists of parameters and buffers."""
+    if isinstance(array, Value):
+        array.data = numbers
+    else:
+        for item, number in zip(array, numbers, strict=True):
+            _set(item, number)

@@ -1,0 +1,142 @@
+"""Verbs: fit, predict, predict_proba and evaluate as methods of a model. What they call is loaded when it is used."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scalargrad.forks import loaded
+from scalargrad.holders import BARE
+from scalargrad.structure import Structure
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy import ndarray
+
+    from scalargrad.optim import Optimizer
+    from scalargrad.schedules import Schedule
+    from scalargrad.training.prediction import Evaluation
+    from scalargrad.training.run import History
+
+
+class Verbs(Structure):
+    """A structure with the verbs of training: the base of Module."""
+
+    __slots__ = ()
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        loss: str | Callable = "mse",
+        optimizer: "Optimizer | None" = None,
+        epochs: int = 10,
+        batch_size: int | None = None,
+        l2: float = 0.0,
+        validation: Any = None,
+        early_stopping: int | None = None,
+        callbacks: Sequence[Callable] = (),
+        rng: int = 0,
+        engine: str = "compiled",
+        progress: bool = True,
+        schedule: "str | Schedule | None" = None,
+        augment: Callable | None = None,
+        sample_weight: Any = None,
+        resume: "str | PathLike[str] | None" = None,
+        devices: int | str | None = None,
+    ) -> "History":
+        """Train this model on the samples X [rows, ...] and the targets y [rows, ...]; returns what was measured.
+
+        loss            "mse", "huber", "cross_entropy" (labels 0 to k - 1 for k outputs), "binary_cross_entropy" (0 and
+                        1, one output), "hinge" (-1 and 1), or a function (outputs, target) -> Value of one sample
+        optimizer       Adam() unless said; one that was used before goes on with what it remembers
+        epochs          how many times all rows are seen
+        batch_size      rows of a step, shuffled anew in each epoch; None: all of them
+        l2              adds l2 times the sum of the squares of all parameters to the loss
+        validation      (X, y) to measure on after each epoch, or the fraction of the rows to put aside for that
+        early_stopping  stop after so many epochs without a better loss; with validation, its loss counts, and the best
+                        parameters are put back
+        callbacks       each is called after every epoch with a Run: see `scalargrad.training.run`
+        rng             a seed, for the order of the rows and the choice of those for validation
+        engine          "compiled"; "jax", for accelerators and many devices; or "eager": Values, one sample after
+                        another, for models that cannot be compiled
+        progress        show a bar on standard error, if that is a terminal
+        schedule        "constant", "step", "cosine", "one_cycle", "warm_up", or a Schedule with settings of its own
+        augment         changes the samples of an epoch, (X, seed, epoch) -> X: see `scalargrad.datasets.augmentation`
+        sample_weight   a number from 0 on for each row: the loss of a batch is sum(w * loss) / sum(w); accuracy, R
+                        squared and validation count rows alike
+        resume          a file that the callback Checkpoint wrote: go on from there, with the same numbers to the bit as
+                        if the run had never stopped
+        devices         of engine "jax": how many of JAX's devices share the rows of a step, or "all"; the curves are
+                        the same. One unless said, or all where several processes have called
+                        `jax.distributed.initialize`: each calls fit with the same arguments, and reads its own share
+
+        float32 samples are trained on in float32, others in float64. Ctrl-C ends it: the parameters are those of the
+        last finished step. What is compiled is kept with the model: see `retrace` for what may not change unnoticed.
+        ValueError for data and settings that do not fit; then nothing has changed.
+        FloatingPointError, if the loss becomes inf or nan.
+
+        >>> from scalargrad import MLP
+        >>> model = MLP(2, [8, 1], activation="tanh", rng=0)
+        >>> history = model.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=500, l2=1e-4)
+        >>> history["loss"][-1] < history["loss"][0]
+        True
+        """
+        loaded("numpy.ma", "scalargrad.training.fit")
+        from scalargrad.optim import Adam
+        from scalargrad.training.fit import Settings, fit
+
+        optimizer = Adam() if optimizer is None else optimizer
+        settings = Settings(
+            loss,
+            optimizer,
+            epochs,
+            batch_size,
+            l2,
+            early_stopping,
+            callbacks,
+            rng,
+            engine,
+            progress,
+            schedule,
+            augment,
+            devices,
+        )
+        return fit(self, X, y, settings, validation, sample_weight, resume)
+
+    def predict(self, X: Any, engine: str = "compiled") -> "ndarray":
+        """What the model says of the samples X [rows, ...]: labels, int64 [rows], if `fit` trained it with a loss of
+        labels, or else its outputs, [rows] or [rows, outputs].
+        """
+        loaded("numpy.ma", "scalargrad.training.prediction")
+        from scalargrad.training.prediction import predict
+
+        return predict(self, X, engine)
+
+    def predict_proba(self, X: Any, engine: str = "compiled") -> "ndarray":
+        """The probability of each class for each sample, float64 [rows, classes]."""
+        loaded("numpy.ma", "scalargrad.training.prediction")
+        from scalargrad.training.prediction import predict_proba
+
+        return predict_proba(self, X, engine)
+
+    def evaluate(self, X: Any, y: Any, loss: str | Callable | None = None, engine: str = "compiled") -> "Evaluation":
+        """The mean loss on these samples, the accuracy or R squared, and which classes were taken for which.
+
+        loss   as in `fit`; that of the last `fit` unless said
+        """
+        loaded("numpy.ma", "scalargrad.training.prediction")
+        from scalargrad.training.prediction import evaluate
+
+        return evaluate(self, X, y, loss, engine)
+
+    def retrace(self) -> None:
+        """Forget the compiled functions of this model.
+
+        They notice changes of the model, of lists, numbers and functions that it reads, but not of the attributes of
+        other objects: see `scalargrad.compile`.
+        """
+        if hasattr(self, "_programs"):
+            self._programs.clear()
+
+
+BARE.add(Verbs)
