@@ -23,7 +23,7 @@ MOVED = {
     "digit_images": "datasets.pictures",
     "digits": "demos.digits",
     "digits_network": "demos.networks",
-    "explanation": "explaining.explanation",
+    "explanation": "explaining.words explaining.paths explaining.formula explaining.explanation",
     "expressions": "cli.expressions",
     "fitting": "training.fit",
     "graph_commands": "cli.graphs",
@@ -41,7 +41,7 @@ MOVED = {
     "runs": "demos.results",
     "safetensors_file": "files.safetensors",
     "samples": "datasets.arrays",
-    "stepping": "pages.stepping",
+    "stepping": "explaining.terms explaining.steps pages.stepping",
     "summaries": "nn.summary",
 }
 

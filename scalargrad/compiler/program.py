@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.engine import Value
 from scalargrad.ops import Op
+from scalargrad.parameter_names import outermost_layer_of
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -237,7 +238,7 @@ class Program:
     def name_modules(self) -> None:
         """Give each instruction the module whose parameters it reads, or that of what it reads."""
         first = len(self.constants)
-        names = [_module_of(parameter.label) for parameter in self.parameters]
+        names = [outermost_layer_of(parameter.label) for parameter in self.parameters]
         owner: dict[tuple[str, int], str] = {(UNIFORM, first + i): name for i, name in enumerate(names)}
         for instruction in self.instructions:
             tables = sorted(instruction.args, key=lambda table: table.bank == LANE)  # parameters say more than data
@@ -268,13 +269,6 @@ class Program:
     def full(self) -> str:
         """Every instruction with its rows, one a line."""
         return "\n".join(map(str, self.instructions))
-
-
-def _module_of(label: str) -> str:
-    """`layers.0` for `layers.0.neurons.3.weights.1`: up to the first number."""
-    parts = label.split(".")
-    numbers = [i for i, part in enumerate(parts) if part.isdigit()]
-    return ".".join(parts[: numbers[0] + 1]) if numbers and len(parts) > numbers[0] + 1 else ".".join(parts[:1])
 
 
 def _described(instruction: Instruction) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.ops import dot
 from scalargrad.ops import sum as sum_of
+from scalargrad.parameter_names import layer_of, owner_of
 
 DETAILS = ("values", "folded", "units", "layers")
 
@@ -100,28 +101,6 @@ def sums_folded(snapshot: Snapshot) -> list[int]:
 
 
 # Units and layers.
-
-
-def owner_of(parameter_name: str) -> str:
-    """The module that a parameter belongs to.
-
-    >>> owner_of("layers.0.neurons.3.weights.1"), owner_of("layers.0.neurons.3.bias")
-    ('layers.0.neurons.3', 'layers.0.neurons.3')
-    """
-    parts = parameter_name.split(".")
-    while parts and parts[-1].isdigit():
-        parts.pop()
-    return ".".join(parts[:-1])
-
-
-def layer_of(unit: str) -> str:
-    """The module that has this unit in a list, or the unit itself.
-
-    >>> layer_of("layers.0.neurons.3"), layer_of("layers.0"), layer_of("norm")
-    ('layers.0', 'layers.0', 'norm')
-    """
-    parts = unit.split(".")
-    return ".".join(parts[:-2]) if len(parts) > 2 and parts[-1].isdigit() else unit
 
 
 def unit_of_each_result(snapshot: Snapshot) -> list[str | None]:

@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scalargrad.drawing.lettering import number
+from scalargrad.drawing.formulas import CODE, NAME, arguments_of, badge_of, bracketed
 from scalargrad.engine import Value, local_derivatives, topological_order
 from scalargrad.ops import Op
 
-SIGNS = {"*": "×", "-": "−", "<=": "≤", "==": "=", "sum": "Σ"}
 LONGEST_EXPRESSION = 20
 DEEPEST_NESTING = 3  # of lists in `names`: a list of lists of lists of Values
 
@@ -26,7 +25,7 @@ class Snapshot:
     backward_ran   False if every result still has the gradient 0 that it was made with
     """
 
-    def __init__(self, output: Value, names: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, output: Value, names: Mapping[str, object] | None = None) -> None:
         self.values = topological_order(output)
         index = {value: position for position, value in enumerate(self.values)}
         self.output = len(self.values) - 1
@@ -81,54 +80,23 @@ class Snapshot:
         value = self.values[position]
         if value.op is None or not 1 <= value.op.scalars <= 2:
             return ""
-        operands = iter(self.operands[position])
-        parts = [number(x) if type(x) is float else self.labels[next(operands)] for x in value.args]
-        if not all(map(_is_plain, parts)):
-            return ""
-        symbol = value.op.symbol
-        if is_infix(value.op):
-            return f"{parts[0]}{symbol}{parts[1]}"
-        return f"{symbol}{parts[0]}" if not symbol[0].isalpha() else f"{symbol}({', '.join(parts)})"
+        labels = {x: self.labels[place] for x, place in zip(value.operands, self.operands[position], strict=True)}
+        operands = arguments_of(value, labels.__getitem__)
+        return CODE.formula(value.op, operands) if all(map(NAME.fullmatch, operands)) else ""
 
     def partial(self, position: int, of: int | None = None) -> str:
         """∂(output)/∂(this value), or of another result."""
         above, below = self.name(self.output if of is None else of), self.name(position)
-        return f"∂{_bracketed(above)}/∂{_bracketed(below)}"
+        return f"∂{bracketed(above)}/∂{bracketed(below)}"
 
-    def operation(self, position: int) -> str:
-        """The operation with its constants, as on a badge: ×, tanh, **2, 1/, leaky_relu(·, 0.01)."""
-        value = self.values[position]
-        if value.op is None:
-            return ""
-        sign = SIGNS.get(value.op.symbol, value.op.symbol)
-        flat = [x for argument in value.args for x in (argument if type(argument) is tuple else (argument,))]
-        constants = [type(x) is float for x in flat]
-        if not any(constants):
-            return sign
-        if is_infix(value.op):
-            first, second = ("" if type(x) is not float else number(x) for x in flat)
-            return f"{first}{sign}{second}"
-        if len(flat) > 4:
-            return f"{sign}(…)"
-        return f"{sign}({', '.join(number(x) if type(x) is float else '·' for x in flat)})"
-
-
-def is_infix(op: Op) -> bool:
-    """Is it written between its two operands?"""
-    return op.scalars == 2 and (not op.symbol[0].isalpha() or op.symbol in ("and", "or"))
+    def badge(self, position: int) -> str:
+        """Its operation with the constants, "" for a leaf."""
+        return badge_of(self.values[position])
 
 
 def largest_size(numbers: Iterable[float]) -> float:
     """The largest of |numbers| that are finite; 0 if there are none."""
     return max((abs(x) for x in numbers if math.isfinite(x)), default=0.0)
-
-
-def _is_plain(name: str) -> bool:
-    return bool(name) and all(character.isalnum() or character in "_.[]−" for character in name)
-
-
-def _bracketed(name: str) -> str:
-    return name if _is_plain(name) else f"({name})"
 
 
 def _named(names: Mapping[str, Any]) -> Iterable[tuple[Value, str]]:

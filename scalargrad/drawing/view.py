@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from scalargrad.drawing.folding import MOST_CARDS, fold, layer_of, unit_of_each_result
+from scalargrad.drawing.folding import MOST_CARDS, fold, unit_of_each_result
 from scalargrad.drawing.lettering import factor, number
 from scalargrad.drawing.palette import sign_colour, tint
 from scalargrad.drawing.snapshot import Snapshot, largest_size
 from scalargrad.engine import Value
 from scalargrad.ops import dot
 from scalargrad.ops import sum as sum_of
+from scalargrad.parameter_names import layer_of
 
 MOST_TERMS = 4  # of a chain rule that a tooltip writes out
 MOST_LEAVES = 12  # whose gradients the description lists
@@ -214,12 +215,12 @@ class _Cards:
             return self._common_operation(results) or "…"
         if len(results) == 1:
             is_sum = self.detail == "folded" and self.snapshot.op(last) in (dot, sum_of)
-            return "Σ" if is_sum else self.snapshot.operation(last)
+            return "Σ" if is_sum else self.snapshot.badge(last)
         return "Σ" if self.detail == "folded" and len(members) <= MOST_CARDS and self._is_sum(last) else "…"
 
     def _common_operation(self, results: list[int]) -> str:
         """What all of them are: the operation with its constant, or at least the operation, or ""."""
-        operations = {self.snapshot.operation(x) for x in results}
+        operations = {self.snapshot.badge(x) for x in results}
         if len(operations) > 1:
             operations = {op.name for x in results if (op := self.snapshot.op(x))}
         return operations.pop() if len(operations) == 1 else ""
@@ -242,10 +243,10 @@ class _Cards:
         if len(exits) > 1:
             data, _ = self._cell(snapshot.data, exits)
             grad, _ = self._cell(snapshot.grads, exits)
-            what = unit or f"{snapshot.operation(last) or snapshot.kind(last)}"
+            what = unit or f"{snapshot.badge(last) or snapshot.kind(last)}"
             text = f"{what}: {len(members)} values, {len(exits)} of them used further on; data {data}"
             return text + (f"; gradients {grad}" if snapshot.backward_ran else "")
-        operation = snapshot.operation(last)
+        operation = snapshot.badge(last)
         named = unit or snapshot.name(last)
         text = f"{named} ({operation or snapshot.kind(last)}): data {number(snapshot.data[last])}"
         if len(members) > 1:

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from scalargrad import observers
-from scalargrad.engine import Value, data_of, local_derivatives, topological_order
+from scalargrad.engine import Value, local_derivatives, topological_order
+from scalargrad.explaining.stale import is_stale, recomputed
+from scalargrad.explaining.words import listed, plural
 from scalargrad.operands import flatten
 from scalargrad.ops import add, dot, mul, relu, sub, sum
+from scalargrad.parameter_names import layer_of, owner_of
 
 # What helps against each kind of finding; the most serious first.
 REMEDIES = {
@@ -90,7 +93,7 @@ class Report:
 
     def _title(self) -> str:
         count = len(self.findings)
-        return f"diagnose: {_plural(count, 'finding') if count else 'nothing found'} ({self.seen})"
+        return f"diagnose: {plural(count, 'finding') if count else 'nothing found'} ({self.seen})"
 
 
 def diagnose(subject: Any, parameters: Any = None) -> Any:
@@ -135,9 +138,9 @@ def _watched(examination: "_Examination") -> Iterator[Report]:
         with observers.observed_by(examination):
             yield report
     finally:  # after an exception the report is needed most
-        passes = _plural(examination.passes, "backward pass", "backward passes")
+        passes = plural(examination.passes, "backward pass", "backward passes")
         report.findings = examination.conclusions()
-        report.seen = f"{passes}, {_plural(len(examination.parameters), 'parameter')}"
+        report.seen = f"{passes}, {plural(len(examination.parameters), 'parameter')}"
 
 
 def _of_one_graph(loss: Value, examination: "_Examination") -> Report:
@@ -152,7 +155,7 @@ def _of_one_graph(loss: Value, examination: "_Examination") -> Report:
     examination.note_reached(order, slopes)
     examination.note_layers(slopes)
     examination.look_for_multiples(slopes)
-    seen = f"one graph of {_plural(len(order), 'value')}, {_plural(len(examination.parameters), 'parameter')}"
+    seen = f"one graph of {plural(len(order), 'value')}, {plural(len(examination.parameters), 'parameter')}"
     return Report(examination.conclusions(), seen)
 
 
@@ -283,7 +286,7 @@ class _Examination:
 
     def look_for_stale_data(self, order: list[Value], place: Place | None) -> None:
         for value in order:
-            if value.op is not None and not _same(_recomputed(value), value.data):
+            if is_stale(value):
                 before = self.data_at_start or self.data
                 changed = [x for x in order if x in self.names and x.data != before.get(x, x.data)]
                 leaves = dict.fromkeys(x for x in value.operands if x.op is None)
@@ -294,7 +297,7 @@ class _Examination:
                     "stale data",
                     used or place,
                     f"The data of {suspects} changed after being used{_at(used)} and before backward(){_at(place)}: "
-                    f"{value.op} was recorded as {value.data:.6g}, but now it is {_recomputed(value):.6g}. "
+                    f"{value.op} was recorded as {value.data:.6g}, but now it is {recomputed(value):.6g}. "
                     "The gradient mixes old and new numbers.",
                 )
                 return
@@ -458,8 +461,8 @@ class _Examination:
                 place = place or self.units[off_here[0]].place
         if off:
             least = min(self.units[p].evaluations for p in off)
-            what = f"{len(off)} of {_plural(len(self.units), 'relu unit')} gave 0 on every one of {least} evaluations"
-            self.add("units off", place, f"{what}: {_some([_unit_name(self.names[p]) for p in off])}.")
+            what = f"{len(off)} of {plural(len(self.units), 'relu unit')} gave 0 on every one of {least} evaluations"
+            self.add("units off", place, f"{what}: {listed([_unit_name(self.names[p]) for p in off])}.")
 
     # Words.
 
@@ -473,7 +476,7 @@ class _Examination:
         return self.names.get(value) or value.label or f"an unnamed Value ({value.data:.6g})"
 
     def shown(self, operands: Iterable[Value]) -> str:
-        return _some([f"{self.names.get(x) or x.label or 'operand'} = {x.data:.6g}" for x in dict.fromkeys(operands)])
+        return listed([f"{self.names.get(x) or x.label or 'operand'} = {x.data:.6g}" for x in dict.fromkeys(operands)])
 
     def listed(self, parameters: list[Value]) -> str:
         """The names of parameters; layers of which all parameters are meant by the layers' names."""
@@ -484,10 +487,10 @@ class _Examination:
         names = []
         for layer, members in layers.items():
             if chosen.issuperset(members) and len(members) > 1:
-                names.append(f"{layer} ({_plural(len(members), 'parameter')})")
+                names.append(f"{layer} ({plural(len(members), 'parameter')})")
             else:
                 names += [self.names[p] for p in members if p in chosen]
-        return _some(names)
+        return listed(names)
 
 
 @dataclass
@@ -530,20 +533,8 @@ def _slopes(order: list[Value]) -> dict[Value, float]:
     return slopes
 
 
-def _recomputed(value: Any) -> float:
-    """The operation once more, on the data that its operands have now."""
-    try:
-        return float(value.op.compute(*map(data_of, value.args)))
-    except IndexError:  # the index of a `take` now lies outside
-        return nan
-
-
 def _is_flat(value: Value) -> bool:
     return value.op is not None and value.op.partials is None
-
-
-def _same(x: float, y: float) -> bool:
-    return x == y or (x != x and y != y)
 
 
 def _parameter_of_unit(total: Value, parameters: dict[Value, str]) -> Value | None:
@@ -562,26 +553,14 @@ def _parameter_of_unit(total: Value, parameters: dict[Value, str]) -> Value | No
     return None
 
 
-# Names, as modules give them: layers.0.neurons.3.weights.1 belongs to the unit layers.0.neurons.3 of layers.0.
+def _unit_name(parameter: str) -> str:
+    return owner_of(parameter) or f"the unit of {parameter}"
 
 
-def _unit_path(label: str) -> list[str]:
-    parts = label.split(".")
-    while len(parts) > 1 and parts[-1].isdigit():
-        parts.pop()
-    return parts[:-1]
-
-
-def _unit_name(label: str) -> str:
-    return ".".join(_unit_path(label)) or f"the unit of {label}"
-
-
-def _layer(label: str) -> str:
+def _layer(parameter: str) -> str:
     """The name of the layer, or "" for a parameter that belongs to none."""
-    path = _unit_path(label)
-    if path[-2:-1] == ["neurons"]:
-        return ".".join(path[:-2]) or "the layer"
-    return ".".join(path)
+    owner = owner_of(parameter)
+    return owner and (layer_of(owner, "neurons") or "the layer")
 
 
 def _parameter_list(parameters: Any) -> list[Value]:
@@ -591,13 +570,13 @@ def _parameter_list(parameters: Any) -> list[Value]:
         raise TypeError(
             f"diagnose takes a list of parameters or a model, got {parameters!r}; one parameter: diagnose([w])"
         )
-    listed = list(dict.fromkeys(parameters))
-    for parameter in listed:
+    found = list(dict.fromkeys(parameters))
+    for parameter in found:
         if not isinstance(parameter, Value):
             raise TypeError(f"diagnose takes Values as parameters, got {parameter!r}")
-    if not listed:
+    if not found:
         raise ValueError("diagnose got no parameters: is the list empty, or a generator that was used up?")
-    return listed
+    return found
 
 
 def _line(place: Place | None) -> str:
@@ -612,14 +591,6 @@ def _as_text(number: int, found: Finding) -> str:
     paragraphs = [found.what, f"Remedy: {found.remedy}"]
     head = "  ".join(filter(None, [f"{number}. {found.kind}", found.where, found.code]))
     return "\n".join([head, *(textwrap.indent(textwrap.fill(text, 104), "   ") for text in paragraphs)])
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} more"
-
-
-def _plural(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def _norm(numbers: list[float]) -> float:

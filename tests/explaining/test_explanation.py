@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scalargrad.engine import Value, gradients, local_derivatives, topological_order
 from scalargrad.explaining import explanation
 from scalargrad.explaining.explanation import explain
+from scalargrad.explaining.paths import links_from, sums_over_paths
 from scalargrad.ops import dot, less, log, maximum, pow, step, sum, tanh, where
 
 
@@ -206,9 +207,9 @@ def test_large_counts_do_not_fill_the_memory():
     for _ in range(20_000):
         value = value + value
     order = topological_order(value)
-    links = explanation._links(order, a)
+    links = links_from(order, a)
     tracemalloc.start()
-    count, _, _ = explanation._sums(order, links, a)
+    count, _, _ = sums_over_paths(order, links, a)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 2**20_000

@@ -16,11 +16,12 @@ import pytest
 from scalargrad.anomaly import anomaly_detection
 from scalargrad.drawing.palette import DARK, LIGHT
 from scalargrad.engine import Value, topological_order
+from scalargrad.explaining.terms import MOST_VALUES, backward_terms, copy_of
 from scalargrad.nn import MLP, Parameter
 from scalargrad.observers import no_grad
 from scalargrad.ops import dot, less, maximum, mean, where
 from scalargrad.ops import sum as sum_of
-from scalargrad.pages.stepping import MOST_VALUES, _copy, backward_terms, step_through
+from scalargrad.pages.stepping import step_through
 from tests.oracles.mpmath import oracle
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -91,7 +92,7 @@ class Observed(Value):
 
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_the_terms_are_what_backward_adds_in_its_order(graph):
-    output = _copy(graph(), None)
+    output = copy_of(graph(), None)
     order = topological_order(output)
     terms = backward_terms(output)
     for value in order:
@@ -190,6 +191,9 @@ def test_a_result_that_its_operands_no_longer_give_is_pointed_out():
     assert "changed" not in "".join(texts(step_through(y)))
     x.data = 4.0
     assert "was 6 when it was computed; an operand has been changed since" in texts(step_through(y))[1]
+    root = x.sqrt()
+    x.data = -1.0
+    assert "was 2 when it was computed; an operand has been changed since" in texts(step_through(root))[1]
 
 
 def test_two_values_of_one_name_are_told_apart():
@@ -452,7 +456,7 @@ def test_data_appears_forward_then_the_seed_then_each_term(visit):
     output = neuron()
     order = topological_order(output)
     results = [position for position, value in enumerate(order) if value.op is not None]
-    terms = backward_terms(_copy(output, None))
+    terms = backward_terms(copy_of(output, None))
     tab = visit(step_through(output))
     assert tab.locator(".unknown").count() == len(results)
     for step, position in enumerate(results, 1):

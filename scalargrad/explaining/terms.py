@@ -1,0 +1,101 @@
+"""The backward pass, addition by addition, on a copy of the graph."""
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any, NamedTuple
+
+from scalargrad.drawing.snapshot import Snapshot
+from scalargrad.engine import Value, local_derivatives, topological_order
+from scalargrad.explaining.words import distinct
+from scalargrad.ops import dot
+
+MOST_VALUES = 300
+MOST_TERMS = 1000
+
+
+class Term(NamedTuple):
+    """One addition of the chain rule: the gradient of an operand += local × upstream.
+
+    result, operand   positions in the topological order
+    place             which operand of the result it is
+    before, after     the gradient of the operand: the running sum
+    turn              1 for the operand's first term
+    """
+
+    result: int
+    operand: int
+    place: int
+    local: float
+    upstream: float
+    before: float
+    after: float
+    turn: int
+
+
+def backward_terms(output: Value) -> list[Term]:
+    """What `output.backward()` adds, addition by addition in its order; sets `.grad` of all values, from 0.
+
+    >>> x = Value(3.0, "x")
+    >>> [(term.local, term.upstream, term.after) for term in backward_terms(x * x)]
+    [(3.0, 1.0, 3.0), (3.0, 1.0, 6.0)]
+    """
+    order = topological_order(output)
+    index = {value: position for position, value in enumerate(order)}
+    turns: Counter[Value] = Counter()
+    terms = []
+    for value in order:
+        value.grad = 0.0
+    output.grad = 1.0
+    for value in reversed(order):
+        if value.op is None or value.op.partials is None:  # a leaf, or a predicate: no slope to pass on
+            continue
+        slopes = local_derivatives(value)
+        for place in _places_in_order(value):
+            operand, local = slopes[place]
+            before = operand.grad
+            operand.grad += local * value.grad
+            turns[operand] += 1
+            terms.append(
+                Term(index[value], index[operand], place, local, value.grad, before, operand.grad, turns[operand])
+            )
+    return terms
+
+
+def _places_in_order(value: Value) -> list[int]:
+    """The operands of `value` in the order in which backward() adds to them: those of a dot pair by pair."""
+    count = len(value.operands)
+    if value.op is dot and count == 2 * len(value.first):
+        return list(chain.from_iterable((place, place + count // 2) for place in range(count // 2)))
+    return list(range(count))
+
+
+class _Parameter(Value):
+    __slots__ = ()
+    is_parameter = True
+
+
+def copy_of(output: Value, names: Mapping[str, object] | None) -> Value:
+    """The same graph in Values of its own, with `names` as labels, and no label twice: the second `h` is `h#2`."""
+    snapshot = Snapshot(output, names)
+    if len(snapshot.values) > MOST_VALUES or sum(map(len, snapshot.operands)) > MOST_TERMS:
+        raise ValueError(
+            f"step_through shows up to {MOST_VALUES} values and {MOST_TERMS:,} chain-rule terms, and this graph has "
+            f"{len(snapshot.values):,} and {sum(map(len, snapshot.operands)):,}: draw(detail='units') shows it folded, "
+            "and a smaller network or fewer samples can be stepped through"
+        )
+    called = [snapshot.name(position) for position in range(len(snapshot.values))]
+    copies: dict[Value, Value] = {}
+    for position, (value, name) in enumerate(zip(snapshot.values, distinct(called), strict=True)):
+        kind = _Parameter if snapshot.is_parameter(position) else Value
+        label = snapshot.labels[position] if name == called[position] else name
+        first, second = _moved(value.first, copies), _moved(value.second, copies)
+        copies[value] = kind(value.data, label, value.op, first, second)
+    return copies[output]
+
+
+def _moved(argument: Any, copies: Mapping[Value, Value]) -> Any:
+    """An argument of an operation with its Values replaced by their copies."""
+    if type(argument) is tuple:
+        return tuple(_moved(x, copies) for x in argument)
+    return argument if type(argument) is float else copies[argument]
