@@ -1,4 +1,4 @@
-"""What holds parameters and modules: attributes of a module, lists, tuples, dictionaries, arrays, and all in these.
+"""Holders of parameters and modules: attributes of a module, lists, tuples, dictionaries, arrays, and all in these.
 
 A Module finds them by `inventory` (quickly, without names), `walk` (with names) and `arrays` (for files), and these
 open a holder by `opened`. What is no holder may hide some all the same: `refuse_lost` looks for them.
@@ -74,7 +74,7 @@ BLIND = (
 
 
 class Inventory(NamedTuple):
-    """What holders hold.
+    """The contents of holders.
 
     parameters   each once, in order; buffers likewise
     modules      likewise, those that were asked for first
@@ -92,7 +92,7 @@ class Inventory(NamedTuple):
 
 
 def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
-    """What these are and hold, and what is in it, however deep and in whatever circles.
+    """Find all that these are and hold, however deep and in whatever circles.
 
     only_modules   leave out the parameters that stand in rows: they are most of them
     """
@@ -151,7 +151,9 @@ def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
     return Inventory(parameters, buffers, modules, seen, others, unclear)
 
 
-def walk(items: Iterable[tuple[str, Any]], owner: Any = None, into_modules: bool = True) -> Iterator[tuple[str, Any]]:
+def walk(
+    items: Iterable[tuple[str, Any]], owner: object = None, into_modules: bool = True
+) -> Iterator[tuple[str, Any]]:
     """(name, part) for these and all that is in them. A holder comes once, a parameter under each of its names.
 
     owner   whose items these are: where something leads back to it, the walk goes no further
@@ -208,7 +210,7 @@ def arrays(name: str, x: Any) -> Iterator[tuple[str, Any]]:
             yield from arrays(_joined(name, key), part)
 
 
-def arrays_of(module: Any, but: Collection[str] = ()) -> list[tuple[str, Any]]:
+def arrays_of(module: object, but: Collection[str] = ()) -> list[tuple[str, Any]]:
     """The arrays in the attributes of a module, `but` those of some names. All at once: see `_naming`."""
     naming = _naming.get() or ({}, {})
     token = _naming.set(naming)
@@ -291,7 +293,7 @@ def opened(x: Any, classes: dict[type, tuple[bool, dict]] | None = None) -> tupl
     return (), ()
 
 
-def attributes(module: Any, classes: dict[type, tuple[bool, dict]] | None = None) -> Mapping[str, Any]:
+def attributes(module: object, classes: dict[type, tuple[bool, dict]] | None = None) -> Mapping[str, Any]:
     """The attributes of a module by name: its own, those in its slots, then those of its class.
 
     classes   what is known of classes so far
@@ -329,7 +331,7 @@ def _holding(attributes: Mapping[str, Any]) -> dict[str, Any]:
 # What is lost behind other things.
 
 
-def refuse_lost(module: Any, found: Inventory) -> int:
+def refuse_lost(module: object, found: Inventory) -> int:
     """TypeError if something that is no holder hides what was not found; else how many objects were looked at."""
     part, count = _lost(module, found, found.others)
     if part is None:
@@ -346,7 +348,7 @@ def refuse_lost(module: Any, found: Inventory) -> int:
     raise AssertionError("what is lost is behind one of them")
 
 
-def refuse_equal_names(module: Any) -> None:
+def refuse_equal_names(module: object) -> None:
     """ValueError if two parameters or buffers have one name."""
     named: dict[str, Any] = {}
     for name, x in walk(attributes(module).items(), module):
@@ -357,7 +359,7 @@ def refuse_equal_names(module: Any) -> None:
 RENAME = "one would be lost. Give the dictionary keys that differ as texts without dots, or use a list"
 
 
-def _lost(module: Any, found: Inventory, others: Iterable) -> tuple[Any, int]:
+def _lost(module: object, found: Inventory, others: Iterable) -> tuple[Any, int]:
     """The first parameter, buffer or module behind others that was not found, or None; and how much was looked at."""
     waiting = list(others)
     seen = {id(x): x for x in waiting}
@@ -392,7 +394,7 @@ def leads_to_some(x: Any) -> bool:
 
 
 def _referents(x: Any) -> Iterable[Any]:
-    """What an object holds: its attributes, items, arguments, and what its class has."""
+    """The objects that an object holds: its attributes, items, arguments, and what its class has."""
     kind = type(x)
     if f"{kind.__module__}.".startswith(BLIND):
         return ()
@@ -427,7 +429,7 @@ def _words(x: Any) -> str:
     return "a weak reference" if isinstance(x, weakref.ref) or type(x) in PROXIES else f"a {kind}"
 
 
-def _remedy(x: Any, part: Any) -> str:
+def _remedy(x: Any, part: object) -> str:
     if isinstance(x, Set):
         return "Use a list"
     make = f"Make {type(x).__name__} a Module, or hold" if not _is_standard(type(x)) else "Hold"
@@ -479,5 +481,5 @@ def _differ(names: Collection) -> bool:
     return kinds <= {int} or names == ALONE or (kinds == {str} and "." not in "".join(names))
 
 
-def _joined(name: str, key: Any) -> str:
+def _joined(name: str, key: object) -> str:
     return name if key is HERE else f"{name}.{key}"

@@ -47,7 +47,7 @@ class Structure(Holder):
     training = True
     fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
 
-    def __setattr__(self, name: str, attribute: Any) -> None:
+    def __setattr__(self, name: str, attribute: object) -> None:
         super().__setattr__(name, attribute)
         _changes[0] += 1
         if type(attribute) is Parameter:
@@ -55,7 +55,7 @@ class Structure(Holder):
         elif type(attribute) not in LEAVES:
             _label([(name, attribute)], self)
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         _label(attributes_of_class(cls)[1].items())
 
@@ -83,7 +83,7 @@ class Structure(Holder):
         return list(self._inventory().parameters)
 
     def _inventory(self) -> Inventory:
-        """What it holds, if nothing is lost."""
+        """All that this structure holds, if nothing is lost."""
         found = inventory([self])
         if found.others and getattr(self, "_searched", -1) != _changes[0] and refuse_lost(self, found) > MANY:
             object.__setattr__(self, "_searched", _changes[0])
@@ -165,7 +165,7 @@ class Structure(Holder):
         for name, array in loaded.items():
             _set(own[name], array.tolist())
 
-    def load_parameters(self, numbers: Any) -> None:
+    def load_parameters(self, numbers: object) -> None:
         """Set the parameters from a flat array [parameters] in the order of `parameters()`: see `Compiled.to_jax`.
 
         ValueError if it is of another length; then nothing has been changed.
@@ -228,7 +228,7 @@ def _lock_of(model: Structure) -> Any:
         return model._lock
 
 
-def _label(items: Iterable[tuple[str, Any]], owner: Any = None) -> None:
+def _label(items: Iterable[tuple[str, Any]], owner: object = None) -> None:
     """Name the parameters in these, unless they lead back to their owner: then they have their names from elsewhere."""
     parts = list(walk(items, owner))
     if not any(part is owner for _, part in parts):

@@ -6,8 +6,10 @@ from typing import Any
 
 from scalargrad.operands import is_recorded, listed
 
+Sample = Any  # numbers and Values in lists, tuples or arrays, in each other or not; or one number: layers check it
 
-def shape_of(nested: Any) -> tuple[int, ...]:
+
+def shape_of(nested: Sample) -> tuple[int, ...]:
     """(2, 3) for two lists of three numbers, () for a number. ValueError where lists differ in length.
 
     >>> shape_of([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -23,7 +25,7 @@ def shape_of(nested: Any) -> tuple[int, ...]:
     return (len(nested), *shapes.pop())
 
 
-def is_nested(x: Any) -> bool:
+def is_nested(x: Sample) -> bool:
     """Is `x` a list of some kind? A TypeError for what has no order, or walks over its labels."""
     if type(x) is tuple or type(x) is list or type(x) is float:
         return type(x) is not float
@@ -32,7 +34,7 @@ def is_nested(x: Any) -> bool:
     return listed(x, "a layer", "numbers in (nested) lists") is x
 
 
-def numbers_in(nested: Any) -> Iterator[Any]:
+def numbers_in(nested: Sample) -> Iterator[Any]:
     """The numbers of nested lists, in a row.
 
     >>> tuple(numbers_in([[1.0, 2.0], [3.0, 4.0]]))
@@ -45,7 +47,7 @@ def numbers_in(nested: Any) -> Iterator[Any]:
     return chain.from_iterable(map(numbers_in, nested))
 
 
-def on_each_number(function: Callable[[Any], Any], nested: Any) -> Any:
+def on_each_number(function: Callable[[Any], Any], nested: Sample) -> Any:
     """The same nesting, in tuples, of what a function makes of each number.
 
     >>> on_each_number(abs, [[1.0, -2.0], [-3.0, 4.0]])
@@ -58,7 +60,7 @@ def on_each_number(function: Callable[[Any], Any], nested: Any) -> Any:
     return tuple([on_each_number(function, item) for item in nested])
 
 
-def like(nested: Any, numbers: Iterable[Any]) -> Any:
+def like(nested: Sample, numbers: Iterable[Any]) -> Any:
     """Numbers that stand in a row, nested as another sample is: the inverse of `numbers_in`.
 
     >>> like([[0.0, 0.0], [0.0, 0.0]], [1.0, 2.0, 3.0, 4.0])
@@ -68,7 +70,7 @@ def like(nested: Any, numbers: Iterable[Any]) -> Any:
     return on_each_number(lambda _: next(rest), nested)
 
 
-def check_image(image: Any, layer: Any, channels: int | None = None) -> tuple[int, int, int]:
+def check_image(image: Sample, layer: object, channels: int | None = None) -> tuple[int, int, int]:
     """The shape of an image: channels, rows, columns. ValueError, if it is none, or has other channels.
 
     >>> check_image([[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]], "Conv2d(16, 32, 3)", channels=16)
@@ -88,7 +90,7 @@ def check_image(image: Any, layer: Any, channels: int | None = None) -> tuple[in
     return shape  # type: ignore[return-value]
 
 
-def checked_shape(sample: Any, layer: Any, wanted: str) -> tuple[int, ...]:
+def checked_shape(sample: Sample, layer: object, wanted: str) -> tuple[int, ...]:
     """The shape of a sample, or a ValueError that says which layer wanted what."""
     try:
         shape = shape_of(sample)

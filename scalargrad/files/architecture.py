@@ -93,7 +93,7 @@ def describe(model: Structure) -> Description:
         return unknown
 
 
-def shapes_of(description: Any) -> Shapes:
+def shapes_of(description: object) -> Shapes:
     """The shapes of the arrays of a model of this description, by name. TypeError or ValueError, if there is none.
 
     >>> from scalargrad.nn import Layer
@@ -104,13 +104,13 @@ def shapes_of(description: Any) -> Shapes:
     return architecture.shapes(**arguments)
 
 
-def build(description: Any) -> Structure:
+def build(description: object) -> Structure:
     """Build a model of this description, of any numbers. TypeError or ValueError as `shapes_of`, which comes first."""
     architecture, arguments = _row_of(description)
     return architecture.build(**arguments)
 
 
-def difference(one: Any, other: Any) -> tuple[str, str] | None:
+def difference(one: object, other: object) -> tuple[str, str] | None:
     """Two descriptions in words, where they first differ; None, if at most in what is free, such as seeds.
 
     >>> from scalargrad.nn import Flatten, Neuron, Sequential
@@ -118,17 +118,17 @@ def difference(one: Any, other: Any) -> tuple[str, str] | None:
     ("a Sequential whose layer 1 is Neuron(fan_in=2, activation='relu')",
      "a Sequential whose layer 1 is Neuron(fan_in=3, activation='relu')")
     """
-    layers, others = _parts_of(one), _parts_of(other)
-    if layers is None or others is None or len(layers) != len(others) or one["class"] != other["class"]:
+    whole, another = _parts_of(one), _parts_of(other)
+    if whole is None or another is None or whole[0] != another[0] or len(whole[1]) != len(another[1]):
         return None if _without_free(one) == _without_free(other) else (_shown(one), _shown(other))
-    for place, pair in enumerate(zip(layers, others, strict=True)):
+    for place, pair in enumerate(zip(whole[1], another[1], strict=True)):
         if found := difference(*pair):
-            first, second = (f"a {one['class']} whose layer {place} is {words}" for words in found)
+            first, second = (f"a {whole[0]} whose layer {place} is {words}" for words in found)
             return first, second
     return None
 
 
-def classes_in(description: Any) -> Iterator[str]:
+def classes_in(description: object) -> Iterator[str]:
     """The names of classes in a description of any depth that `check_depth` allows."""
     if isinstance(description, dict) and isinstance(name := description.get("class"), str):
         yield name
@@ -140,7 +140,7 @@ def array_shapes(arrays: Any) -> Shapes:
     return {name: list(array.shape) for name, array in arrays.items()}
 
 
-def check_depth(description: Any) -> bool:
+def check_depth(description: object) -> bool:
     """True, or a ValueError if lists and dicts lie too deep inside each other for functions that call themselves."""
     level = [description]
     for _ in range(DEEPEST):
@@ -153,7 +153,7 @@ def check_depth(description: Any) -> bool:
 # Helpers.
 
 
-def _row_of(description: Any) -> tuple[Architecture, dict[str, Any]]:
+def _row_of(description: object) -> tuple[Architecture, dict[str, Any]]:
     match description:
         case {"class": str() as name, "arguments": dict() as arguments} if name in ARCHITECTURES:
             return ARCHITECTURES[name], arguments
@@ -172,32 +172,32 @@ def _has_just(model: Structure, shapes: Shapes) -> bool:
     )
 
 
-def _parts_of(description: Any) -> list | None:
+def _parts_of(description: object) -> tuple[str, list] | None:
     match description:
         case {"class": str() as name, "arguments": dict() as arguments} if name in ARCHITECTURES:
             parts = arguments.get(ARCHITECTURES[name].parts)
-            return parts if isinstance(parts, list) else None
+            return (name, parts) if isinstance(parts, list) else None
     return None
 
 
-def _without_free(description: Any) -> Any:
+def _without_free(description: object) -> Any:
     match description:
         case {"class": str() as name, "arguments": dict() as arguments} if name in ARCHITECTURES:
-            return {**description, "arguments": {**arguments, **dict.fromkeys(ARCHITECTURES[name].free)}}
+            return {"class": name, "arguments": {**arguments, **dict.fromkeys(ARCHITECTURES[name].free)}}
     return description
 
 
-def _shown(description: Any) -> str:
-    layers = _parts_of(description)
-    if layers is not None:
-        return f"a {description['class']} of {len(layers)} layer{'' if len(layers) == 1 else 's'}"
+def _shown(description: object) -> str:
+    if whole := _parts_of(description):
+        name, layers = whole
+        return f"a {name} of {len(layers)} layer{'' if len(layers) == 1 else 's'}"
     match description:
         case {"class": str() as name, "arguments": dict() as arguments}:
             return f"{name}({', '.join(f'{argument}={setting!r}' for argument, setting in arguments.items())})"
     return str(description)
 
 
-def _items(part: Any) -> Iterable[Any]:
+def _items(part: object) -> Iterable[Any]:
     if isinstance(part, dict):
         return part.values()
     return part if isinstance(part, list) else ()
@@ -206,12 +206,12 @@ def _items(part: Any) -> Iterable[Any]:
 # Helpers of layers that declare themselves.
 
 
-def check_number(name: str, number: Any, largest: float = LARGEST) -> None:
+def check_number(name: str, number: object, largest: float = LARGEST) -> None:
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0.0 <= number <= largest:
         raise ValueError(f"{name} is a number from 0 to {largest:g}, got {reprlib.repr(number)}")
 
 
-def check_flag(name: str, flag: Any) -> None:
+def check_flag(name: str, flag: object) -> None:
     if not isinstance(flag, bool):
         raise ValueError(f"{name} is true or false, got {reprlib.repr(flag)}")
 
@@ -235,7 +235,7 @@ def consists_of(layer: Structure, parts: dict[str, Description]) -> bool:
     return all(describe(getattr(layer, name)) == description for name, description in parts.items())
 
 
-def no_shapes(**arguments: Any) -> Shapes:
+def no_shapes(**arguments: object) -> Shapes:
     """Of a layer without arrays that is built without arguments."""
     return {}
 

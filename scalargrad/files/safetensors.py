@@ -35,7 +35,7 @@ NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
 class Entry(NamedTuple):
-    """What the header says of an array: its bytes are those from `begin` up to `end` behind the header."""
+    """The header's entry for an array: its bytes are those from `begin` up to `end` behind the header."""
 
     name: str
     dtype: str
@@ -172,7 +172,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _metadata(found: Any) -> dict[str, str]:
+def _metadata(found: object) -> dict[str, str]:
     """The metadata without the version, which is checked."""
     found = {} if found is None else found
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
@@ -192,7 +192,7 @@ def _metadata(found: Any) -> dict[str, str]:
     return found
 
 
-def _entry(name: str, about: Any) -> Entry:
+def _entry(name: str, about: object) -> Entry:
     if not isinstance(about, dict) or set(about) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"is damaged: its entry for {name!r} does not consist of dtype, shape and data_offsets")
     dtype, shape, offsets = about["dtype"], about["shape"], about["data_offsets"]
@@ -209,7 +209,7 @@ def _entry(name: str, about: Any) -> Entry:
     return Entry(name, dtype, tuple(shape), begin, end)
 
 
-def _are_counts(numbers: Any) -> bool:
+def _are_counts(numbers: object) -> bool:
     return isinstance(numbers, list) and all(type(n) is int and 0 <= n < 2**63 for n in numbers)
 
 

@@ -2,8 +2,8 @@
 
 import random
 from math import sqrt
-from typing import Any
 
+from scalargrad.datasets.nested import Sample
 from scalargrad.files.architecture import (
     Arguments,
     Description,
@@ -66,7 +66,7 @@ class CausalSelfAttention(Module):
         self.in_proj_bias = tuple(Parameter(0.0) for _ in range(3 * embed_dim))
         self.out_proj = Layer(embed_dim, embed_dim, activation="linear", init="xavier", rng=source)
 
-    def __call__(self, sequence: Any) -> tuple[tuple, ...]:
+    def __call__(self, sequence: Sample) -> tuple[tuple, ...]:
         size = self.embed_dim // self.num_heads
         steps = as_sequence(sequence, self.embed_dim, self)
         projected = [linear(self.in_proj_weight, self.in_proj_bias, step) for step in steps]
@@ -158,7 +158,7 @@ class TransformerBlock(Module):
         self.norm1 = LayerNorm(d_model, layer_norm_eps)
         self.norm2 = LayerNorm(d_model, layer_norm_eps)
 
-    def __call__(self, sequence: Any) -> tuple[tuple, ...]:
+    def __call__(self, sequence: Sample) -> tuple[tuple, ...]:
         steps = as_sequence(sequence, self.self_attn.embed_dim, self)
         steps = added(steps, self.self_attn(self.norm1(steps)))
         return added(steps, [self._network(step) for step in self.norm2(steps)])
@@ -174,7 +174,7 @@ class TransformerBlock(Module):
         )
 
 
-def added(steps: Any, others: Any) -> tuple[tuple, ...]:
+def added(steps: Sample, others: Sample) -> tuple[tuple, ...]:
     """The sum of two sequences, number by number."""
     return tuple(
         [tuple([a + b for a, b in zip(step, other, strict=True)]) for step, other in zip(steps, others, strict=True)]
@@ -186,6 +186,6 @@ def joined(parts: tuple) -> tuple:
     return tuple([x for part in parts for x in part])
 
 
-def as_tuple(outputs: Any) -> tuple:
-    """What a Layer returns: a tuple, also of a single neuron."""
+def as_tuple(outputs: Sample) -> tuple:
+    """The outputs of a Layer as a tuple, also of a single neuron."""
     return outputs if type(outputs) is tuple else (outputs,)

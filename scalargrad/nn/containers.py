@@ -4,7 +4,7 @@ import reprlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from scalargrad.datasets.nested import numbers_in, on_each_number
+from scalargrad.datasets.nested import Sample, numbers_in, on_each_number
 from scalargrad.files.architecture import (
     FUNCTIONS,
     Arguments,
@@ -42,7 +42,7 @@ def _sequential(layers: list) -> "Sequential":
 
 
 def _for_each(layers: list, function: Callable[[Any], Any]) -> list:
-    """What the function makes of each layer; a ValueError says which one it refused."""
+    """Call the function with each layer; a ValueError says which one it refused."""
     made = []
     for place, layer in enumerate(layers):
         try:
@@ -52,11 +52,11 @@ def _for_each(layers: list, function: Callable[[Any], Any]) -> list:
     return made
 
 
-def _name_in_files(function: Any) -> str | None:
+def _name_in_files(function: object) -> str | None:
     return next((name for name, known in FUNCTIONS.items() if known is function), None)
 
 
-def _is_function(layer: Any) -> bool:
+def _is_function(layer: object) -> bool:
     return isinstance(layer, str) and layer in FUNCTIONS
 
 
@@ -85,7 +85,7 @@ class Sequential(Module):
                 raise TypeError(f"layer {place} of a Sequential is a module or a function, got {layer!r}{called}")
         self.layers = list(layers)
 
-    def __call__(self, inputs: Any) -> Any:
+    def __call__(self, inputs: Sample) -> Any:
         for layer in self.layers:
             of_numbers = isinstance(layer, Op) and layer.scalars
             inputs = on_each_number(layer, inputs) if of_numbers else layer(inputs)
@@ -119,12 +119,12 @@ class Flatten(Module):
     (1.0, 2.0, 3.0, 4.0)
     """
 
-    def __call__(self, inputs: Any) -> tuple:
+    def __call__(self, inputs: Sample) -> tuple:
         return tuple(numbers_in(inputs))
 
     def __repr__(self) -> str:
         return "Flatten()"
 
 
-def name_of(function: Any) -> str:
+def name_of(function: object) -> str:
     return getattr(function, "__name__", repr(function))

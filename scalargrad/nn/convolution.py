@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Any
 
-from scalargrad.datasets.nested import check_image, numbers_in, on_each_number
+from scalargrad.datasets.nested import Sample, check_image, numbers_in, on_each_number
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Shapes, check_flag, described, no_shapes
 from scalargrad.nn.dense import INITIALISATIONS, check_name, check_size, generator
@@ -97,7 +97,7 @@ class Conv2d(Module):
         if bias:
             self.bias = tuple(draw() if init == "fan_in" else Parameter(0.0) for _ in range(out_channels))
 
-    def __call__(self, image: Any) -> tuple:
+    def __call__(self, image: Sample) -> tuple:
         check_image(image, self, self.in_channels)
         image = padded(on_each_number(as_value, image), self.padding)
         # One tuple for a kernel and one for a patch, however many outputs they meet in: what they share can be seen.
@@ -126,7 +126,7 @@ def _pool_shapes(kernel_size: Any, stride: Any) -> Shapes:
 
 
 class Pool2d(Module):
-    """What MaxPool2d and AvgPool2d have in common: one number for each window of each channel.
+    """The base of MaxPool2d and AvgPool2d: one number for each window of each channel.
 
     kernel_size   rows and columns of a window: a number for both, or a pair
     stride        from one window to the next: a number, or a pair; windows lie side by side unless said
@@ -136,7 +136,7 @@ class Pool2d(Module):
         self.kernel_size = pair("kernel_size", kernel_size)
         self.stride = self.kernel_size if stride is None else pair("stride", stride)
 
-    def __call__(self, image: Any) -> tuple:
+    def __call__(self, image: Sample) -> tuple:
         check_image(image, self)
         return tuple(
             tuple(
@@ -147,7 +147,7 @@ class Pool2d(Module):
         )
 
     def pooled(self, window: tuple) -> Any:
-        """What becomes of the numbers of a window."""
+        """The one number for the numbers of a window."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -187,7 +187,7 @@ class GlobalAvgPool(Module):
     (((2.5,),), ((5.0,),))
     """
 
-    def __call__(self, image: Any) -> tuple:
+    def __call__(self, image: Sample) -> tuple:
         check_image(image, self)
         return tuple(((mean(tuple(numbers_in(channel))),),) for channel in image)
 
@@ -195,7 +195,7 @@ class GlobalAvgPool(Module):
         return "GlobalAvgPool()"
 
 
-def windows(image: Any, size: Pair, stride: Pair, layer: Module) -> Iterator[list]:
+def windows(image: Sample, size: Pair, stride: Pair, layer: Module) -> Iterator[list]:
     """For each row of outputs the windows of its outputs, nested as the image is. ValueError, if none fits."""
     rows, columns = len(image[0]), len(image[0][0])
     if size[0] > rows or size[1] > columns:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import sqrt
 from typing import Any
 
+from scalargrad.datasets.nested import Sample
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Description, Shapes, described, prefixed
 from scalargrad.holders import arrays_of, inventory
@@ -187,7 +188,7 @@ class MLP(Module):
         ]
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
-        outputs: Any = as_operands(inputs, len(self.layers[0].neurons[0].weights), "MLP")
+        outputs: Sample = as_operands(inputs, len(self.layers[0].neurons[0].weights), "MLP")
         for layer in self.layers:
             outputs = layer(outputs if type(outputs) is tuple else (outputs,))
         return outputs
@@ -207,7 +208,7 @@ class MLP(Module):
         )
 
 
-def as_operands(inputs: Any, fan_in: int, name: str) -> tuple:
+def as_operands(inputs: Sample, fan_in: int, name: str) -> tuple:
     """The inputs of a sample as a tuple of Values that several neurons can share, `fan_in` of them."""
     operands = tuple(listed(inputs, f"this {name}", f"a list of {fan_in} numbers or Values"))
     if len(operands) != fan_in:
@@ -224,11 +225,11 @@ def generator(rng: int | random.Random | None) -> Any:
     return random.Random(rng) if isinstance(rng, int) else rng
 
 
-def check_size(name: str, size: Any) -> None:
+def check_size(name: str, size: object) -> None:
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ValueError(f"{name} is a whole number of at least 1, got {size!r}")
 
 
-def check_name(what: str, name: Any, known: list[str]) -> None:
+def check_name(what: str, name: object, known: list[str]) -> None:
     if name not in known:
         raise ValueError(f"{what} {name!r} is not known; there are {', '.join(known)}")

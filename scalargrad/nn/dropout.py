@@ -5,7 +5,7 @@ from numbers import Real
 from typing import Any
 
 from scalargrad import ops
-from scalargrad.datasets.nested import like, numbers_in
+from scalargrad.datasets.nested import Sample, like, numbers_in
 from scalargrad.files.architecture import Shapes, check_number, described
 from scalargrad.nn.dense import generator
 from scalargrad.nn.module import Module
@@ -50,7 +50,7 @@ class Dropout(Module):
         self.p = float(p)
         self.seed = float(generator(rng).randrange(2**24))  # whole in float32, too
 
-    def __call__(self, inputs: Any) -> Any:
+    def __call__(self, inputs: Sample) -> Any:
         if not self.training or self.p == 0.0:
             return inputs
         row, step, scale = current_row(), current_step(), 1.0 / (1.0 - self.p)

@@ -1,9 +1,8 @@
 """Embedding: a row of learned numbers for each token. Which row is taken may differ from sample to sample."""
 
 import random
-from typing import Any
 
-from scalargrad.datasets.nested import is_nested
+from scalargrad.datasets.nested import Sample, is_nested
 from scalargrad.files.architecture import Arguments, described
 from scalargrad.nn.dense import check_size, generator
 from scalargrad.nn.module import Module
@@ -43,13 +42,13 @@ class Embedding(Module):
         source = generator(rng)
         self.weight = matrix(num_embeddings, embedding_dim, lambda: source.gauss(0.0, 1.0))
 
-    def __call__(self, tokens: Any) -> tuple:
+    def __call__(self, tokens: Sample) -> tuple:
         columns = tuple(zip(*self.weight, strict=True))  # each is shared by all tokens
         if not is_nested(tokens):
             return self._row(tokens, columns)
         return tuple([self._row(token, columns) for token in tokens])
 
-    def _row(self, token: Any, columns: tuple) -> tuple:
+    def _row(self, token: Sample, columns: tuple) -> tuple:
         if is_nested(token):
             raise TypeError(f"this {self} takes a token or a list of tokens, got a list that holds {token!r}")
         index = operand(token, "Embedding")

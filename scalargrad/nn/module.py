@@ -1,7 +1,8 @@
 """Module: a structure of parameters with the verbs of training, which saves and describes itself."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from scalargrad.datasets.nested import Sample
 from scalargrad.holders import BARE
 from scalargrad.structure import Buffer, Parameter, in_mode
 from scalargrad.training.verbs import Verbs
@@ -43,7 +44,7 @@ class Module(Verbs):
 
         save(self, path)
 
-    def summary(self, sample: Any = None) -> str:
+    def summary(self, sample: Sample = None) -> str:
         """A table of its layers: shapes, parameters, multiply-adds for one sample."""
         from scalargrad.nn.summary import summary
 

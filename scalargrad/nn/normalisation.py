@@ -8,7 +8,7 @@ from math import isfinite
 from numbers import Real
 from typing import Any
 
-from scalargrad.datasets.nested import check_image, checked_shape, like, numbers_in, on_each_number, shown
+from scalargrad.datasets.nested import Sample, check_image, checked_shape, like, numbers_in, on_each_number, shown
 from scalargrad.files.architecture import Shapes, check_number, described
 from scalargrad.nn.dense import check_size
 from scalargrad.nn.module import Buffer, Module, Parameter
@@ -25,7 +25,7 @@ def _batch_norm_shapes(num_features: int, eps: float, momentum: float) -> Shapes
 
 
 class BatchNorm(Module):
-    """What BatchNorm1d and BatchNorm2d have in common (Ioffe and Szegedy 2015).
+    """The base of BatchNorm1d and BatchNorm2d (Ioffe and Szegedy 2015).
 
     num_features   the channels of a sample
     eps            added to the variance
@@ -52,7 +52,7 @@ class BatchNorm(Module):
         self.running_var = tuple(Buffer(1.0) for _ in range(num_features))
         self.num_batches_tracked = Buffer(0.0)
 
-    def __call__(self, sample: Any) -> tuple:
+    def __call__(self, sample: Sample) -> tuple:
         self.check(sample)
         channels = [tuple(numbers_in(channel)) for channel in sample]
         if self.training:
@@ -60,7 +60,7 @@ class BatchNorm(Module):
             self.num_batches_tracked.update(self.num_batches_tracked + 1.0)
         return like(sample, (x for place, numbers in enumerate(channels) for x in self._normalised(place, numbers)))
 
-    def check(self, sample: Any) -> None:
+    def check(self, sample: Sample) -> None:
         """ValueError for a sample of another shape."""
         raise NotImplementedError
 
@@ -106,7 +106,7 @@ class BatchNorm1d(BatchNorm):
     True
     """
 
-    def check(self, sample: Any) -> None:
+    def check(self, sample: Sample) -> None:
         wanted = f"[{self.num_features}] or [{self.num_features}, positions]"
         shape = checked_shape(sample, self, wanted)
         if len(shape) not in (1, 2) or shape[0] != self.num_features:
@@ -122,7 +122,7 @@ class BatchNorm2d(BatchNorm):
     [[-1.0, 1.0], [1.0, -1.0]]
     """
 
-    def check(self, sample: Any) -> None:
+    def check(self, sample: Sample) -> None:
         check_image(sample, self, self.num_features)
 
 
@@ -151,14 +151,14 @@ class LayerNorm(Module):
         self.normalized_shape, self.eps = shape, number(eps, "eps")
         self.weight, self.bias = (_filled(shape, number) for number in (1.0, 0.0))
 
-    def __call__(self, sample: Any) -> tuple:
+    def __call__(self, sample: Sample) -> tuple:
         sizes = str(list(self.normalized_shape))[1:-1]
         shape = checked_shape(sample, self, f"[..., {sizes}]")
         if shape[-len(self.normalized_shape) :] != self.normalized_shape:
             raise ValueError(f"this {self} takes [..., {sizes}], got {shown(shape)}")
         return self.of_parts(sample, len(shape) - len(self.normalized_shape))
 
-    def of_parts(self, sample: Any, axes: int) -> tuple:
+    def of_parts(self, sample: Sample, axes: int) -> tuple:
         """The parts of a sample below so many axes, each normalised."""
         if axes:
             return tuple(self.of_parts(part, axes - 1) for part in sample)
@@ -192,7 +192,7 @@ class Normalize(Module):
             raise ValueError(f"deviation is a number above 0, got {deviation!r}")
         self.mean, self.deviation = float(mean), float(deviation)
 
-    def __call__(self, sample: Any) -> Any:
+    def __call__(self, sample: Sample) -> Any:
         return on_each_number(lambda x: (x - self.mean) / self.deviation, sample)
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from math import sqrt
 from typing import Any
 
-from scalargrad.datasets.nested import checked_shape, is_nested, shown
+from scalargrad.datasets.nested import Sample, checked_shape, is_nested, shown
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Shapes, check_flag, described
 from scalargrad.holders import arrays_of
@@ -25,7 +25,7 @@ MOST_LAYERS = 1000  # of a network in a file, which may demand any number of the
 
 
 class Cell(Module):
-    """What the cells share: two matrices, of which one reads the inputs and one the hidden state of the step before.
+    """The base of the cells: two matrices, of which one reads the inputs and one the hidden state of the step before.
 
     weight_ih   [gates * hidden_size, input_size]; the rows of the first gate come first
     weight_hh   [gates * hidden_size, hidden_size]
@@ -50,7 +50,7 @@ class Cell(Module):
         self.bias_ih = tuple(Parameter(draw()) for _ in range(rows)) if bias else ()
         self.bias_hh = tuple(Parameter(draw()) for _ in range(rows)) if bias else ()
 
-    def totals(self, inputs: Any, hidden: tuple) -> Iterator[tuple[tuple, tuple]]:
+    def totals(self, inputs: Sample, hidden: tuple) -> Iterator[tuple[tuple, tuple]]:
         """For each unit what arrives at its gates: from the inputs, and from the hidden state."""
         operands = as_operands(inputs, self.input_size, repr(self))
         from_inputs = linear(self.weight_ih, self.bias_ih, operands)
@@ -61,7 +61,7 @@ class Cell(Module):
         size = self.hidden_size
         return zip(*(totals[gate * size : (gate + 1) * size] for gate in range(self.gates)), strict=True)
 
-    def remembered(self, numbers: Any, which: str = "hidden") -> tuple:
+    def remembered(self, numbers: Sample, which: str = "hidden") -> tuple:
         """A state of hidden_size Values to start from: zeros for None."""
         if numbers is None:
             return (Value(0.0),) * self.hidden_size
@@ -124,7 +124,7 @@ class RNNCell(Cell):
         super().__init__(input_size, hidden_size, bias, rng)
         self.nonlinearity = nonlinearity
 
-    def __call__(self, inputs: Any, hidden: Any = None) -> tuple:
+    def __call__(self, inputs: Sample, hidden: Sample = None) -> tuple:
         totals = self.totals(inputs, self.remembered(hidden))
         return tuple([getattr(a + b, self.nonlinearity)() for (a,), (b,) in totals])
 
@@ -150,7 +150,7 @@ class GRUCell(Cell):
 
     gates = 3
 
-    def __call__(self, inputs: Any, hidden: Any = None) -> tuple:
+    def __call__(self, inputs: Sample, hidden: Sample = None) -> tuple:
         before, after = self.remembered(hidden), []
         for (from_inputs, from_hidden), h in zip(self.totals(inputs, before), before, strict=True):
             (input_r, input_z, input_n), (hidden_r, hidden_z, hidden_n) = from_inputs, from_hidden
@@ -181,7 +181,7 @@ class LSTMCell(Cell):
 
     gates = 4
 
-    def __call__(self, inputs: Any, state: Any = None) -> tuple[tuple, tuple]:
+    def __call__(self, inputs: Sample, state: Sample = None) -> tuple[tuple, tuple]:
         hidden, cell = (None, None) if state is None else pair(state, self)
         hidden, cell = self.remembered(hidden), self.remembered(cell, "cell")
         hidden_after, cell_after = [], []
@@ -224,7 +224,7 @@ class Recurrent(Module):
             for layer in range(num_layers)
         ]
 
-    def __call__(self, sequence: Any, state: Any = None) -> tuple[tuple, Any]:
+    def __call__(self, sequence: Sample, state: Sample = None) -> tuple[tuple, Any]:
         steps = as_sequence(sequence, self.cells[0].input_size, self)
         last = []
         for cell, memory in zip(self.cells, self.memories(state), strict=True):
@@ -236,8 +236,8 @@ class Recurrent(Module):
             last.append(memory)
         return steps, self.state_of(last)
 
-    def memories(self, state: Any) -> list:
-        """What each cell starts from, of a state [num_layers][hidden_size]; Nones for None."""
+    def memories(self, state: Sample) -> list:
+        """The memory that each cell starts from, of a state [num_layers][hidden_size]; Nones for None."""
         if state is None:
             return [None] * len(self.cells)
         wanted = len(self.cells), self.cells[0].hidden_size
@@ -247,11 +247,11 @@ class Recurrent(Module):
         return list(state)
 
     def output_of(self, memory: Any) -> tuple:
-        """What a layer shows the next one of what it remembers."""
+        """The part of its memory that a layer shows to the next one."""
         return memory
 
     def state_of(self, memories: list) -> tuple:
-        """The state, of what each cell remembers."""
+        """The state of the network, of the memories of its cells."""
         return tuple(memories)
 
     def named_arrays(self) -> Iterator[tuple[str, Any]]:
@@ -327,7 +327,7 @@ class LSTM(Recurrent):
 
     cell = LSTMCell
 
-    def memories(self, state: Any) -> list:
+    def memories(self, state: Sample) -> list:
         if state is None:
             return super().memories(None)
         hidden, cell = pair(state, self)
@@ -340,7 +340,7 @@ class LSTM(Recurrent):
         return tuple(zip(*memories, strict=True))
 
 
-def pair(state: Any, layer: Any) -> Any:
+def pair(state: Sample, layer: object) -> Any:
     """A state of two parts, checked."""
     if not is_nested(state) or len(state) != 2:
         raise ValueError(f"this {layer} takes a state (hidden, cell), got {reprlib.repr(state)}")

@@ -1,9 +1,9 @@
-"""What layers over sequences share: their operands, checked, and matrices of parameters with the sums over them."""
+"""Shared by layers over sequences: their operands, checked, and matrices of parameters with the sums over them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalargrad.datasets.nested import checked_shape, shown
+from scalargrad.datasets.nested import Sample, checked_shape, shown
 from scalargrad.nn.dense import as_operands
 from scalargrad.nn.module import Parameter
 from scalargrad.ops import dot
@@ -22,7 +22,7 @@ def linear(weights: Rows, biases: Sequence[Parameter], inputs: tuple) -> list[An
     return [total + bias for total, bias in zip(totals, biases, strict=True)] if biases else totals
 
 
-def as_sequence(sequence: Any, width: int, layer: Any) -> tuple[tuple, ...]:
+def as_sequence(sequence: Sample, width: int, layer: object) -> tuple[tuple, ...]:
     """The steps of a sequence [steps][width], each as a tuple of Values that several dots can share."""
     wanted = f"a sequence [steps, {width}]"
     shape = checked_shape(sequence, layer, wanted)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from scalargrad.datasets.nested import Sample
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
 from scalargrad.holders import attributes, inventory, walk
@@ -19,7 +20,7 @@ HEADINGS = ("", "layer", "output", "parameters", "multiply-adds")
 _classes = freed(threading.RLock())  # held by the one who changes classes of layers
 
 
-def summary(model: Structure, sample: Any = None) -> str:
+def summary(model: Structure, sample: Sample = None) -> str:
     """A table of a model's layers: the shape that each puts out, its parameters, its multiply-adds for one sample.
 
     sample   the numbers of one sample, such as X[0], on which the model is run. An MLP, a Layer or a Neuron can do
@@ -107,7 +108,7 @@ class _Observer:
     def updated(self, buffer: Value, expression: Any) -> None:
         """Leave the buffer as it is: this is not training."""
 
-    def watch(self, row: _Row, call: Callable, *inputs: Any, **options: Any) -> Any:
+    def watch(self, row: _Row, call: Callable, *inputs: Sample, **options: Any) -> Any:
         outer, self.row = self.row, row
         try:
             outputs = call(*inputs, **options)
@@ -123,7 +124,7 @@ def _calls_shown(layers: list[Structure], rows: dict[int, _Row], observer: _Obse
     """A block in which the calls of the layers, which have rows by their ids, pass through the observer."""
 
     def watched(kind: type[Structure], plain: Callable) -> Callable:
-        def call(self: Structure, *inputs: Any, **options: Any) -> Any:
+        def call(self: Structure, *inputs: Sample, **options: Any) -> Any:
             # Of a layer's own class only: `super().__call__` is part of the same call.
             if type(self) is kind and id(self) in rows:
                 return observer.watch(rows[id(self)], plain, self, *inputs, **options)
@@ -162,7 +163,7 @@ def _zeros_for(model: Structure) -> tuple[Value, ...]:
     return zeros
 
 
-def _as_values(sample: Any) -> Any:
+def _as_values(sample: Sample) -> Any:
     """The numbers of a sample as Values, in nested tuples, as a model meets them in training."""
     if hasattr(sample, "tolist"):
         sample = sample.tolist()
@@ -171,7 +172,7 @@ def _as_values(sample: Any) -> Any:
     return sample if is_recorded(sample) else Value(sample)
 
 
-def _shape(outputs: Any) -> str:
+def _shape(outputs: Sample) -> str:
     """[3, 4] for three lists of four numbers; each part by itself where they differ."""
     if hasattr(outputs, "tolist"):
         outputs = outputs.tolist()
