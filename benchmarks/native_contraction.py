@@ -67,13 +67,14 @@ def main() -> None:
     if abs(value - expected) > 1e-5 * abs(expected) or wrong > 1e-5:
         sys.exit(f"the gradients disagree with NumPy's: {wrong}")
     backend = program.last.backward_backend
+    executable = backend.executable
     flat = [images.reshape(LANES, -1)]
     patches = (SIDE - 2) ** 2
     works = {"forward": [], "input gradient": [], "weight gradient": []}
     limits: list[tuple[float, float]] = []
     for _ in range(TURNS):
-        limits.append((peak(backend), product_peak()))
-        for line in measured(backend, flat, LANES):
+        limits.append((peak(executable), product_peak()))
+        for line in measured(executable, backend.batch(LANES), flat):
             if line.work < LANES * patches * CHANNELS * 9 * CHANNELS:
                 continue
             name = line.name.split(": ")[-1]

@@ -11,7 +11,6 @@ from typing import Any
 
 from scalargrad.compiler.backends import eager
 from scalargrad.compiler.backends.native.running.backend import NativeBackend
-from scalargrad.compiler.backends.native.running.report import report
 from scalargrad.compiler.backends.native.running.threads import available_threads
 from scalargrad.compiler.backends.reference import NumpyBackend
 from scalargrad.compiler.backends.xla.backend import JaxBackend
@@ -250,7 +249,7 @@ class Compiled:
 
             arrays = [numpy.zeros((self.rows, count), self.dtype) for count in version.program.inputs]
             with self.lock:
-                return report(backend, arrays, self.rows)
+                return backend.report(arrays, self.rows)
         if isinstance(backend, JaxBackend):
             return f"jax: all {len(version.program.instructions)} instructions, on {backend.devices}"
         reason = f": there is no native code, {self.builder.fallback}" if self.builder.fallback else ""

@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from scalargrad.compiler import compile
 from scalargrad.datasets import load_moons
 from scalargrad.demos.results import OPTIMIZERS, check, check_name, check_training, write_summary
 from scalargrad.drawing import DecisionBoundary, draw, draw_frames
@@ -140,6 +139,8 @@ def train_compiled(
 
     def loss(point: Any, label: Any) -> Any:
         return mse(model(point), label) + settings.alpha * l2(parameters)
+
+    from scalargrad.compiler import compile  # NumPy is behind this door, and the commands go without
 
     program = compile(loss)
     outputs = compile(lambda point, label: [loss(point, label), model(point)])

@@ -15,7 +15,7 @@ from scalargrad import ops, optim, randomness
 from scalargrad.compiler import compile, compiled, own_steps, snapshot, trainer, variants
 from scalargrad.compiler.backends.native.planning import lower
 from scalargrad.compiler.backends.native.running import backend as native_backend
-from scalargrad.compiler.backends.native.running import job
+from scalargrad.compiler.backends.native.running import buffers, executable, job
 from scalargrad.compiler.backends.native.running import threads as team
 from scalargrad.compiler.program import UNIFORM, Table
 from scalargrad.compiler.writer import Rows
@@ -1028,7 +1028,7 @@ class Interruption:
         return self
 
 
-INTERRUPTED = (compiled, variants, trainer, native_backend, job, team, own_steps, snapshot, optim)
+INTERRUPTED = (compiled, variants, trainer, native_backend, executable, buffers, job, team, own_steps, snapshot, optim)
 STEPS = 2
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scalargrad.compiler.backends.native.running import backend
+from scalargrad.compiler.backends.native.running import backend, buffers
 
 EDGES = ("end", "start")
 CARRIED = ("arrays", "order", "history")  # what run_batch gets from outside
@@ -72,5 +72,5 @@ def install(edge: str) -> None:
             if "history" in given:
                 given["history"][...] = call["history"]
 
-    backend.allocated = guard.allocated
+    buffers.allocated = guard.allocated  # type: ignore[assignment]
     backend.NativeBackend.run_batch = guarded  # type: ignore[method-assign]

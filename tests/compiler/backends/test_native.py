@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from scalargrad import ops
 from scalargrad.compiler import compile, variants
-from scalargrad.compiler.backends.native.kernels.driver import driver, meeting
+from scalargrad.compiler.backends.native.kernels.driver import barrier, driver
 from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
 from scalargrad.compiler.backends.native.planning.accumulation import with_sums_in_products
-from scalargrad.compiler.backends.native.planning.schedule import tasks_of
+from scalargrad.compiler.backends.native.planning.schedule import schedule
 from scalargrad.compiler.backends.native.running import backend as native_backend
 from scalargrad.compiler.backends.native.running import threads as team
 from scalargrad.compiler.backends.native.running.backend import NativeBackend
@@ -443,7 +443,7 @@ def test_rows_of_a_product_are_added_up_as_they_come(channels, kernel, stride, p
     images = numbers(19, 1, 8, 8)
     case = Case(lambda image: dot(tuple(numbers_in(model(image))), (1.0, -2.0)), list(model.parameters()), (images,))
     program = planned(case)
-    before = tasks_of(program)
+    before = schedule(program)
     after = with_sums_in_products(program, before)
     assert any(task.adds_to is not None for task in after)
     assert sum_tasks(after) < sum_tasks(before)
@@ -462,7 +462,7 @@ def test_rows_that_are_returned_keep_their_places(returned, dtype):
         return [*(tanh(total) for total in sums), *(tanh(number) for number in rows[5]), *kept]
 
     program = plan(rolled(Case(function, flat(kernels), (x,))))
-    assert any(t.adds_to is not None for t in with_sums_in_products(program, tasks_of(program))) == (
+    assert any(t.adds_to is not None for t in with_sums_in_products(program, schedule(program))) == (
         returned == "neither"
     )
     check_against_numpy(program, [(x,)], machine_with(), dtype)
@@ -803,9 +803,9 @@ def test_what_a_processor_can_do_is_what_llvm_compiles_for(triple, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: "ARM64")
     machine = Machine()
     assert (machine.fma, machine.x86) == ARCHITECTURES[triple]
-    text = driver(machine.code("float64")) + meeting(machine._pause(), 0)
+    text = driver(machine.code("float64")) + barrier(machine._pause(), 0)
     assert ("x86" in text) == machine.x86
-    assert "meet" in machine.target.emit_assembly(llvm.parse_assembly(text))
+    assert "barrier" in machine.target.emit_assembly(llvm.parse_assembly(text))
 
 
 @pytest.mark.usefixtures("many_threads")
@@ -860,8 +860,8 @@ PLANTED = """
 import sys
 import numpy as np
 from scalargrad import Value, compile, relu
-from scalargrad.compiler.backends.native.running import backend
-from scalargrad.compiler.backends.native.planning import lower
+from scalargrad.compiler.backends.native.planning.table import RecordTable
+from scalargrad.compiler.backends.native.running.executable import Executable
 from tests.oracles.guard import install
 
 edge, kernel, field, change = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
@@ -877,16 +877,16 @@ def integers(self, record):
     return [self.native.addresses[record.kernel], 2 + len(fields), *fields]
 
 kernels = set()
-write = lower._Lowering._kernel
+write_kernel = RecordTable.kernel
 
-def noted(self, key, *arguments, **options):
-    name = write(self, key, *arguments, **options)
-    if key[0] == kernel:
+def noted(self, write, *variant, **options):
+    name = write_kernel(self, write, *variant, **options)
+    if write.__name__ == f"{kernel}_kernel":
         kernels.add(name)
     return name
 
-lower._Lowering._kernel = noted
-backend.NativeBackend._integers = integers
+RecordTable.kernel = noted
+Executable._integers = integers
 w = Value(2.0)
 program = compile(lambda x: [relu(w * x)])
 assert program(np.ones(16)).tolist() == [[2.0]] * 16
@@ -942,7 +942,7 @@ def test_guard_pages_catch_a_planted_overrun(edge, kernel, field, change):
 
 @BOTH_PRECISIONS
 def test_products_whose_rows_lie_a_power_of_two_apart(dtype):
-    """64 columns of lanes: their rows would drive each other out of the cache, and are put aside."""
+    """64 columns of lanes: their rows would drive each other out of the cache, and are packed."""
     first, rows = weights(7), weights(13, 7, seed=1)
 
     def loss(x):
@@ -952,7 +952,7 @@ def test_products_whose_rows_lie_a_power_of_two_apart(dtype):
     x = numbers(9, 64, 7)
     program, reference = (compile(loss, dtype=dtype, backend=backend) for backend in ("native", "numpy"))
     value, slopes = program.value_and_grad(x)
-    assert program.last.backward_backend.native.aside, "this is what the test is about"
+    assert program.last.backward_backend.executable.native.scratch_rows, "this is what the test is about"
     expected, expected_slopes = reference.value_and_grad(x)
     assert value == pytest.approx(expected, rel=1e-5)
     assert slopes.tolist() == pytest.approx(expected_slopes.tolist(), rel=1e-4, abs=1e-6)

@@ -1,4 +1,4 @@
-"""The driver: the one loop that walks the table of a program, block after block, step after step.
+"""The driver: the one loop that walks the records of a program, block after block, step after step; the barrier.
 
 A program is a list of stages. A stage begins with uniform records, which the threads do together, goes on with lane
 records, which each thread does for its shares of the batch, and ends with the sums of what the shares added up.
@@ -24,111 +24,144 @@ JOB = (
     "own_partial",  # address of the sums of the first share
     "sums_in_place",  # 1: each share adds to the sums of those before it, and there is nothing left to add up
 )
-STAGE = 6  # integers
+STAGE = 6  # integers: first record and number of records of its three parts
+UNIFORM, LANES, SUMS = 0, 2, 4  # where each part is
 # Why threads do no more: an operation met a wrong argument, the caller asked for it, or a loss is inf or nan.
 WRONG, STOPPED, NOT_FINITE = 1, 2, 3
 
 
 def driver(code: KernelCode) -> str:
-    """The functions `run` (a job), `walk` (records) and `meet` (wait for all threads), as text."""
-    job = {name: code.field(name) for name in JOB}
-    lanes_of_panel = code.vectors * code.width
-    thread, threads, shares = (code.context(name) for name in ("thread", "threads", "shares"))
-    failed, stop = code.context("failed", "ptr"), _pointer(code, job["stop"])
-    panels = code(f"sdiv i64 {code.integer_add(job['batch'], lanes_of_panel - 1)}, {lanes_of_panel}")
-    partial = code.context("share_bytes")
-    in_place = code(f"icmp ne i64 {job['sums_in_place']}, 0")
+    """The functions `run` (a job) and `walk` (records), as text. Each thread runs, with a context of its own:
 
-    def put(name: str, x: str) -> None:
-        code.write(f"store i64 {x}, ptr {code.at('%context', 8 * CONTEXT.index(name))}, align 8")
-
-    def entry(stage: str, place: int) -> str:
-        offset = code.integer_add(code.integer_mul(stage, 8 * STAGE), 8 * place)
-        return code(f"load i64, ptr {code.at(_pointer(code, job['table']), offset)}, align 8")
-
-    def walk(stage: str, place: int) -> None:
-        first, count = entry(stage, place), entry(stage, place + 1)
-        code.write(f"call void @walk(ptr {_pointer(code, first)}, i64 {count}, ptr %context)")
-
-    def is_zero(address: str) -> str:
-        return code(f"icmp eq i64 {code(f'load atomic i64, ptr {address} monotonic, align 8')}, 0")
-
-    def meet() -> None:
-        code.write("call void @meet(ptr %context)")
-
-    def agreed() -> str:
-        """Has nothing failed so far? All threads look before any of them goes on and may fail: they see the same."""
-        so_far = is_zero(failed)
-        meet()
-        return so_far
-
-    def step(number: str) -> None:
-        start = code.integer_mul(number, job["advance"])
-
-        def stage(index: str) -> None:
-            with code.when(agreed()):
-                walk(index, 0)
-            meet()
-            with code.when(code(f"icmp sgt i64 {entry(index, 3)}, 0")):
-                code.loop(shares, lambda share: share_of(index, share), first=thread, step=threads)
-                meet()
-                put("partial", job["own_partial"])
-                with code.when(code(f"xor i1 {in_place}, true")), code.when(is_zero(failed)):
-                    walk(index, 4)
-                meet()
-
-        def share_of(index: str, share: str) -> None:
-            first = code(f"sdiv i64 {code.integer_mul(panels, share)}, {shares}")
-            last = code(f"sdiv i64 {code.integer_mul(panels, code.integer_add(share, 1))}, {shares}")
-            put("partial", code.integer_add(job["own_partial"], code.integer_mul(share, partial)))
-            start_of_sums = code(f"select i1 {in_place}, i64 0, i64 {first}")
-
-            def block(panel: str) -> None:
-                count = code.integer_min(code.integer_sub(last, panel), job["block"])
-                before = code.integer_mul(panel, lanes_of_panel)
-                room = code.integer_mul(count, lanes_of_panel)
-                put("panels", count)
-                put("valid", code.integer_min(code.integer_sub(job["batch"], before), room))
-                put("position", code.integer_add(start, before))
-                fresh = code(f"icmp eq i64 {panel}, {start_of_sums}")
-                put("fresh", code(f"zext i1 {fresh} to i64"))
-                apart = code(f"icmp ne i64 {job['lanes_of_blocks']}, 0")
-                own = code.integer_mul(thread, job["own_lanes_bytes"])
-                there = code.integer_mul(panel, code.context("panel_bytes"))
-                put("lanes", code.integer_add(job["own_lanes"], code(f"select i1 {apart}, i64 {there}, i64 {own}")))
-                walk(index, 2)
-
-            def block_or_stop(panel: str) -> None:
-                asked = code(f"icmp ne i64 {code(f'load atomic i64, ptr {stop} monotonic, align 8')}, 0")
-                with code.when(asked):
-                    code.write(f"store atomic i64 {STOPPED}, ptr {failed} monotonic, align 8")
-                with code.when(is_zero(failed)):
-                    block(panel)
-
-            code.loop(last, block_or_stop, first=first, step=job["block"])
-
-        with code.when(agreed()):
-            code.loop(job["stages"], stage)
-            leads = code(f"icmp eq i64 {thread}, 0")
-            with code.when(code(f"and i1 {is_zero(failed)}, {leads}")):
-                with code.when(code(f"icmp ne i64 {job['history']}, 0")):
-                    loss = code.load_number(_pointer(code, job["mean"]))
-                    place = code.at(_pointer(code, job["history"]), code.integer_mul(number, code.size))
-                    code.store_number(loss, place)
-                    difference = code(f"fsub {code.number} {loss}, {loss}")  # 0, but for inf and nan
-                    with code.when(code(f"fcmp une {code.number} {difference}, 0.0")):
-                        code.write(f"store atomic i64 {NOT_FINITE}, ptr {failed} monotonic, align 8")
-                done = _pointer(code, job["done"])
-                following = code.integer_add(code(f"load i64, ptr {done}, align 8"), 1)
-                code.write(f"store atomic i64 {following}, ptr {done} release, align 8")
-            meet()
-
-    code.loop(job["steps"], step)
+    for step in steps:
+        for stage in stages:
+            walk its uniform records                # they divide the rows among threads
+            barrier
+            for share in this thread's shares:
+                for block in the share: walk the lane records
+            barrier
+            the sums of the shares: walk the records that reduce them
+            barrier
+        the first thread: note the loss, count the step
+        barrier
+    """
+    _DriverCode(code).write()
     return "\n".join([WALK, code.text("run")])
 
 
-def _pointer(code: KernelCode, address: str) -> str:
-    return code(f"inttoptr i64 {address} to ptr")
+class _DriverCode:
+    """The code of the driver, its loops from the outside in."""
+
+    def __init__(self, code: KernelCode) -> None:
+        self.code = code
+        self.job = {name: code.field(name) for name in JOB}
+        self.lanes_of_panel = code.vectors * code.width
+        self.thread, self.threads, self.shares = (code.context(name) for name in ("thread", "threads", "shares"))
+        self.failed, self.stop = code.context("failed", "ptr"), self._pointer(self.job["stop"])
+        panels = code.integer_add(self.job["batch"], self.lanes_of_panel - 1)
+        self.panels = code(f"sdiv i64 {panels}, {self.lanes_of_panel}")
+        self.share_bytes = code.context("share_bytes")
+        self.in_place = code(f"icmp ne i64 {self.job['sums_in_place']}, 0")
+
+    def write(self) -> None:
+        self.code.loop(self.job["steps"], self._step)
+
+    def _step(self, number: str) -> None:
+        code = self.code
+        start = code.integer_mul(number, self.job["advance"])
+        with code.when(self._agreed()):
+            code.loop(self.job["stages"], lambda stage: self._stage(stage, start))
+            leads = code(f"icmp eq i64 {self.thread}, 0")
+            with code.when(code(f"and i1 {self._is_zero(self.failed)}, {leads}")):
+                self._end_of_step(number)
+            self._barrier()
+
+    def _stage(self, stage: str, start: str) -> None:
+        code = self.code
+        with code.when(self._agreed()):
+            self._walk(stage, UNIFORM)
+        self._barrier()
+        with code.when(code(f"icmp sgt i64 {self._entry(stage, LANES + 1)}, 0")):
+            code.loop(self.shares, lambda share: self._share(stage, share, start), first=self.thread, step=self.threads)
+            self._barrier()
+            self._put("partial", self.job["own_partial"])
+            with code.when(code(f"xor i1 {self.in_place}, true")), code.when(self._is_zero(self.failed)):
+                self._walk(stage, SUMS)
+            self._barrier()
+
+    def _share(self, stage: str, share: str, start: str) -> None:
+        code, job = self.code, self.job
+        first = code(f"sdiv i64 {code.integer_mul(self.panels, share)}, {self.shares}")
+        last = code(f"sdiv i64 {code.integer_mul(self.panels, code.integer_add(share, 1))}, {self.shares}")
+        self._put("partial", code.integer_add(job["own_partial"], code.integer_mul(share, self.share_bytes)))
+        start_of_sums = code(f"select i1 {self.in_place}, i64 0, i64 {first}")
+
+        def block_or_stop(panel: str) -> None:
+            asked = code(f"icmp ne i64 {code(f'load atomic i64, ptr {self.stop} monotonic, align 8')}, 0")
+            with code.when(asked):
+                code.write(f"store atomic i64 {STOPPED}, ptr {self.failed} monotonic, align 8")
+            with code.when(self._is_zero(self.failed)):
+                self._block(stage, panel, last, start, start_of_sums)
+
+        code.loop(last, block_or_stop, first=first, step=job["block"])
+
+    def _block(self, stage: str, panel: str, last: str, start: str, start_of_sums: str) -> None:
+        code, job = self.code, self.job
+        count = code.integer_min(code.integer_sub(last, panel), job["block"])
+        before = code.integer_mul(panel, self.lanes_of_panel)
+        room = code.integer_mul(count, self.lanes_of_panel)
+        self._put("panels", count)
+        self._put("valid", code.integer_min(code.integer_sub(job["batch"], before), room))
+        self._put("position", code.integer_add(start, before))
+        fresh = code(f"icmp eq i64 {panel}, {start_of_sums}")
+        self._put("fresh", code(f"zext i1 {fresh} to i64"))
+        apart = code(f"icmp ne i64 {job['lanes_of_blocks']}, 0")
+        own = code.integer_mul(self.thread, job["own_lanes_bytes"])
+        there = code.integer_mul(panel, code.context("panel_bytes"))
+        offset = code(f"select i1 {apart}, i64 {there}, i64 {own}")
+        self._put("lanes", code.integer_add(job["own_lanes"], offset))
+        self._walk(stage, LANES)
+
+    def _end_of_step(self, number: str) -> None:
+        code, job = self.code, self.job
+        with code.when(code(f"icmp ne i64 {job['history']}, 0")):
+            loss = code.load_number(self._pointer(job["mean"]))
+            place = code.at(self._pointer(job["history"]), code.integer_mul(number, code.size))
+            code.store_number(loss, place)
+            difference = code(f"fsub {code.number} {loss}, {loss}")  # 0, but for inf and nan
+            with code.when(code(f"fcmp une {code.number} {difference}, 0.0")):
+                code.write(f"store atomic i64 {NOT_FINITE}, ptr {self.failed} monotonic, align 8")
+        done = self._pointer(job["done"])
+        following = code.integer_add(code(f"load i64, ptr {done}, align 8"), 1)
+        code.write(f"store atomic i64 {following}, ptr {done} release, align 8")
+
+    def _put(self, name: str, x: str) -> None:
+        """Set an integer of the context."""
+        self.code.write(f"store i64 {x}, ptr {self.code.at('%context', 8 * CONTEXT.index(name))}, align 8")
+
+    def _walk(self, stage: str, part: int) -> None:
+        first, count = self._entry(stage, part), self._entry(stage, part + 1)
+        self.code.write(f"call void @walk(ptr {self._pointer(first)}, i64 {count}, ptr %context)")
+
+    def _entry(self, stage: str, place: int) -> str:
+        code = self.code
+        offset = code.integer_add(code.integer_mul(stage, 8 * STAGE), 8 * place)
+        return code(f"load i64, ptr {code.at(self._pointer(self.job['table']), offset)}, align 8")
+
+    def _pointer(self, address: str) -> str:
+        return self.code(f"inttoptr i64 {address} to ptr")
+
+    def _is_zero(self, address: str) -> str:
+        return self.code(f"icmp eq i64 {self.code(f'load atomic i64, ptr {address} monotonic, align 8')}, 0")
+
+    def _barrier(self) -> None:
+        self.code.write("call void @barrier(ptr %context)")
+
+    def _agreed(self) -> str:
+        """Nothing has failed so far. All threads look before any of them goes on and may fail: they see the same."""
+        so_far = self._is_zero(self.failed)
+        self._barrier()
+        return so_far
 
 
 # A record begins with the address of its kernel and its own length.
@@ -154,26 +187,30 @@ done:
 """
 
 
-def meeting(pause: str, give_way: int) -> str:
-    """The function `meet`: all threads wait for the last one. The barrier is two integers: who came, and which time.
+def barrier(pause: str, give_way: int) -> str:
+    """The function `barrier`, as text: all threads wait for the last one. It is two integers, a count and a generation.
+
+    before = generation; count += 1
+    the last of the threads: count = 0; generation += 1
+    the others: wait until generation != before
 
     pause     an instruction for a loop that waits, or ""
     give_way  the address of the system's function that lets other threads run, called now and then; 0 for none
     """
-    threads, barrier = (8 * CONTEXT.index(name) for name in ("threads", "barrier"))
+    threads, shared = (8 * CONTEXT.index(name) for name in ("threads", "barrier"))
     other = f"call i32 inttoptr (i64 {give_way} to ptr)()" if give_way else ""
     declared = f"declare void @{pause}" if pause else ""
     called = f"call void @{pause}" if pause else ""
     return f"""
 {declared}
-define void @meet(ptr %context) {{
+define void @barrier(ptr %context) {{
 start:
   %p = getelementptr i8, ptr %context, i64 {threads}
   %threads = load i64, ptr %p, align 8
   %several = icmp sgt i64 %threads, 1
   br i1 %several, label %arrive, label %done
 arrive:
-  %q = getelementptr i8, ptr %context, i64 {barrier}
+  %q = getelementptr i8, ptr %context, i64 {shared}
   %count = load ptr, ptr %q, align 8
   %time = getelementptr i64, ptr %count, i64 8
   %now = load atomic i64, ptr %time acquire, align 8
@@ -205,8 +242,8 @@ again:
 done:
   ret void
 }}
-define void @meet_kernel(ptr %record, ptr %context) {{
-  call void @meet(ptr %context)
+define void @barrier_kernel(ptr %record, ptr %context) {{
+  call void @barrier(ptr %context)
   ret void
 }}
 """

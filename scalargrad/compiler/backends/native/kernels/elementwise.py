@@ -1,8 +1,8 @@
 """The table of operations as vector code: a row for each operation on numbers, lane by lane."""
 
 from collections.abc import Callable
-from typing import Any
 
+from scalargrad.compiler.backends.native.code import Formula
 from scalargrad.compiler.backends.native.functions import FUNCTIONS
 from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
 from scalargrad.randomness import GAMMA, MIX, SCRAMBLE, WORD
@@ -139,7 +139,7 @@ def function_name(name: str, number: str, width: int) -> str:
 
 
 # fmt: off
-ELEMENTWISE: dict[str, Callable[..., Any]] = {
+ELEMENTWISE: dict[str, Formula] = {
     **{name: _called(name) for name in FUNCTIONS},
     "add":        lambda code, x, y: code.add(x, y),
     "sub":        lambda code, x, y: code.sub(x, y),

@@ -6,15 +6,16 @@ asks for, in that order. The context is another such row, one for each thread: w
 Lanes come in panels of VECTORS vectors. In a panel the rows follow each other: row r is at r * row_bytes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from scalargrad.compiler.backends.native.code import Code
 
 VECTORS = 2  # of lanes in a row of a panel
-HEAD = 2  # integers of a record before its fields: address and length
+CACHE_LINE = 64  # bytes
+HEADER = 2  # integers of a record before its fields: address and length
+Integer = str | int  # the name of a 64-bit integer, or a constant
 
 # What each integer of a context is. Addresses are of bytes.
 CONTEXT = (
@@ -22,7 +23,7 @@ CONTEXT = (
     "uniform",  # memory of the uniform rows
     "tables",  # of 32-bit row numbers
     "partial",  # where this share of the batch adds up its sums over lanes
-    "scratch",  # of this thread: for rows that a kernel turns around, or puts aside
+    "scratch",  # memory of this thread: for rows that a kernel packs, and sums that wait
     "panels",  # how many there are in this block
     "panel_bytes",
     "valid",  # lanes of this block that are samples; the others repeat the last one
@@ -36,7 +37,7 @@ CONTEXT = (
     "shares",
     "share_bytes",  # from one partial to the next
     "failed",  # where an operation on a wrong argument leaves a 1
-    "barrier",  # where threads count each other
+    "barrier",  # where threads count who has arrived
     "result",  # where results go, [rows, numbers of one result]
     "inputs",  # addresses of the arrays, [rows, numbers of one sample] each
 )
@@ -66,7 +67,7 @@ class KernelCode(Code):
     def field(self, name: str) -> str:
         """The next integer of the record."""
         self.fields.append(name)
-        return self._entry_load("%record", HEAD + len(self.fields) - 1)
+        return self._entry_load("%record", HEADER + len(self.fields) - 1)
 
     def context(self, name: str, kind: str = "i64") -> str:
         key = f"{name} {kind}"
@@ -90,20 +91,20 @@ class KernelCode(Code):
 
     # Integers and addresses.
 
-    def integer_add(self, x: Any, y: Any) -> str:
+    def integer_add(self, x: Integer, y: Integer) -> str:
         return self(f"add i64 {x}, {y}")
 
-    def integer_sub(self, x: Any, y: Any) -> str:
+    def integer_sub(self, x: Integer, y: Integer) -> str:
         return self(f"sub i64 {x}, {y}")
 
-    def integer_mul(self, x: Any, y: Any) -> str:
+    def integer_mul(self, x: Integer, y: Integer) -> str:
         return self(f"mul i64 {x}, {y}")
 
-    def integer_min(self, x: Any, y: Any) -> str:
+    def integer_min(self, x: Integer, y: Integer) -> str:
         less = self(f"icmp slt i64 {x}, {y}")
         return self(f"select i1 {less}, i64 {x}, i64 {y}")
 
-    def at(self, base: str, offset: Any) -> str:
+    def at(self, base: str, offset: Integer) -> str:
         """The address so many bytes on."""
         return self(f"getelementptr i8, ptr {base}, i64 {offset}")
 
@@ -139,7 +140,7 @@ class KernelCode(Code):
         one = self(f"insertelement {self.vector} poison, {self.number} {x}, i32 0")
         return self(f"shufflevector {self.vector} {one}, {self.vector} poison, {self._indices([0] * self.width)}")
 
-    def element(self, x: str, place: Any) -> str:
+    def element(self, x: str, place: Integer) -> str:
         return self(f"extractelement {self.vector} {x}, i64 {place}")
 
     def _indices(self, places: list[int]) -> str:
@@ -154,11 +155,11 @@ class KernelCode(Code):
 
     def loop(
         self,
-        count: Any,
+        count: Integer,
         body: Callable[..., list[str] | None],
         carried: list[tuple[str, str]] = [],  # noqa: B006 (never changed)
-        first: Any = 0,
-        step: Any = 1,
+        first: Integer = 0,
+        step: Integer = 1,
     ) -> list[str]:
         """Run body(index, *names) for index = first, first + step, ... below count.
 
@@ -186,7 +187,7 @@ class KernelCode(Code):
         return ends
 
     @contextmanager
-    def when(self, condition: str) -> Any:
+    def when(self, condition: str) -> Iterator[None]:
         """A block that runs if the condition, of type i1, holds."""
         inside, after = self.fresh("then"), self.fresh("after")
         self.write(f"br i1 {condition}, label %{inside}, label %{after}")
@@ -201,9 +202,8 @@ class KernelCode(Code):
 
     # Lanes.
 
-    def over_panels(self, body: Callable[[str], Any]) -> None:
+    def over_panels(self, body: Callable[[str], None]) -> None:
         """Run body(address of the panel's lane rows) for each panel of the block."""
-
         self.loop(self.context("panels"), lambda panel: body(self.panel(panel)))
 
     def panel(self, number: str) -> str:
@@ -211,7 +211,7 @@ class KernelCode(Code):
         return self.at(self.context("lanes", "ptr"), self.integer_mul(number, self.context("panel_bytes")))
 
     def masks(self, panel: str) -> list[str]:
-        """For each vector of a panel which lanes are samples."""
+        """Masks of the lanes that are samples, for each vector of a panel."""
         left = self.integer_sub(self.context("valid"), self.integer_mul(panel, self.vectors * self.width))
         kind = f"<{self.width} x i64>"
         one = self(f"insertelement {kind} poison, i64 {left}, i32 0")
@@ -231,7 +231,7 @@ class KernelCode(Code):
         return self(f"extractelement <1 x {self.number}> {x}, i32 0")
 
     def transposed(self, rows: list[str]) -> list[str]:
-        """A square of numbers turned around: pairs of rows trade halves, then quarters, and so on."""
+        """A square of numbers transposed: pairs of rows trade halves, then quarters, and so on."""
         width, half = self.width, self.width // 2
         while half:
             fresh = list(rows)
@@ -246,7 +246,7 @@ class KernelCode(Code):
         return rows
 
     def fail_where(self, mask: str) -> None:
-        """Say that an argument was wrong, if the mask is set in any lane."""
+        """Report a wrong argument, if the mask is set in any lane."""
         bits = self(f"bitcast <{self.width} x i1> {mask} to i{self.width}")
         with self.when(self(f"icmp ne i{self.width} {bits}, 0")):
             self.write(f"store atomic i64 1, ptr {self.context('failed', 'ptr')} monotonic, align 8")

@@ -1,11 +1,22 @@
-"""The way in and out: samples become lanes, and rows of lanes become results."""
+"""Packing: samples become lanes, and rows of lanes become results.
 
-from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
-from scalargrad.compiler.backends.native.running.buffers import ALIGNMENT
+An array has the numbers of one sample next to each other, a panel those of one row: a transposition in each direction.
+"""
+
+from scalargrad.compiler.backends.native.kernels.kernel_code import CACHE_LINE, KernelCode
 
 
 def import_kernel(code: KernelCode) -> None:
-    """Samples of an array, [rows, numbers of one sample], become lanes: squares of numbers are turned around."""
+    """Samples of an array, [rows, numbers of one sample], become lanes.
+
+    for panel in the block:
+        for vector of lanes:
+            samples = the rows of the array that the order names
+            for column in 0, width, 2 width, ...:
+                lanes[column ... column + width] = transposed(samples[column ... column + width])
+            for column in the rest: one by one
+        prefetch the samples of the panel's lanes in the next batch
+    """
     array, numbers, first_row = code.field("array"), code.field("numbers"), code.field("first row")
     inputs = code.context("inputs", "ptr")
     base = code(f"load ptr, ptr {code.at(inputs, code.integer_mul(array, 8))}, align 8")
@@ -22,12 +33,12 @@ def import_kernel(code: KernelCode) -> None:
                 address = code.at(code.context("order", "ptr"), code.integer_mul(place, 8))
                 row = code(f"load i64, ptr {address}, align 8")
                 samples.append(code.at(base, code.integer_mul(row, sample_bytes)))
-            _turned(code, samples, numbers, code.at(lanes, v * width * code.size), first_row)
+            _transpose_into(code, samples, numbers, code.at(lanes, v * width * code.size), first_row)
         with code.when(code(f"icmp sgt i64 {code.context('ahead')}, 0")):
-            code.loop(code.vectors * width, lambda lane: fetch_ahead(number, lane))
+            code.loop(code.vectors * width, lambda lane: prefetch(number, lane))
 
-    def fetch_ahead(number: str, lane: str) -> None:
-        """Rows come in a random order: memory is asked for those of the next batch while this one is computed."""
+    def prefetch(number: str, lane: str) -> None:
+        """Rows come in a random order: the processor cannot guess which ones the next batch will read."""
         place = code.integer_add(code.integer_mul(number, code.vectors * width), lane)
         place = code.integer_add(code.integer_add(code.context("position"), place), code.context("ahead"))
         place = code.integer_min(place, code.context("last_position"))
@@ -38,12 +49,12 @@ def import_kernel(code: KernelCode) -> None:
             code.calls["llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
             code.write(f"call void @llvm.prefetch.p0(ptr {code.at(sample, offset)}, i32 0, i32 2, i32 1)")
 
-        code.loop(sample_bytes, line, step=ALIGNMENT)
+        code.loop(sample_bytes, line, step=CACHE_LINE)
 
     code.loop(code.context("panels"), panel)
 
 
-def _turned(code: KernelCode, samples: list[str], numbers: str, lanes: str, first_row: str) -> None:
+def _transpose_into(code: KernelCode, samples: list[str], numbers: str, lanes: str, first_row: str) -> None:
     width = code.width
 
     def target(column: str) -> str:
@@ -66,7 +77,12 @@ def _turned(code: KernelCode, samples: list[str], numbers: str, lanes: str, firs
 
 
 def export_kernel(code: KernelCode) -> None:
-    """Rows of lanes to the array of results, [rows, numbers of one result]."""
+    """Rows of lanes to the array of results, [rows, numbers of one result].
+
+    for lane in the block, if it is a sample:
+        for column j of the result:
+            result[position + lane, j] = row[table[j]] of the lane
+    """
     numbers, table = code.field("numbers"), code.field("table")
     result, lanes_of_panel = code.context("result", "ptr"), code.vectors * code.width
 

@@ -1,149 +1,200 @@
 """Products: contractions, and the dots of long stretches of uniform rows."""
 
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
-from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
-from scalargrad.compiler.backends.native.kernels.maps import ROW, Body, BodyCode, MatrixCode, everywhere, load_operand
-from scalargrad.compiler.backends.native.kernels.sums import NO_SUMS, Sums, SumsCode, over_lanes
+from scalargrad.compiler.backends.native.kernels.body import Body, BodyCode, Vectors
+from scalargrad.compiler.backends.native.kernels.kernel_code import Integer, KernelCode
+from scalargrad.compiler.backends.native.kernels.loops import everywhere, over_lanes
+from scalargrad.compiler.backends.native.kernels.operands import ROW, MatrixCode, load_operand
+from scalargrad.compiler.backends.native.kernels.sums import NO_SUMS, Sums, SumsCode
 
 
-def contraction_kernel(
-    code: KernelCode,
-    height: int,
-    weights: str,
-    inputs: str,
-    body: Body,
-    uniform: bool,
-    single: bool,
-    aside: bool,
-    part: int = 0,
-    sums: Sums = NO_SUMS,
-    adds: bool = False,
-) -> None:
-    """out[r, c] = sum of weights[r, k] * inputs[c, k] over k: `height` rows at a time stay in registers.
+@dataclass(frozen=True)
+class Contraction:
+    """The variant of a contraction kernel.
 
-    The sum goes from left to right, with fused multiply-adds.
-    single   there is one column: a few weights at a time meet all lanes, as weights are what there is much of. Else a
-             column meets all weights
-    aside    a column is put aside first, row after row: a table is read once then, and inputs that lie a power of two
-             apart share a few lines of the cache, where they drive each other out before the next weights come
-    part     a column that is too long for the first cache comes in parts of so many terms, while the sums of all rows
-             wait in memory of the thread; 0: in one
-    sums     over all columns and lanes of a row, of what the body makes of it: they wait there, too
-    adds     a table says to which of its results each number is added: see `adding_up`
+    height       rows of a tile: their sums stay in registers
+    weights      the kind of this operand, and of `inputs`
+    body         the epilogue: what is fused behind the product
+    single       there is one column: a tile of weights meets all lanes, since most of the memory is weights. Else a
+                 column meets all weights
+    packed       a column is packed first, row after row: an index table is read once then, and inputs a power of two
+                 apart, which compete for the same sets of the cache, are read from there by all tiles
+    depth_block  a column too long for the first cache comes in blocks of so many terms, while the sums of all rows wait
+                 in scratch memory; 0: in one
+    sums         over all columns and lanes of a row, of what the body makes of it: they wait there, too
+    scattered    an index table says to which of its results each number is added: see `accumulation`
     """
-    tiles, first_row = code.field("tiles"), code.field("first row")
-    columns, terms = code.field("columns"), code.field("terms")
-    left, right = MatrixCode(code, weights, "weights"), MatrixCode(code, inputs, "inputs")
-    totals = SumsCode(code, sums)
-    added_to, cleared = (code.field("added to"), code.field("cleared")) if adds else ("", "0")
-    inside = BodyCode(code, body)
-    zeros = [code.constant(-0.0)] * (height * code.vectors)
-    rows_in_all = code.integer_mul(tiles, height)
-    # Memory of the thread: a column that was put aside, the sums of its rows so far, and those over columns and lanes.
-    column_aside = code.context("scratch", "ptr")
-    row_sums = _rows_on(code, column_aside, part or terms) if aside else column_aside
-    column_sums = _rows_on(code, row_sums, rows_in_all) if part else row_sums
 
-    def read(lanes: str, c: str, k: str) -> list[str]:
-        return right.load(lanes, right.row(c), k)
+    height: int
+    weights: str
+    inputs: str
+    body: Body
+    uniform: bool
+    single: bool
+    packed: bool
+    depth_block: int = 0
+    sums: Sums = NO_SUMS
+    scattered: bool = False
 
-    def put_aside(lanes: str, c: str, first: Any, last: str) -> None:
+
+def contraction_kernel(code: KernelCode, variant: Contraction) -> None:
+    """out[r, c] = sum of weights[r, k] * inputs[c, k] over k, from left to right, with fused multiply-adds.
+
+    for panel in the block:                                    # if `single`: inside of the loop over tiles
+        for column c:
+            for depth block of terms:
+                pack inputs[c, block]                          # if `packed`
+                for tile of rows:
+                    for k in the block:
+                        sums[tile] += weights[tile, k] * inputs[c, k]
+            for tile of rows: body(sums[tile])
+    """
+    _ContractionCode(code, variant).write()
+
+
+class _ContractionCode:
+    """The code of a contraction, its loops from the outside in; fields of the record are asked for once."""
+
+    def __init__(self, code: KernelCode, variant: Contraction) -> None:
+        self.code, self.variant = code, variant
+        self.tiles, self.first_row = code.field("tiles"), code.field("first row")
+        self.columns, self.terms = code.field("columns"), code.field("terms")
+        self.left, self.right = MatrixCode(code, variant.weights, "weights"), MatrixCode(code, variant.inputs, "inputs")
+        self.totals = SumsCode(code, variant.sums)
+        self.added_to, self.cleared = (
+            (code.field("added to"), code.field("cleared")) if variant.scattered else ("", "0")
+        )
+        self.body = BodyCode(code, variant.body)
+        self.zeros = [code.constant(-0.0)] * (variant.height * code.vectors)
+        self.rows = code.integer_mul(self.tiles, variant.height)
+        # Scratch memory: a packed column, the sums of its rows so far, and those over columns and lanes.
+        self.packed_column = code.context("scratch", "ptr")
+        self.row_sums = self.column_sums = self.packed_column
+        if variant.packed:
+            self.row_sums = self.column_sums = self._rows_on(self.packed_column, variant.depth_block or self.terms)
+        if variant.depth_block:
+            self.column_sums = self._rows_on(self.row_sums, self.rows)
+
+    def write(self) -> None:
+        code, totals = self.code, self.totals
+        if self.variant.sums.operations:
+            totals.clear_waiting(self.column_sums, self.rows)
+            over_lanes(code, [], self._all_columns)
+            totals.store_waiting(self.column_sums, self.rows, self.first_row)
+        elif self.variant.single and not self.variant.uniform:
+            code.loop(self.tiles, lambda tile: code.over_panels(partial(self._whole_tile, None, "0", tile)))
+        else:
+            everywhere(code, self._all_columns, self.variant.uniform)
+
+    def _all_columns(self, lanes: str, masks: list[str] | None = None) -> None:
+        code, column = self.code, self._in_blocks if self.variant.depth_block else self._in_one
+        if self.variant.scattered:
+            zeros = self.zeros[: code.vectors]
+            code.loop(self.cleared, lambda number: code.store_all(zeros, self._result(lanes, number)))
+        code.loop(self.columns, lambda c: column(lanes, masks, c))
+
+    def _in_one(self, lanes: str, masks: list[str] | None, c: str) -> None:
+        if self.variant.packed:
+            self._pack(lanes, c, 0, self.terms)
+        self.code.loop(self.tiles, lambda tile: self._whole_tile(masks, c, tile, lanes))
+
+    def _in_blocks(self, lanes: str, masks: list[str] | None, c: str) -> None:
+        code = self.code
+
+        def sums_of(tile: str) -> str:
+            return self._rows_on(self.row_sums, code.integer_mul(tile, self.variant.height))
+
+        def waiting(tile: str) -> Vectors:
+            return [code.load(sums_of(tile), v) for v in range(len(self.zeros))]
+
+        def block(first: str) -> None:
+            last = code.integer_min(code.integer_add(first, self.variant.depth_block), self.terms)
+            if self.variant.packed:
+                self._pack(lanes, c, first, last)
+
+            def tile(tile: str) -> None:
+                code.store_all(self._summed(lanes, c, tile, waiting(tile), first, last), sums_of(tile))
+
+            code.loop(self.tiles, tile)
+
+        code.loop(self.tiles, lambda tile: code.store_all(self.zeros, sums_of(tile)))
+        code.loop(self.terms, block, step=self.variant.depth_block)
+        code.loop(self.tiles, lambda tile: self._finish(lanes, masks, c, tile, waiting(tile)))
+
+    def _pack(self, lanes: str, c: str, first: Integer, last: str) -> None:
+        code = self.code
+
         def one(k: str) -> None:
-            code.store_all(read(lanes, c, k), _rows_on(code, column_aside, code.integer_sub(k, first)))
+            code.store_all(self._input(lanes, c, k), self._rows_on(self.packed_column, code.integer_sub(k, first)))
 
         code.loop(last, one, first=first)
 
-    def summed(lanes: str, c: str, number: str, start: list[str], first: Any, last: str) -> list[str]:
-        """The sums of a tile's rows with the terms from `first` on added."""
-        begins = [left.row(code.integer_add(first_row, place)) for place in places(number)]
+    def _input(self, lanes: str, c: str, k: str) -> Vectors:
+        return self.right.load(lanes, self.right.row(c), k)
 
-        def term(k: str, *sums: str) -> list[str]:
-            if aside:
-                xs = load_operand(code, ROW, column_aside, code.integer_mul(code.integer_sub(k, first), code.row_bytes))
+    def _whole_tile(self, masks: list[str] | None, c: str, tile: str, lanes: str) -> None:
+        self._finish(lanes, masks, c, tile, self._summed(lanes, c, tile, self.zeros, 0, self.terms))
+
+    def _summed(self, lanes: str, c: str, tile: str, start: Vectors, first: Integer, last: str) -> Vectors:
+        """The sums of a tile's rows with the terms from `first` on added."""
+        code = self.code
+        begins = [self.left.row(code.integer_add(self.first_row, place)) for place in self._places(tile)]
+
+        def term(k: str, *sums: str) -> Vectors:
+            if self.variant.packed:
+                offset = code.integer_mul(code.integer_sub(k, first), code.row_bytes)
+                xs = load_operand(code, ROW, self.packed_column, offset)
             else:
-                xs = read(lanes, c, k)
+                xs = self._input(lanes, c, k)
             results = []
             for h, begin in enumerate(begins):
-                ws = left.load(lanes, begin, k)
+                ws = self.left.load(lanes, begin, k)
                 for v in range(code.vectors):
                     results.append(code.multiply_add(ws[v], xs[v], sums[h * code.vectors + v]))
             return results
 
         return code.loop(last, term, [(code.vector, x) for x in start], first=first)
 
-    def places(number: str) -> list[str]:
-        return [code.integer_add(code.integer_mul(number, height), h) for h in range(height)]
-
-    def finish(lanes: str, masks: list[str] | None, c: str, number: str, found: list[str]) -> None:
-        for h, place in enumerate(places(number)):
-            index = code.integer_add(code.integer_mul(code.integer_add(first_row, place), columns), c)
-            if adds:
-                add(lanes, code.table_entry(added_to, index), found[h * code.vectors : (h + 1) * code.vectors])
+    def _finish(self, lanes: str, masks: list[str] | None, c: str, tile: str, found: Vectors) -> None:
+        """Hand the sums of a tile to the body, or add them to the results that they belong to."""
+        code = self.code
+        for h, place in enumerate(self._places(tile)):
+            index = code.integer_add(code.integer_mul(code.integer_add(self.first_row, place), self.columns), c)
+            row = found[h * code.vectors : (h + 1) * code.vectors]
+            if self.variant.scattered:
+                self._scatter_add(lanes, code.table_entry(self.added_to, index), row)
                 continue
-            results = inside.run(lanes, index, found[h * code.vectors : (h + 1) * code.vectors])
-            totals.add_to_waiting(column_sums, place, results, masks)
+            results = self.body.run(lanes, index, row)
+            self.totals.add_to_waiting(self.column_sums, place, results, masks)
 
-    def in_one(lanes: str, masks: list[str] | None, c: str) -> None:
-        if aside:
-            put_aside(lanes, c, 0, terms)
-        code.loop(tiles, lambda number: finish(lanes, masks, c, number, summed(lanes, c, number, zeros, 0, terms)))
+    def _scatter_add(self, lanes: str, number: str, xs: Vectors) -> None:
+        address = self._result(lanes, number)
+        self.code.store_all([self.code.add(self.code.load(address, v), x) for v, x in enumerate(xs)], address)
 
-    def in_parts(lanes: str, masks: list[str] | None, c: str) -> None:
-        def of_tile(number: str) -> str:
-            return _rows_on(code, row_sums, code.integer_mul(number, height))
+    def _result(self, lanes: str, number: str) -> str:
+        return self._rows_on(self.code.at(lanes, self.body.targets[0]), number)
 
-        def waiting(number: str) -> list[str]:
-            return [code.load(of_tile(number), v) for v in range(len(zeros))]
+    def _places(self, tile: str) -> Vectors:
+        """The numbers of a tile's rows."""
+        height = self.variant.height
+        return [self.code.integer_add(self.code.integer_mul(tile, height), h) for h in range(height)]
 
-        def one(first: str) -> None:
-            last = code.integer_min(code.integer_add(first, part), terms)
-            if aside:
-                put_aside(lanes, c, first, last)
-            code.loop(
-                tiles,
-                lambda number: code.store_all(summed(lanes, c, number, waiting(number), first, last), of_tile(number)),
-            )
-
-        code.loop(tiles, lambda number: code.store_all(zeros, of_tile(number)))
-        code.loop(terms, one, step=part)
-        code.loop(tiles, lambda number: finish(lanes, masks, c, number, waiting(number)))
-
-    def result(lanes: str, number: str) -> str:
-        return _rows_on(code, code.at(lanes, inside.targets[0]), number)
-
-    def add(lanes: str, number: str, xs: list[str]) -> None:
-        address = result(lanes, number)
-        code.store_all([code.add(code.load(address, v), x) for v, x in enumerate(xs)], address)
-
-    def column_by_column(lanes: str, masks: list[str] | None = None) -> None:
-        column = in_parts if part else in_one
-        if adds:
-            code.loop(cleared, lambda number: code.store_all(zeros[: code.vectors], result(lanes, number)))
-        code.loop(columns, lambda c: column(lanes, masks, c))
-
-    if sums.steps:
-        totals.clear_waiting(column_sums, rows_in_all)
-        over_lanes(code, [], column_by_column)
-        totals.store_waiting(column_sums, rows_in_all, first_row)
-    elif single and not uniform:
-        code.loop(
-            tiles,
-            lambda number: code.over_panels(
-                lambda lanes: finish(lanes, None, "0", number, summed(lanes, "0", number, zeros, 0, terms))
-            ),
-        )
-    else:
-        everywhere(code, column_by_column, uniform)
-
-
-def _rows_on(code: KernelCode, address: str, rows: Any) -> str:
-    """The address so many rows of lanes on."""
-    return code.at(address, code.integer_mul(rows, code.row_bytes))
+    def _rows_on(self, address: str, rows: Integer) -> str:
+        """The address so many rows of lanes on."""
+        return self.code.at(address, self.code.integer_mul(rows, self.code.row_bytes))
 
 
 def long_dot_kernel(code: KernelCode, product: bool) -> None:
-    """The dot of two stretches of uniform rows, or the sum of one: four vectors of sums side by side."""
+    """The dot of two stretches of uniform rows, or the sum of one, in the first thread.
+
+    for i in 0, 4 vectors, 8 vectors, ...:
+        for n in 0 ... 3:                                      # side by side: each waits only for itself
+            sums[n] += x[i + n vectors] * y[i + n vectors]
+    total = the elements of (sums[0] + sums[1]) + (sums[2] + sums[3])
+    for i in the rest: total += x[i] * y[i]
+    """
     count, target = code.field("count"), code.field("result")
     starts = [code.field(f"operand {n} start") for n in range(2 if product else 1)]
     lines, bank = 4, code.context("uniform", "ptr")

@@ -1,4 +1,4 @@
-"""Groups: tasks that one kernel does in one go, so that what they hand to each other stays in registers.
+"""Fusion: tasks become groups that one kernel does in one go, so that their intermediate results stay in registers.
 
 A task may join the group that computes its operands, if it reads them row for row, and if its other operands are there
 before. So a bias, an activation and its slope ride on the product before them, and an optimizer is one loop.
@@ -6,20 +6,27 @@ before. So a bias, an activation and its slope ride on the product before them, 
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from scalargrad.compiler.backends.native.planning.schedule import Task
 from scalargrad.compiler.program import LANE, UNIFORM, Program, Table
 
-LONGEST = 24  # tasks of a group
+MOST_TASKS = 24  # of a group
 
 
 @dataclass(eq=False)
 class Group:
-    """The first task may be of any kind, the others are maps over as many rows. `sums`: of their results over lanes."""
+    """Fused tasks. The first one may be of any kind, the others are maps over as many rows.
+
+    sums     sums over lanes of their results
+    place    in the order of all groups
+    stored   the tasks whose results another group reads, or the caller; those of the others stay in registers
+    """
 
     tasks: list[Task]
     sums: list[Task] = field(default_factory=list)
-    place: int = -1  # in the order of all groups
-    stored: list[Task] = field(default_factory=list)  # whose results somebody else reads
+    place: int = -1
+    stored: list[Task] = field(default_factory=list)
 
     @property
     def head(self) -> Task:
@@ -32,38 +39,41 @@ class Group:
     @property
     def takes_more(self) -> bool:
         alone = self.head.sums_lanes or (self.head.kind != "map" and self.head.bank == UNIFORM)
-        alone = alone or self.head.adds_to is not None  # whose results are there at its end
-        return not alone and len(self.tasks) < LONGEST
+        alone = alone or self.head.adds_to is not None  # its results are complete only at its end
+        return not alone and len(self.tasks) < MOST_TASKS
 
 
-class Grouping:
-    """The groups of a program in order: by stage, and there uniform rows first."""
+class Fusion:
+    """The groups of a program in order: by stage, and there uniform rows first.
 
-    def __init__(self, program: Program, tasks: list[Task], fuse: bool) -> None:
-        import numpy
+    writer      for each row of a bank the group that computes it, or -1
+    last_use    for each row of a bank the last group that reads it, or -1: the end of its live range
+    enabled     False: each task is a group of its own
+    """
 
-        self.numpy, self.program = numpy, program
-        self.writer = {LANE: numpy.full(program.lane_rows, -1), UNIFORM: numpy.full(program.uniform_rows, -1)}
-        self.read_last = {LANE: numpy.full(program.lane_rows, -1), UNIFORM: numpy.full(program.uniform_rows, -1)}
+    def __init__(self, program: Program, tasks: list[Task], enabled: bool) -> None:
+        self.program, self.enabled = program, enabled
+        self.writer = {LANE: np.full(program.lane_rows, -1), UNIFORM: np.full(program.uniform_rows, -1)}
+        self.last_use = {LANE: np.full(program.lane_rows, -1), UNIFORM: np.full(program.uniform_rows, -1)}
         self.groups: list[Group] = []
         started = 0
         previous: tuple = ()
         for task in sorted(tasks, key=lambda task: task.part):
             if task.part != previous:  # a group stays in its stage
                 started, previous = len(self.groups), task.part
-            self._place(task, started, fuse)
+            self._place(task, started)
         self._find_stored()
 
-    def _place(self, task: Task, started: int, fuse: bool) -> None:
+    def _place(self, task: Task, started: int) -> None:
         update = task.is_update
         needed = max((int(self.writer[c.bank][c.rows].max(initial=-1)) for c in task.columns), default=-1)
         if update:
-            needed = max(needed, int(self.read_last[task.bank][task.rows].max(initial=-1)))
-        if fuse and task.kind == "lane_sum" and needed >= started and self._sums_up(task, self.groups[needed]):
+            needed = max(needed, int(self.last_use[task.bank][task.rows].max(initial=-1)))
+        if self.enabled and task.kind == "lane_sum" and needed >= started and self._sums_up(task, self.groups[needed]):
             self._join(task, self.groups[needed])
             return
         candidates = [needed] if task.bank == LANE else range(len(self.groups) - 1, max(needed, started) - 1, -1)
-        for place in candidates if fuse and task.kind == "map" else ():
+        for place in candidates if self.enabled and task.kind == "map" else ():
             if place >= started and self._fits(task, self.groups[place], update):
                 self._join(task, self.groups[place])
                 return
@@ -91,15 +101,14 @@ class Grouping:
 
     def _is_result(self, column: Table, group: Group) -> bool:
         return any(
-            t.bank == column.bank and not t.is_update and self.numpy.array_equal(t.rows, column.rows)
-            for t in group.tasks
+            t.bank == column.bank and not t.is_update and np.array_equal(t.rows, column.rows) for t in group.tasks
         )
 
     def _read_row_for_row(self, update: Task, group: Group) -> bool:
-        """Does the group read the rows that an update overwrites only where it writes them?"""
+        """Whether the group reads the rows that an update overwrites only in the place where they are written."""
         for task in group.tasks:
             for column in task.columns:
-                if column.bank == update.bank and not self.numpy.array_equal(column.rows, update.rows):
+                if column.bank == update.bank and not np.array_equal(column.rows, update.rows):
                     low, high = update.rows.min(), update.rows.max()
                     if ((column.rows >= low) & (column.rows <= high)).any():
                         return False
@@ -110,14 +119,13 @@ class Grouping:
         if not task.is_update:
             self.writer[task.bank][task.rows] = group.place
         for column in task.columns:
-            read = self.read_last[column.bank]
+            read = self.last_use[column.bank]
             rows = column.rows.ravel()
-            read[rows] = self.numpy.maximum(read[rows], group.place)
+            read[rows] = np.maximum(read[rows], group.place)
 
     def _find_stored(self) -> None:
         """Results that another group, or the caller, reads."""
-        numpy = self.numpy
-        wanted = {bank: numpy.zeros(len(rows), bool) for bank, rows in self.writer.items()}
+        wanted = {bank: np.zeros(len(rows), bool) for bank, rows in self.writer.items()}
         for table in self.program.outputs() if not self.program.moves else (self.program.mean,):
             if table is not None:
                 wanted[table.bank][table.rows] = True

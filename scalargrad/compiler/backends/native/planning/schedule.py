@@ -1,7 +1,9 @@
-"""Tasks: the instructions of a program, each in the stage where its operands are there, in the form kernels take."""
+"""The schedule: the instructions of a program as tasks, each in the stage where its operands are available."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy import ndarray
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
 
@@ -12,7 +14,7 @@ POWERS = {1.0: "copy", 2.0: "square", 3.0: "cube", -1.0: "inverse"}
 
 @dataclass(eq=False)
 class Task:
-    """One instruction for one stage.
+    """One instruction for one stage, in the form that kernels take.
 
     kind     map, fold, contract, outer, lane_sum
     op       the operation of a map or a fold
@@ -27,11 +29,11 @@ class Task:
     op: str
     bank: str
     stage: int
-    rows: Any
+    rows: ndarray
     columns: tuple[Table, ...]
     whole: tuple[int | None, ...] = ()
     instruction: Instruction | None = None  # that it does; None for an update of a row that stays
-    adds_to: Any = None
+    adds_to: ndarray | None = None
 
     @property
     def count(self) -> int:
@@ -52,66 +54,60 @@ class Task:
 
     @property
     def part(self) -> tuple[int, bool]:
-        """Its stage, and there whether it is done lane by lane."""
+        """The stage, and there whether the task is done lane by lane."""
         return self.stage, self.bank == LANE or self.sums_lanes
 
 
-@dataclass
-class Stages:
-    """When rows are there.
+class _Availability:
+    """The stage from which on each row is available.
 
     copied   for each lane row the uniform row that it is a copy of, or -1
     """
 
-    lanes: Any
-    uniform: Any
-    copied: Any
-    last: int = 0
-    constants: dict[int, float] = field(default_factory=dict)
+    def __init__(self, program: Program) -> None:
+        self.stages = {LANE: np.zeros(program.lane_rows, int), UNIFORM: np.zeros(program.uniform_rows, int)}
+        self.copied = np.full(program.lane_rows, -1)
+        self.constants = program.numbers
+        self.last = 0
+
+    def of(self, tables: tuple[Table, ...]) -> int:
+        return max((int(self.stages[table.bank][table.rows].max(initial=0)) for table in tables), default=0)
 
 
-def tasks_of(program: Program) -> list[Task]:
+def schedule(program: Program) -> list[Task]:
     """The tasks of a planned program, in its order, with the copies of its `moves` at the end."""
-    import numpy
-
-    stages = Stages(
-        numpy.zeros(program.lane_rows, int), numpy.zeros(program.uniform_rows, int), numpy.full(program.lane_rows, -1)
-    )
-    stages.constants = program.numbers
+    available = _Availability(program)
     tasks = []
     for instruction in program.instructions:
         if instruction.name in ("constant", "leaf"):
             continue
-        stage = max((int(_stages_of(table, stages).max(initial=0)) for table in instruction.args), default=0)
-        rows = instruction.rows
-        task = _task(instruction, stage, rows, stages)
+        stage, rows = available.of(instruction.args), instruction.rows
+        task = _task(instruction, stage, rows, available)
         if instruction.name == "broadcast":
-            stages.copied[rows] = instruction.args[0].rows
-        stages.last = max(stages.last, stage + (instruction.bank == LANE or task.sums_lanes))
-        (stages.lanes if instruction.bank == LANE else stages.uniform)[rows] = stage + task.sums_lanes
+            available.copied[rows] = instruction.args[0].rows
+        available.last = max(available.last, stage + (instruction.bank == LANE or task.sums_lanes))
+        available.stages[instruction.bank][rows] = stage + task.sums_lanes
         tasks.append(task)
     if any(task.bank == UNIFORM and task.op in FALLIBLE for task in tasks):
-        stages.last += 1  # what may fail is over before the step is made
+        available.last += 1  # what may fail is over before the step is made
     for source, target in program.moves:
-        tasks.append(Task("map", "copy", UNIFORM, stages.last, target.rows, (source,), (None,)))
-    tasks = _without_unread_copies(program, tasks, stages.copied)
-    _delay(program, tasks)
+        tasks.append(Task("map", "copy", UNIFORM, available.last, target.rows, (source,), (None,)))
+    tasks = _without_dead_copies(program, tasks, available.copied)
+    _sink(program, tasks)
     return tasks
 
 
-def _without_unread_copies(program: Program, tasks: list[Task], copied: Any) -> list[Task]:
-    """Kernels that read an operand from one place for all lanes have made many copies in lanes needless."""
-    import numpy
-
-    read = numpy.zeros(program.lane_rows, bool)
+def _without_dead_copies(program: Program, tasks: list[Task], copied: ndarray) -> list[Task]:
+    """Kernels that read an operand from one place for all lanes leave many of its copies in lanes dead."""
+    read = np.zeros(program.lane_rows, bool)
     for table in [*(column for task in tasks for column in task.columns), *program.outputs()]:
         if table is not None and table.bank == LANE:
             read[table.rows.ravel()] = True
     kept = []
     for task in tasks:
-        wanted = read[task.rows] | (copied[task.rows] < 0) if task.bank == LANE else numpy.ones(task.count, bool)
+        wanted = read[task.rows] | (copied[task.rows] < 0) if task.bank == LANE else np.ones(task.count, bool)
         if wanted.any():
-            first, last = numpy.flatnonzero(wanted)[[0, -1]]
+            first, last = np.flatnonzero(wanted)[[0, -1]]
             kept.append(_cut(task, slice(first, last + 1)) if wanted.sum() < task.count else task)
     return kept
 
@@ -122,12 +118,10 @@ def _cut(task: Task, rows: slice) -> Task:
     return replace(task, rows=task.rows[rows], columns=columns)
 
 
-def _delay(program: Program, tasks: list[Task]) -> None:
-    """Uniform rows are computed in the stage that reads them, however early they could be: so they join a reader."""
-    import numpy
-
+def _sink(program: Program, tasks: list[Task]) -> None:
+    """Move uniform rows to the stage that reads them, however early they are available: there fusion may join them."""
     never = 1 + max((task.stage for task in tasks), default=0)
-    wanted = numpy.full(program.uniform_rows, never)
+    wanted = np.full(program.uniform_rows, never)
     for task in reversed(tasks):
         if task.bank == UNIFORM and not task.sums_lanes and not task.is_update and task.op not in FALLIBLE:
             stage = int(wanted[task.rows].min())
@@ -135,14 +129,10 @@ def _delay(program: Program, tasks: list[Task]) -> None:
         for column in task.columns:
             if column.bank == UNIFORM:
                 rows = column.rows.ravel()
-                wanted[rows] = numpy.minimum(wanted[rows], task.stage)
+                wanted[rows] = np.minimum(wanted[rows], task.stage)
 
 
-def _stages_of(table: Table, stages: Stages) -> Any:
-    return (stages.lanes if table.bank == LANE else stages.uniform)[table.rows]
-
-
-def _task(instruction: Instruction, stage: int, rows: Any, stages: Stages) -> Task:
+def _task(instruction: Instruction, stage: int, rows: ndarray, available: _Availability) -> Task:
     name = instruction.op.name if instruction.op and instruction.name == "map" else instruction.name
     if instruction.name in ("outer", "lane_sum"):
         return Task(name, name, UNIFORM, stage, rows, instruction.args, (), instruction)
@@ -158,8 +148,8 @@ def _task(instruction: Instruction, stage: int, rows: Any, stages: Stages) -> Ta
     widths = [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
     if widths and max(widths) > WIDEST:
         return Task("fold", name, instruction.bank, stage, rows, instruction.args, (), instruction)
-    constants = stages.constants
-    columns = tuple(_original(column, stages.copied) for table in instruction.args for column in _columns(table))
+    constants = available.constants
+    columns = tuple(_original(column, available.copied) for table in instruction.args for column in _columns(table))
     if name == "pow" and (exponent := _constant(columns[1], constants)) in POWERS:
         name, columns = POWERS[exponent], columns[:1]
     whole = tuple(_whole(_constant(c, constants)) if name == "random" else None for c in columns)
@@ -168,12 +158,10 @@ def _task(instruction: Instruction, stage: int, rows: Any, stages: Stages) -> Ta
 
 def _product_columns(weights: Table, inputs: Table) -> tuple[Table, Table]:
     """A product of one term each, [r, 1] x [1, c], as two operands for each result."""
-    import numpy
-
     rows, columns = len(weights.rows), len(inputs.rows)
     return (
-        Table(weights.bank, numpy.repeat(weights.rows[:, 0], columns)),
-        Table(inputs.bank, numpy.tile(inputs.rows[:, 0], rows)),
+        Table(weights.bank, np.repeat(weights.rows[:, 0], columns)),
+        Table(inputs.bank, np.tile(inputs.rows[:, 0], rows)),
     )
 
 
@@ -181,8 +169,8 @@ def _columns(table: Table) -> list[Table]:
     return [table] if table.rows.ndim == 1 else [Table(table.bank, column) for column in table.rows.T]
 
 
-def _original(column: Table, copied: Any) -> Table:
-    """The uniform rows that all of these are copies of, if they are."""
+def _original(column: Table, copied: ndarray) -> Table:
+    """The uniform rows that all rows of the column are copies of, if they are."""
     if column.bank == LANE and (originals := copied[column.rows]).min(initial=0) >= 0:
         return Table(UNIFORM, originals)
     return column

@@ -1,17 +1,18 @@
 """The native backend: a program as machine code for the processor at hand, with its memory."""
 
+from collections.abc import Sequence
 from struct import Struct
 from struct import error as StructError  # noqa: N812
 from time import perf_counter
-from typing import Any
 
-from scalargrad.compiler.backends.native.kernels.driver import STAGE
-from scalargrad.compiler.backends.native.kernels.kernel_code import VECTORS
-from scalargrad.compiler.backends.native.planning.lower import NativeProgram, Record, lower
-from scalargrad.compiler.backends.native.running.buffers import allocated
-from scalargrad.compiler.backends.native.running.job import DONE, FLAGS, Batch, Job
+import numpy as np
+from numpy import ndarray
+
+from scalargrad.compiler.backends.native.running import buffers
+from scalargrad.compiler.backends.native.running.executable import DONE, Executable
+from scalargrad.compiler.backends.native.running.job import Batch, Job
+from scalargrad.compiler.backends.native.running.report import report
 from scalargrad.compiler.backends.native.running.target import Machine
-from scalargrad.compiler.backends.native.running.threads import Run
 from scalargrad.compiler.backends.reference import NumpyBackend
 from scalargrad.compiler.program import LANE, Program
 from scalargrad.engine import Value
@@ -26,125 +27,128 @@ WORTH_STARTING = 2e-3  # seconds that a job takes, from which on starting thread
 BRIEF = 0.03  # seconds that the thread of the caller may be away: Ctrl-C waits for it
 UNKNOWN_PACE = 1e-9  # seconds an operation, before a program has run
 MOST_JOBS = 8  # kept for numbers of rows that come back: whole batches and the last one
+Rows = slice | ndarray | list[int]  # numbers of uniform rows; the slice is `leaves`
 
 
 class NativeBackend:
-    def __init__(self, program: Program, dtype: str, machine: Machine, threads: int) -> None:
-        import numpy
+    """A program as machine code for the processor at hand: an executable, and its jobs for the batches that come.
 
-        self.numpy, self.program, self.dtype, self.machine, self.threads = numpy, program, dtype, machine, threads
-        self.native: NativeProgram = lower(program, machine, dtype)
-        self.run_job = Run(machine.run_address(dtype))
-        self.lanes_of_panel = VECTORS * machine.width(dtype)
-        self.size = numpy.dtype(dtype).itemsize
-        self.uniform = allocated(self.native.layout.uniform_places, dtype, aligned=len(program.constants))
-        for row, number in program.numbers.items():
-            self.uniform[self.native.layout.uniform[row]] = number
-        self.tables = allocated(len(self.native.tables), "int32")
-        self.tables[:] = self.native.tables
-        self.records, self.stages = self._table()
+    leaves   the uniform rows of parameters, buffers and what else keeps its number from step to step
+    jobs     by rows of a batch and threads: they are made when they are first needed
+    pace     seconds an operation in the last job, by which the next one is given threads
+
+    A program runs in one thread of Python at a time.
+    """
+
+    def __init__(self, program: Program, dtype: str, machine: Machine, threads: int) -> None:
+        self.program, self.dtype, self.threads = program, dtype, threads
+        self.jobs: dict[tuple[int, int], Job] = {}
+        self.executable = Executable(program, dtype, machine, moved=self.jobs.clear)
+        self.uniform, self.memory = self.executable.uniform, self.executable.native.memory
         self.work = sum(instruction.work for instruction in program.instructions)
-        self.flags = allocated(FLAGS, "int64")
-        self.memories: dict[str, Any] = {}
-        self.jobs: dict[tuple[int, int], Job] = {}  # by rows and threads
         self.pace = UNKNOWN_PACE
         self.running = False
         self.reference: NumpyBackend | None = None
         self.leaves = slice(len(program.constants), program.batch_row)
         count = self.leaves.stop - self.leaves.start
         self.packing, self.packed = Struct(f"{count}d"), bytearray(8 * count)
-        places = self.native.layout.uniform[: program.batch_row + 1]
-        assert (places == numpy.arange(len(places))).all(), "leaves stay where the program has them"
+        places = self.memory.uniform[: program.batch_row + 1]
+        assert (places == np.arange(len(places))).all(), "leaves stay where the program has them"
 
-    # What a compiled function asks for.
+    # For a compiled function.
 
-    def results(self, arrays: list, numbers: list[float], rows: int) -> Any:
+    def results(self, arrays: list[ndarray], numbers: Sequence[float], rows: int) -> ndarray:
         """[rows, numbers of one result]; `numbers` are those of the parameters and buffers."""
         table = self.program.result
         assert table is not None
-        result = allocated(rows * table.rows.size, self.dtype).reshape(rows, -1)
+        result = buffers.allocated(rows * table.rows.size, self.dtype).reshape(rows, -1)
         self._call(arrays, numbers, rows, result)
         if table.bank == LANE:
             return result
-        result[:] = self.uniform[self.native.layout.uniform[table.rows]]
+        result[:] = self.executable.numbers(table.rows)
         return result
 
-    def slopes(self, arrays: list, numbers: list[float], rows: int) -> tuple[float, Any, dict[Value, float]]:
+    def slopes(
+        self, arrays: list[ndarray], numbers: Sequence[float], rows: int
+    ) -> tuple[float, ndarray, dict[Value, float]]:
         """The mean, its gradient in the order of the parameters, and the new numbers of buffers."""
-        program, places = self.program, self.native.layout.uniform
+        program, places = self.program, self.memory.uniform
         assert program.mean is not None
         assert program.gradient is not None
         self._call(arrays, numbers, rows, None)
         updates = {buffer: float(self.uniform[places[t.rows[0]]]) for buffer, t in program.updates.items()}
         return float(self.uniform[places[program.mean.rows[0]]]), self.uniform[places[program.gradient.rows]], updates
 
-    def _call(self, arrays: list, numbers: list[float], rows: int, result: Any) -> None:
+    def _call(self, arrays: list[ndarray], numbers: Sequence[float], rows: int, result: ndarray | None) -> None:
         self._refuse_while_running()
         self.write(self.leaves, numbers)
         if not self.run_batch(arrays, rows, result):
             self._refuse(arrays, numbers, rows, result)
 
-    def _refuse(self, arrays: list, numbers: list[float], rows: int, result: Any) -> None:
+    def _refuse(self, arrays: list[ndarray], numbers: Sequence[float], rows: int, result: ndarray | None) -> None:
         """An operation met a wrong argument: NumPy says which, or knows the result after all."""
         if self.reference is None:
             self.reference = NumpyBackend(self.program, self.dtype)
-        lanes, uniform = self.reference.run(self.numpy.concatenate(arrays, axis=1).T, numbers, rows)
-        self.uniform[self.native.layout.uniform] = uniform[:, 0]
+        lanes, uniform = self.reference.run(np.concatenate(arrays, axis=1).T, numbers, rows)
+        self.uniform[self.memory.uniform] = uniform[:, 0]
         if result is not None and self.program.result is not None and self.program.result.bank == LANE:
             result[:] = lanes[self.program.result.rows].T
 
-    # What a trainer asks for.
+    # For a trainer.
 
-    def read(self, rows: Any) -> Any:
+    def read(self, rows: Rows) -> ndarray:
         """The numbers of uniform rows: an array of row numbers, or `leaves`."""
-        return self.uniform[rows if rows is self.leaves else self.native.layout.uniform[rows]]
+        return self.uniform[rows if rows is self.leaves else self.memory.uniform[rows]]
 
-    def write(self, rows: Any, numbers: Any) -> None:
+    def write(self, rows: Rows, numbers: Sequence[float] | ndarray) -> None:
         if rows is self.leaves and self.packed:
             try:
                 self.packing.pack_into(self.packed, 0, *numbers)  # twice as fast as NumPy from a list
             except StructError as problem:
                 raise TypeError(f"a parameter holds no number: {problem}") from None
-            self.uniform[rows] = self.numpy.frombuffer(self.packed)
+            self.uniform[rows] = np.frombuffer(self.packed)
         else:
-            self.uniform[self.native.layout.uniform[rows]] = numbers
+            self.uniform[self.memory.uniform[rows]] = numbers
 
-    def prepare(self, *_: Any) -> None:
-        """It is compiled, for any number of rows."""
+    def prepare(self, *_: object) -> None:
+        """Nothing is left to do: a program is compiled for any number of rows."""
 
-    def train(self, arrays: list, order: Any, rows: int, steps: int, advance: int, history: Any) -> bool:
-        """Steps of a program with `moves`, on `rows` rows each; False if an operation met a wrong argument."""
+    def train(
+        self, arrays: list[ndarray], order: ndarray, rows: int, steps: int, advance: int, history: ndarray
+    ) -> bool:
+        """Make steps of a program with `moves`, on `rows` rows each; False if an operation met a wrong argument."""
         return self.run_batch(arrays, rows, None, order, steps, advance, history)
 
     # A job.
 
     def batch(self, rows: int) -> Batch:
-        panels = -(-rows // self.lanes_of_panel)
+        """The partition of a batch of so many rows."""
+        panels = -(-rows // self.executable.lanes_of_panel)
         shares = max(1, min(MOST_SHARES, panels // FEWEST_PANELS))
         if rows >= SMALLEST_SPLIT:
             shares = max(shares, min(2, panels))
         # Each block reads all weights: where they are many, it is worth having as many lanes.
-        room = max(BLOCK_BYTES, self.size * len(self.program.parameters))
-        block = max(1, min(room // self.native.panel_bytes, -(-panels // shares)))
+        room = max(BLOCK_BYTES, self.executable.size * len(self.program.parameters))
+        block = max(1, min(room // self.executable.native.panel_bytes, -(-panels // shares)))
         return Batch(rows, panels, shares, block)
 
     def run_batch(
         self,
-        arrays: list,
+        arrays: list[ndarray],
         rows: int,
-        result: Any = None,
-        order: Any = None,
+        result: ndarray | None = None,
+        order: ndarray | None = None,
         steps: int = 1,
         advance: int = 0,
-        history: Any = None,
+        history: ndarray | None = None,
     ) -> bool:
         """Run the program on `rows` rows of the arrays, `steps` times.
 
         order     numbers of rows; without it they come as they are
         advance   positions in the order from one step to the next
         history   an array for the loss of each step
-        Returns whether all went well: False if an operation met a wrong argument. It stops after a step with a loss of
-        inf or nan, if there is a history. `done` counts the steps.
+        Returns whether all went well: False if an operation met a wrong argument. A run with a history stops after a
+        step whose loss is inf or nan. `done` counts the steps.
         """
         self._refuse_while_running()
         with undone(self._ended):
@@ -164,7 +168,16 @@ class NativeBackend:
         if self.running:
             raise RuntimeError("this program is running: a signal handler cannot run it again before it has ended")
 
-    def _run(self, arrays: list, rows: int, result: Any, order: Any, steps: int, advance: int, history: Any) -> bool:
+    def _run(
+        self,
+        arrays: list[ndarray],
+        rows: int,
+        result: ndarray | None,
+        order: ndarray | None,
+        steps: int,
+        advance: int,
+        history: ndarray | None,
+    ) -> bool:
         operations = self.work * rows  # of one step
         expected = operations * steps * self.pace
         threads = max(1, min(self.threads, operations // WORTH_A_THREAD)) if expected >= WORTH_STARTING else 1
@@ -172,7 +185,7 @@ class NativeBackend:
         if key not in self.jobs:
             if len(self.jobs) == MOST_JOBS:
                 self.jobs.pop(next(iter(self.jobs)))
-            self.jobs[key] = Job(self, self.batch(rows), threads)
+            self.jobs[key] = Job(self.executable, self.batch(rows), threads)
         self.uniform[self.program.batch_row] = 1.0 / rows
         begin, before = perf_counter(), self.done
         well = self.jobs[key].run(arrays, result, order, steps, advance, history, expected < BRIEF)
@@ -182,35 +195,14 @@ class NativeBackend:
         return well
 
     def steps_at_once(self, rows: int) -> int:
-        """As many as take about as long as the caller's thread may be away."""
+        """The number of steps that take about as long as the caller's thread may be away."""
         return max(1, int(BRIEF / (self.pace * (self.work * rows + 1))))
 
     @property
     def done(self) -> int:
         """Steps that have been finished so far."""
-        return int(self.flags[DONE])
+        return int(self.executable.flags[DONE])
 
-    def memory(self, name: str, count: int) -> Any:
-        """Memory of that name for so many numbers. If it had to grow, jobs that know where it was are forgotten."""
-        if len(self.memories.get(name, ())) < max(1, count):
-            self.memories[name] = allocated(max(1, count), "int64" if name == "order" else self.dtype)
-            self.jobs.clear()
-        return self.memories[name]
-
-    # The table.
-
-    def _table(self) -> tuple[Any, Any]:
-        """The records one after another, and for each stage where its parts begin and how long they are."""
-        numpy, parts = self.numpy, [part for stage in self.native.stages for part in stage]
-        lines = [[self._integers(record) for record in part] for part in parts]
-        lengths = [sum(map(len, part)) for part in lines]
-        records = allocated(max(1, sum(lengths)), "int64")
-        flat = [x for part in lines for line in part for x in line]
-        records[: len(flat)] = flat
-        begins = [records.ctypes.data + 8 * sum(lengths[:i]) for i in range(len(parts))]
-        stages = numpy.array([x for i, part in enumerate(parts) for x in (begins[i], len(part))], "int64")
-        assert len(stages) == STAGE * len(self.native.stages)
-        return records, stages
-
-    def _integers(self, record: Record) -> list[int]:
-        return [self.native.addresses[record.kernel], 2 + len(record.fields), *record.fields]
+    def report(self, arrays: list[ndarray], rows: int) -> str:
+        """Where the time of a run on these rows goes, group by group."""
+        return report(self.executable, self.batch(rows), arrays)

@@ -1,15 +1,34 @@
-"""Memory for kernels: arrays that begin where vectors like it."""
+"""Buffers: arrays that begin where vectors like it, and those that the jobs of a program share."""
 
-from typing import Any
+from collections.abc import Callable
 
-ALIGNMENT = 64  # bytes: a line of the cache
+import numpy as np
+from numpy import ndarray
+
+from scalargrad.compiler.backends.native.kernels.kernel_code import CACHE_LINE
 
 
-def allocated(count: int, dtype: str, aligned: int = 0) -> Any:
-    """An array of zeros whose item number `aligned` lies at a multiple of ALIGNMENT."""
-    import numpy
-
-    item = numpy.dtype(dtype).itemsize
-    raw = numpy.zeros(item * count + ALIGNMENT, "uint8")
-    begin = -(raw.ctypes.data + item * aligned) % ALIGNMENT
+def allocated(count: int, dtype: str, aligned: int = 0) -> ndarray:
+    """An array of zeros whose item number `aligned` lies at the beginning of a line of the cache."""
+    item = np.dtype(dtype).itemsize
+    raw = np.zeros(item * count + CACHE_LINE, "uint8")
+    begin = -(raw.ctypes.data + item * aligned) % CACHE_LINE
     return raw[begin : begin + item * count].view(dtype)
+
+
+class Buffers:
+    """The working memory of a program, which its jobs share as they run one after another.
+
+    moved   called when a buffer has grown, and so lies elsewhere: jobs that know its address are void
+    """
+
+    def __init__(self, moved: Callable[[], None]) -> None:
+        self.moved = moved
+        self.arrays: dict[str, ndarray] = {}
+
+    def of(self, name: str, count: int, dtype: str) -> ndarray:
+        """The buffer of that name, with room for so many numbers."""
+        if len(self.arrays.get(name, ())) < max(1, count):
+            self.arrays[name] = allocated(max(1, count), dtype)
+            self.moved()
+        return self.arrays[name]

@@ -1,17 +1,21 @@
 """The report: where the time of a native program goes, and how near it comes to what the processor can do."""
 
 import ctypes
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.backends.native.kernels.kernel_code import CONTEXT, KernelCode
-from scalargrad.compiler.backends.native.planning.lower import MEET, Record
-from scalargrad.compiler.backends.native.running.job import Job
+import numpy as np
+from numpy import ndarray
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.backends.native.running.backend import NativeBackend
+from scalargrad.compiler.backends.native.kernels.kernel_code import CONTEXT, HEADER, KernelCode
+from scalargrad.compiler.backends.native.planning.table import BARRIER, Record
+from scalargrad.compiler.backends.native.running.executable import Executable
+from scalargrad.compiler.backends.native.running.job import Batch, Job
+from scalargrad.compiler.backends.native.running.threads import RunFunction
+from scalargrad.compiler.program import LANE
 
+WalkFunction = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
 SHORTEST = 2e-4  # seconds that a measurement takes at least
 TURNS = 3
 ALL_OTHERS = 12  # lines of a report, before the small ones become one
@@ -31,40 +35,43 @@ class Line:
         return 2.0 * self.work / self.seconds / 1e9 if self.seconds else 0.0
 
 
-def measured(backend: "NativeBackend", arrays: list, rows: int) -> list[Line]:
-    """Each record of the table timed by itself, in one thread, on one block; a run has as many blocks as it has."""
-    backend.program.name_modules()
-    machine, batch = backend.machine, backend.batch(rows)
-    kept = backend.uniform.copy()
-    result = backend.program.result
-    results = backend.numpy.zeros((rows, 0 if result is None else result.rows.size), backend.dtype)
-    job = Job(backend, batch, threads=1)  # its contexts are this report's
+def measured(executable: Executable, batch: Batch, arrays: list[ndarray]) -> list[Line]:
+    """The lines of a report: each record of the table is timed by itself, in one thread, on one block.
+
+    A record of lanes counts as often as a run has blocks.
+    """
+    executable.program.name_modules()
+    kept = executable.uniform.copy()
+    result = executable.program.result
+    results = np.zeros((batch.rows, 0 if result is None else result.rows.size), executable.dtype)
+    job = Job(executable, batch, threads=1)  # its contexts are this report's
     job.run(arrays, results, None, 1, 0, None, brief=False)
-    backend.uniform[:] = kept
+    executable.uniform[:] = kept
     context = job.contexts[0]
     context[CONTEXT.index("fresh")] = 1  # sums begin anew in each turn
-    share_of_block = batch.panels / max(1, int(context[CONTEXT.index("panels")]))
-    walk = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(machine.walk_address(backend.dtype))
-    found: dict[Any, Line] = {}
-    place = backend.records.ctypes.data
-    for stage in backend.native.stages:
-        for part, records in enumerate(stage):
+    blocks = batch.panels / max(1, int(context[CONTEXT.index("panels")]))
+    walk = WalkFunction(executable.machine.walk_address(executable.dtype))
+    found: dict[Hashable, Line] = {}
+    place = executable.records.ctypes.data
+    for stage in executable.native.stages:
+        for records in stage.parts:
             for record in records:
-                if record.kernel != MEET and not (part == 2 and job.sums_in_place):
-                    seconds = _seconds(walk, place, ctypes.addressof(context)) * (share_of_block if part == 1 else 1.0)
-                    key, line = _line(backend, record, rows)
-                    found.setdefault(key, line).seconds += seconds
-                place += 8 * (2 + len(record.fields))
-    backend.uniform[:] = kept
+                if record.kernel != BARRIER and not (records is stage.sums and job.sums_in_place):
+                    times = blocks if records is stage.lanes else 1.0
+                    key, line = _line(record, batch.rows)
+                    found.setdefault(key, line).seconds += _seconds(walk, place, ctypes.addressof(context)) * times
+                place += 8 * (HEADER + len(record.fields))
+    executable.uniform[:] = kept
     return list(found.values())
 
 
-def _line(backend: "NativeBackend", record: Record, rows: int) -> tuple[Any, Line]:
+def _line(record: Record, rows: int) -> tuple[Hashable, Line]:
+    """The key of the line to which a record belongs, that of its group, and the line."""
     if record.group is None:
         name = "samples into lanes, sums and results"
         return name, Line(name, 0.0, 0.0)
     tasks = record.group.tasks
-    lanes = rows if tasks[0].bank == "lane" or tasks[0].sums_lanes else 1
+    lanes = rows if tasks[0].bank == LANE or tasks[0].sums_lanes else 1
     operations = " + ".join(task.op if task.kind == "map" else task.kind for task in tasks[:6])
     more = f" + {len(tasks) - 6} more" if len(tasks) > 6 else ""
     first = tasks[0].instruction
@@ -74,7 +81,7 @@ def _line(backend: "NativeBackend", record: Record, rows: int) -> tuple[Any, Lin
     )
 
 
-def _seconds(walk: Any, record: int, context: int) -> float:
+def _seconds(walk: Callable, record: int, context: int) -> float:
     times, fastest = 1, float("inf")
     while True:
         begin = perf_counter()
@@ -92,24 +99,24 @@ def _seconds(walk: Any, record: int, context: int) -> float:
     return max(0.0, fastest - _overhead(walk, context))
 
 
-def _overhead(walk: Any, context: int) -> float:
-    """What calling from Python costs."""
+def _overhead(walk: Callable, context: int) -> float:
+    """The seconds of a call from Python."""
     begin = perf_counter()
     for _ in range(200):
         walk(context, 0, context)
     return (perf_counter() - begin) / 200
 
 
-def peak(backend: "NativeBackend") -> float:
+def peak(executable: Executable) -> float:
     """10**9 operations a second of fused multiply-adds that wait for nothing, measured here and now."""
-    machine, dtype = backend.machine, backend.dtype
+    machine, dtype = executable.machine, executable.dtype
     code = machine.code(dtype)
     turns, lines = 20_000, 12
     peak_kernel(code, turns, lines)
     name = f"peak_{dtype}"
     address = machine.compiled({name: code.text(name)})[name]
-    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)
-    memory = backend.numpy.ones(256)
+    run = RunFunction(address)
+    memory = np.ones(256)
     best = float("inf")
     for _ in range(10):
         begin = perf_counter()
@@ -132,11 +139,12 @@ def peak_kernel(code: KernelCode, turns: int, lines: int) -> None:
     code.store(total, "%context")
 
 
-def report(backend: "NativeBackend", arrays: list, rows: int) -> str:
-    lines = measured(backend, arrays, rows)
+def report(executable: Executable, batch: Batch, arrays: list[ndarray]) -> str:
+    """The slowest lines as a table, beside the processor's peak."""
+    lines = measured(executable, batch, arrays)
     total = max(sum(line.seconds for line in lines), 1e-9)
-    most = peak(backend)
-    work = sum(line.work for line in lines)
+    most = peak(executable)
+    work, rows = sum(line.work for line in lines), batch.rows
     text = [
         f"native: all of {work:,.0f} multiply-adds or operations, {rows:,} rows, {total * 1e6:,.1f} us in one thread,",
         f"{2 * work / total / 1e9:.1f} GFLOP/s of the {most:.0f} that this processor reaches with multiply-adds alone",

@@ -1,14 +1,14 @@
-"""The machine: what this processor can do, and kernels as machine code, compiled once in a process by llvmlite."""
+"""The target: the processor at hand and its features; kernels as machine code, compiled once a process by llvmlite."""
 
 import ctypes
 import sys
 from functools import cache
-from typing import Any
+from types import ModuleType
 
 from scalargrad.compiler.backends.native.code import BITS, function
 from scalargrad.compiler.backends.native.functions import FUNCTIONS
-from scalargrad.compiler.backends.native.kernels.driver import driver, meeting
-from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
+from scalargrad.compiler.backends.native.kernels.driver import barrier, driver
+from scalargrad.compiler.backends.native.kernels.kernel_code import VECTORS, KernelCode
 from scalargrad.forks import in_whole, whole
 
 NUMBERS = {"float64": "double", "float32": "float"}
@@ -72,7 +72,7 @@ class Machine:
         """Numbers in a vector."""
         return self.vector_bytes * 8 // BITS[NUMBERS[dtype]]
 
-    def code(self, dtype: str, vectors: int = 2, width: int | None = None) -> KernelCode:
+    def code(self, dtype: str, vectors: int = VECTORS, width: int | None = None) -> KernelCode:
         """An empty kernel for numbers of this type."""
         return KernelCode(NUMBERS[dtype], width or self.width(dtype), self.fma, vectors=vectors)
 
@@ -121,18 +121,18 @@ class Machine:
         number = NUMBERS[dtype]
         with whole:
             if f"run_{number}" not in self.addresses:
-                text = driver(self.code(dtype)) + meeting(self._pause(), self._give_way())
-                for name in ("run", "walk", "meet", "meet_kernel"):
+                text = driver(self.code(dtype)) + barrier(self._pause(), self._give_way())
+                for name in ("run", "walk", "barrier", "barrier_kernel"):
                     text = text.replace(f"@{name}(", f"@{name}_{number}(")
                 self.compiled({f"run_{number}": text})
-                for name in ("walk", "meet_kernel"):
+                for name in ("walk", "barrier_kernel"):
                     self.addresses[f"{name}_{number}"] = self.engine.get_function_address(f"{name}_{number}")
             return self.addresses[f"run_{number}"]
 
-    def meet_address(self, dtype: str) -> int:
+    def barrier_address(self, dtype: str) -> int:
         """The address of the kernel in which threads wait for each other."""
         self.run_address(dtype)
-        return self.addresses[f"meet_kernel_{NUMBERS[dtype]}"]
+        return self.addresses[f"barrier_kernel_{NUMBERS[dtype]}"]
 
     def walk_address(self, dtype: str) -> int:
         """The address of the loop that walks records."""
@@ -153,8 +153,8 @@ class Machine:
             return 0
 
 
-def _features(llvm: Any) -> dict[str, bool]:
-    """Which features the processor has; nothing, where LLVM cannot find out: then code is for any of its kind."""
+def _features(llvm: ModuleType) -> dict[str, bool]:
+    """The features, and whether the processor has each; none where LLVM cannot find out: code suits any of its kind."""
     try:
         return dict(llvm.get_host_cpu_features())
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""The team: threads that run one job of native code together, while the main thread listens for Ctrl-C."""
+"""Threads that run one job of native code together, while the main thread listens for Ctrl-C."""
 
 import _thread
 import ctypes
@@ -9,14 +9,15 @@ from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from time import sleep
-from typing import Any
+
+from numpy import ndarray
 
 PATIENCE = 0.05  # seconds between two looks at what the user wants
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container on Linux: microseconds of computing in a period, or "max"
 
 
 def available_threads() -> int:
-    """How many processors this process may use: beyond its container's quota threads would only wait for each other."""
+    """The processors that this process may use: beyond its container's quota threads would only wait for each other."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = map(int, QUOTA.read_text(encoding="ascii").split())
@@ -25,13 +26,13 @@ def available_threads() -> int:
     return max(1, min(count, ceil(quota / period)))
 
 
-Run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)  # a call without Python's lock
+RunFunction = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)  # a call without Python's lock
 
 
-def run_together(run: Callable, job: int, contexts: list[int], stop: Any, brief: bool) -> None:
+def run_together(run: Callable, job: int, contexts: list[int], stop: ndarray, brief: bool) -> None:
     """Run a job in as many threads as there are contexts; `stop[0] = 1` ends it early.
 
-    brief   it takes less than a moment: do it here and now, if it is for one thread
+    brief   the job takes less than a moment: if it is for one thread, this one runs it
     """
     if brief and len(contexts) == 1:
         run(job, contexts[0])
