@@ -23,7 +23,7 @@ from numpy import ndarray
 
 from scalargrad import MLP, AdamW
 from scalargrad.compiler import compiled
-from scalargrad.compiler.variants import Builder
+from scalargrad.compiler.backends import Toolchain
 from scalargrad.datasets import load_digits
 
 SIZES, EPOCHS, PARTS, SPLIT_SEED = (64, 32, 10), 50, 5, 0
@@ -106,26 +106,26 @@ def choose(images: ndarray, labels: ndarray) -> Recipe:
 
 def measure(recipe: Recipe, seed: int) -> dict[str, float]:
     """Accuracy on the held-out fifth and the seconds that it took."""
-    builders = watched_builders()
+    toolchains = watched_toolchains()
     images, labels, test_images, test_labels = split()
     begin = time.perf_counter()
     model, history = train(recipe, seed, images, labels)
     whole = time.perf_counter() - begin
-    spent = {what: sum(builder.seconds[what] for builder in builders) for what in ("tracing", "compiling")}
+    spent = {what: sum(toolchain.seconds[what] for toolchain in toolchains) for what in ("tracing", "compiling")}
     accuracy = float((model.predict(test_images) == test_labels).mean())
     return {"accuracy": accuracy, **spent, "training": history.seconds, "whole": whole}
 
 
-def watched_builders() -> list[Builder]:
+def watched_toolchains() -> list[Toolchain]:
     """The list of those that compiled functions will make from now on: they know what tracing and compiling took."""
-    made: list[Builder] = []
+    made: list[Toolchain] = []
 
-    class Watched(Builder):
+    class Watched(Toolchain):
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             made.append(self)
 
-    compiled.Builder = Watched  # type: ignore[misc]
+    compiled.Toolchain = Watched  # type: ignore[misc]
     return made
 
 

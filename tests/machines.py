@@ -7,7 +7,7 @@ SCALARGRAD_VECTOR_BYTES=16 python -m pytest tests/compiler/backends/test_native.
 import os
 from functools import cache, partial
 
-from scalargrad.compiler import variants
+from scalargrad.compiler.backends.native.running import backend
 from scalargrad.compiler.backends.native.running.target import Machine
 from tests.oracles.mpmath import oracle
 
@@ -26,7 +26,7 @@ def machine_with(vector_bytes: int | None = None, fma: bool = True) -> Machine:
 def install_if_asked() -> None:
     """From now on all native programs of this process are compiled for the width of this run."""
     if CHOSEN:
-        variants.machine = partial(machine, CHOSEN, True)  # type: ignore[assignment]
+        backend.machine = partial(machine, CHOSEN, True)  # type: ignore[assignment]
 
 
 def narrower_widths() -> list[int]:

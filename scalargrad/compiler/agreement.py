@@ -6,8 +6,7 @@ from operator import is_
 from typing import Any
 
 from scalargrad.compiler.errors import written_at
-from scalargrad.compiler.simplify import flatten_results
-from scalargrad.compiler.trace import Trace, TraceError, Tracer, trace
+from scalargrad.compiler.trace import Trace, TraceError, Tracer, flatten_results, trace
 from scalargrad.compiler.watch.chance import global_generators, states_of
 from scalargrad.compiler.watch.surroundings import NOTHING, Surroundings
 from scalargrad.engine import Value, topological_order

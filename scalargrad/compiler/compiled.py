@@ -2,40 +2,26 @@
 
 import copyreg
 import pickle
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from functools import update_wrapper
-from types import MappingProxyType
 from typing import Any
 
-from scalargrad.compiler.backends import eager
-from scalargrad.compiler.backends.native.running.backend import NativeBackend
-from scalargrad.compiler.backends.native.running.threads import available_threads
-from scalargrad.compiler.backends.reference import NumpyBackend
-from scalargrad.compiler.backends.xla.backend import JaxBackend
-from scalargrad.compiler.backends.xla.export import exported
+import numpy
+from numpy import ndarray
+
+from scalargrad.compiler.backends import BACKENDS, Slopes, Toolchain, checked_backend
 from scalargrad.compiler.copies import by_name, check_pickled, copied, is_plain
-from scalargrad.compiler.program import Program
+from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.trace import refuse_inside_a_trace
-from scalargrad.compiler.trainer import Trainer
-from scalargrad.compiler.variants import BACKENDS, Backend, Builder, Version, to_front
-from scalargrad.compiler.watch.guards import token
-from scalargrad.datasets.arrays import as_array
-from scalargrad.engine import Value, gradients
-from scalargrad.forks import freed
+from scalargrad.compiler.trainer import NO_MEASURES, Trainer
+from scalargrad.compiler.variants import Variant
+from scalargrad.engine import Value
 from scalargrad.ieee import quiet
-from scalargrad.observers import with_grad
-from scalargrad.operands import refuse_hidden
-from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer
 
 DTYPES = ("float64", "float32")
-MOST_SHAPES = 32  # of arguments, for which programs are kept
-NO_MEASURES: Mapping[str, Buffer] = MappingProxyType({})
-MOST_VERSIONS = 4  # programs kept for one shape of arguments: for train() and eval(), and some more
 
 
 def compile(
@@ -73,11 +59,10 @@ def compile(
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype {dtype!r} is not known; there are {', '.join(DTYPES)}")
-    if backend not in BACKENDS:
-        raise ValueError(f"backend {backend!r} is not known; there are {', '.join(BACKENDS)}")
+    backend = checked_backend(backend)
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise ValueError(f"threads is a whole number from 1 on, or None for all processors; got {threads!r}")
-    if devices is not None and backend != "jax":
+    if devices is not None and not BACKENDS[backend].devices:
         raise ValueError(f'devices are those of JAX: backend="jax", not {backend!r}')
     if function is None:
         return lambda decorated: Compiled(decorated, dtype, backend, threads, devices)
@@ -86,7 +71,7 @@ def compile(
     return Compiled(function, dtype, backend, threads, devices)
 
 
-class Compiled:
+class Compiled(Programs):
     """What `compile` returns. Call it with arrays whose rows are samples.
 
     A copy is a compiled function of the same function, or a deep one of a copy of what the function is a method of, and
@@ -96,51 +81,40 @@ class Compiled:
     def __init__(
         self, function: Callable, dtype: str, backend: str, threads: int | None, devices: int | str | None
     ) -> None:
-        self.function, self.dtype, self.backend_name = function, dtype, backend
+        super().__init__(function, Toolchain(backend, dtype, threads, devices))
         self.settings = dtype, backend, threads, devices
-        self.builder = Builder(backend, dtype, threads or available_threads(), devices)
-        self.versions: dict[Any, list[Version]] = {}  # for each shape of arguments; the last ones used come last
-        self.loops: list = []  # of trainers: programs with an optimizer inside; the last ones used come first
-        self.last: Version | None = None
-        self.exported: Version | None = None  # by to_jax
-        self.rows = 1  # of the last call
-        self.steps = Buffer(0.0, "step")  # of training: how often backward() has run
-        self.lock = freed(threading.RLock())  # a program's memory serves one call at a time
+        self.exported: Variant | None = None  # by to_jax
         update_wrapper(self, function, updated=())
+
+    @property
+    def backend_name(self) -> str:
+        return self.toolchain.name
 
     def __call__(self, *args: Any) -> Any:
         """The mean over rows for a scalar result, else an array [rows, ...] shaped like the result."""
         refuse_inside_a_trace()  # before the lock: another thread may hold it and wait for this trace to end
         with self.lock:
-            version, arrays, lanes = self._prepared(args)
-            with version.used():
-                return self._results(version, arrays, lanes)
+            variant, arrays, lanes = self._prepared(args)
+            with variant.used():
+                return self._results(variant, arrays, lanes)
 
     @quiet
-    def _results(self, version: Version, arrays: list, lanes: int) -> Any:
-        import numpy
-
-        if self.backend_name == "eager":
-            rows, _ = eager.replay(version.trace, _lists(arrays), lanes)
-            results = numpy.array([[float(x) for x in row] for row in rows]).reshape(len(rows), lanes).T
-        else:
-            results = version.forward_backend.results(arrays, _numbers(version.forward), lanes)
-        if version.shape is None:
+    def _results(self, variant: Variant, arrays: list[ndarray], lanes: int) -> float | ndarray:
+        results = variant.forward_backend.results(arrays, lanes)
+        if variant.shape is None:
             return float(results[:, 0].mean())
-        return numpy.array(results).reshape(lanes, *version.shape)
+        return numpy.array(results).reshape(lanes, *variant.shape)
 
-    def value_and_grad(self, *args: Any) -> tuple[float, Any]:
+    def value_and_grad(self, *args: Any) -> tuple[float, ndarray]:
         """The mean over rows, and its gradient as a flat array in the order of `parameters`."""
         return self._run(*args)[:2]
 
-    def _run(self, *args: Any) -> tuple[float, Any, dict[Value, float]]:
-        """The mean, its gradient, and the new numbers of buffers."""
+    def _run(self, *args: Any) -> Slopes:
         refuse_inside_a_trace()
         with self.lock:
-            version, arrays, lanes = self._prepared(args)
-            run = _run_eagerly if self.backend_name == "eager" else _slopes
-            with version.used():
-                return run(version, arrays, lanes)
+            variant, arrays, lanes = self._prepared(args)
+            with variant.used():
+                return _slopes(variant, arrays, lanes)
 
     def backward(self, *args: Any) -> float:
         """Add d mean / d p to the `.grad` of every parameter; returns the mean."""
@@ -159,13 +133,6 @@ class Compiled:
         """The Values that the last program reads, in the order of its flat gradient."""
         return self._last().program.parameters
 
-    def retrace(self) -> None:
-        """Forget all programs: for the few changes that cannot be noticed, such as another content of a file."""
-        refuse_inside_a_trace()
-        with self.lock:
-            self.versions.clear()
-            self.loops.clear()
-
     @property
     def full(self) -> str:
         """Every instruction of the last program, one a line."""
@@ -177,7 +144,7 @@ class Compiled:
     @property
     def seconds(self) -> dict[str, float]:
         """Spent so far on "tracing" the function, twice each time, and on "compiling" the traces."""
-        return dict(self.builder.seconds)
+        return dict(self.toolchain.seconds)
 
     def trainer(
         self,
@@ -188,8 +155,10 @@ class Compiled:
         measures: Mapping[str, Buffer] = NO_MEASURES,
     ) -> Trainer:
         """Training with whole steps in the program: see `Trainer`."""
-        if self.backend_name == "eager":
-            raise ValueError('the backend "eager" has no trainer: write the loop yourself, with optimizer.step()')
+        if not BACKENDS[self.backend_name].trains:
+            raise ValueError(
+                f'the backend "{self.backend_name}" has no trainer: write the loop yourself, with optimizer.step()'
+            )
         return Trainer(self, optimizer, batch_size, rng, schedule, measures)
 
     def to_jax(self, *arrays: Any, buffers: bool = False) -> tuple:
@@ -206,12 +175,14 @@ class Compiled:
 
         take() of an index that does not exist makes the loss nan: there is nobody who could raise an error.
         """
+        from scalargrad.compiler.backends.xla.export import exported  # nobody else needs JAX
+
         refuse_inside_a_trace()
         with self.lock:
-            version = self._prepared(arrays)[0] if arrays else self._last()
-            self.exported, program = version, version.backward
+            variant = self._prepared(arrays)[0] if arrays else self._last()
+            self.exported, program = variant, variant.backward
         function, parameters, state = exported(
-            program, self.dtype, version.parameters_of_modules(), version.trace.row is not None, self.steps
+            program, self.dtype, variant.parameters_of_modules(), variant.trace.row is not None, self.steps
         )
         if buffers:
             return function, parameters, state
@@ -225,8 +196,6 @@ class Compiled:
 
     def load_buffers(self, buffers: Any) -> None:
         """Set the buffers from the flat array that a function of `to_jax(buffers=True)` returned."""
-        import numpy
-
         if self.exported is None:
             raise RuntimeError("to_jax(buffers=True) comes first: its buffers are these")
         own, numbers = self.exported.backward.buffers, numpy.asarray(buffers, "float64")
@@ -240,20 +209,9 @@ class Compiled:
 
         Each kernel is timed by itself, on as many rows as the last call had.
         """
-        version = self._last()
-        if self.backend_name == "eager":
-            return "eager: Values replay the function row by row; nothing is compiled"
-        backend = version.backend
-        if isinstance(backend, NativeBackend):
-            import numpy
-
-            arrays = [numpy.zeros((self.rows, count), self.dtype) for count in version.program.inputs]
-            with self.lock:
-                return backend.report(arrays, self.rows)
-        if isinstance(backend, JaxBackend):
-            return f"jax: all {len(version.program.instructions)} instructions, on {backend.devices}"
-        reason = f": there is no native code, {self.builder.fallback}" if self.builder.fallback else ""
-        return f"numpy: all {len(version.program.instructions)} instructions run in NumPy{reason}"
+        backend = self._last().backend
+        with self.lock:
+            return backend.report(self.rows)
 
     # Copies and pickles: a fresh compiled function with the same settings.
 
@@ -273,85 +231,6 @@ class Compiled:
             check_pickled(self.function)
             named = self.function
         return _compiled_anew, (named, *self.settings)
-
-    # How a program comes about.
-
-    def _prepared(self, args: tuple, checked: bool = False) -> tuple[Version, list, int]:
-        """The program for these arguments, their arrays [rows, numbers of one sample], and how many rows."""
-        arrays, static = [], []
-        for place, argument in enumerate(args):
-            array = _as_array(argument, place, self.dtype)
-            arrays.append(array)
-            static.append(argument if array is None else None)
-        given = [array for array in arrays if array is not None]
-        if not given:
-            raise TypeError("a compiled function takes at least one array, of which each row is a sample")
-        lanes = len(given[0])
-        for array in given:
-            if len(array) != lanes:
-                raise ValueError(
-                    f"the arrays have {' and '.join(str(len(a)) for a in given)} rows: one for each sample"
-                )
-        if not lanes:
-            raise ValueError("the arrays have no rows: a mean over no samples is not defined")
-        shapes = [None if array is None else array.shape[1:] for array in arrays]
-        version = self._traced(shapes, static, checked)
-        import numpy
-
-        self.rows = lanes
-        flat = [numpy.ascontiguousarray(array.reshape(lanes, -1)) for array in given]
-        if version.trace.row is not None:
-            flat.append(numpy.arange(lanes, dtype=self.dtype).reshape(lanes, 1))
-        return version, flat, lanes
-
-    def _traced(self, shapes: list, static: list, checked: bool) -> Version:
-        key = tuple(shapes), tuple(map(token, static))
-        kept = self.versions.get(key, [])
-        for version in kept:
-            if version.is_current:
-                try:
-                    version.check() if checked else version.check_in_time()
-                except Exception:
-                    kept.remove(version)  # the next call traces anew
-                    raise
-                break
-        else:
-            version = Version(self.function, shapes, static, self.steps, self.builder)
-        to_front(kept, version, MOST_VERSIONS)
-        if key != next(reversed(self.versions), None):  # the last one used comes last
-            others = [(other, kept) for other, kept in self.versions.items() if other != key]
-            self.versions = dict([*others[1 - MOST_SHAPES :], (key, kept)])
-        self.last = version
-        return version
-
-    def _last(self) -> Version:
-        if self.last is None:
-            raise RuntimeError("there is no program yet: call it with arrays first")
-        return self.last
-
-    # For the trainer.
-
-    def prepared(self, args: tuple, checked: bool = False) -> tuple[Program, list, int]:
-        """The program of the gradient for these arguments, their arrays as backends take them, and how many rows.
-
-        checked   whether to make sure, by another trace, that the function is still the same
-        """
-        refuse_inside_a_trace()
-        version, arrays, rows = self._prepared(args, checked)
-        return version.backward, arrays, rows
-
-    def used(self) -> AbstractContextManager[None]:
-        """A block in which the program runs that was prepared last."""
-        return self._last().used()
-
-    def build(self, program: Program) -> Backend:
-        """A backend for a program of this function, with memory of its own."""
-        return self.builder.build(program)
-
-    def refuse(self, program: Program, arrays: list, numbers: list[float]) -> None:
-        """Say which argument of an operation is wrong in these arrays: NumPy runs the program and finds out."""
-        NumpyBackend(program, self.dtype).slopes(arrays, numbers, len(arrays[0]))
-        raise ValueError("an operation met a number that it cannot take")
 
 
 def _compiled_anew(function: Any, *settings: Any) -> Compiled:
@@ -373,53 +252,5 @@ copyreg.pickle(Trainer, _reduced)
 
 
 @quiet
-def _slopes(version: Version, arrays: list, lanes: int) -> tuple[float, Any, dict[Value, float]]:
-    return version.backward_backend.slopes(arrays, _numbers(version.backward), lanes)
-
-
-def _numbers(program: Program) -> list[float]:
-    return [leaf.data for leaf in (*program.parameters, *program.buffers)]
-
-
-def _run_eagerly(version: Version, arrays: list, lanes: int) -> tuple[float, Any, dict[Value, float]]:
-    import numpy
-
-    parameters = version.backward.parameters
-    with with_grad():
-        (losses,), updates = eager.replay(version.trace, _lists(arrays), lanes)
-        total = mean([x if isinstance(x, Value) else Value(x) for x in losses])
-        slopes = gradients(total, parameters)
-    return total.data, numpy.array(slopes), {buffer: float(x) for buffer, x in updates.items()}
-
-
-def _lists(arrays: list) -> list[list[float]]:
-    """The numbers of each input, [inputs][rows]."""
-    return [column for array in arrays for column in array.T.tolist()]
-
-
-def _as_array(argument: Any, place: int, dtype: str) -> Any:
-    """An argument as an array [rows, ...], or None for one that is passed on as it is: a number, a string, None."""
-
-    if argument is None or isinstance(argument, bool | int | float | str | bytes) or callable(argument):
-        return None
-    refuse_hidden(argument, f"argument {place}")
-    try:
-        array = as_array(argument)
-    except ValueError as error:
-        raise ValueError(f"argument {place} is ragged: its rows differ in length") from error
-    except (RuntimeError, TypeError) as error:  # JAX's for a number that it traces, PyTorch's for a sparse tensor
-        why = str(error).splitlines()[0]
-        raise TypeError(
-            f"argument {place} has no numbers to read ({why}); in code that JAX traces, use to_jax()"
-        ) from error
-    if array.dtype == object or array.dtype.kind not in "biuf":
-        remedy = "; of Values and traced numbers, pass the numbers" if array.dtype == object else ""
-        raise TypeError(f"argument {place} holds {array.dtype} and not numbers{remedy}")
-    if array.ndim == 0:
-        raise TypeError(f"argument {place} is one number; an array has a row for each sample")
-    return array if array.dtype == dtype else _cast(array, dtype)
-
-
-@quiet
-def _cast(array: Any, dtype: str) -> Any:
-    return array.astype(dtype)
+def _slopes(variant: Variant, arrays: list[ndarray], lanes: int) -> Slopes:
+    return variant.backward_backend.slopes(arrays, lanes)

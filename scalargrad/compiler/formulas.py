@@ -13,9 +13,8 @@ from typing import Any
 
 from scalargrad.compiler.agreement import DisagreementError, traced_twice
 from scalargrad.compiler.errors import written_at
-from scalargrad.compiler.simplify import flatten_results
 from scalargrad.compiler.snapshot import Snapshot
-from scalargrad.compiler.trace import SHARE, TraceError
+from scalargrad.compiler.trace import SHARE, TraceError, flatten_results
 from scalargrad.compiler.watch.guards import token
 from scalargrad.engine import Value, topological_order
 from scalargrad.forks import undone

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 from inspect import signature
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scalargrad.compiler.backends import Slopes
+from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.snapshot import Snapshot
 from scalargrad.engine import Value
 from scalargrad.ieee import quiet
@@ -14,9 +16,6 @@ from scalargrad.ops import sum
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule, checked_factor
 from scalargrad.structure import Buffer
-
-if TYPE_CHECKING:
-    from scalargrad.compiler.compiled import Compiled
 
 STEP, SETS, GETS = Optimizer.step, Optimizer.__setattr__, Optimizer.__getattribute__
 
@@ -118,19 +117,19 @@ class OwnSteps:
 
     def __init__(
         self,
-        compiled: "Compiled",
+        programs: Programs,
         arrays: tuple,
         optimizer: Optimizer,
         schedule: Schedule | None,
         moving: Sequence[Value] | None,
     ) -> None:
-        """After `compiled.prepared(arrays)`."""
-        self.compiled, self.arrays, self.moving = compiled, arrays, moving
+        """After `programs.prepared(arrays)`."""
+        self.programs, self.arrays, self.moving = programs, arrays, moving
         self.optimizer, self.schedule, self.span = optimizer, schedule, (0, 1)
-        self._go_on_with(compiled.last)
+        self._go_on_with(programs.last)
 
-    def _go_on_with(self, version: Any) -> None:
-        self.version, self.reached = version, version.backward.reached()
+    def _go_on_with(self, variant: Any) -> None:
+        self.variant, self.reached = variant, variant.backward.reached()
 
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work: Values and the optimizer are in step all the time."""
@@ -142,7 +141,7 @@ class OwnSteps:
 
     def prepare(self, *_: Any) -> None:
         """Compile the gradients."""
-        self.version.backward_backend  # noqa: B018 (made when it is asked for)
+        self.variant.backward_backend  # noqa: B018 (made when it is asked for)
 
     def measured_steps(self, arrays: list, order: Any, rows: int, count: int, measures: list[Buffer]) -> list[float]:
         """The sum of the losses of so many steps, and of what they add to each measure."""
@@ -155,23 +154,22 @@ class OwnSteps:
         """The losses of so many steps, each on the next rows of the order; fewer, if one is inf or nan."""
         losses: list[float] = []
         while len(losses) < count and (not losses or isfinite(losses[-1])):
-            if not self.version.is_current:  # a step may change what the loss reads
-                arrays = self.compiled.prepared(self.arrays)[1]
-                self._go_on_with(self.compiled.last)
+            if not self.variant.is_current:  # a step may change what the loss reads
+                arrays = self.programs.prepared(self.arrays)[1]
+                self._go_on_with(self.programs.last)
             first = len(losses) * advance
             chosen = arrays if order is None else [array[order[first : first + rows]] for array in arrays]
             losses.append(self._one_step(chosen, rows))
         return losses
 
     def _one_step(self, arrays: list, rows: int) -> float:
-        program = self.version.backward
-        loss, slopes, updates = self._slopes(program, arrays, rows)
-        read = program.parameters
+        read = self.variant.backward.parameters
+        loss, slopes, updates = self._slopes(arrays, rows)
         for parameter in read if self.moving is None else self.moving:
             parameter.grad = 0.0
         for parameter, slope in zip(read, slopes.tolist(), strict=True):
             parameter.grad += slope
-        counted = {**updates, self.compiled.steps: self.compiled.steps.data + 1.0}
+        counted = {**updates, self.programs.steps: self.programs.steps.data + 1.0}
         take_step(self.optimizer, self.schedule, self.span, self._moved(), counted)
         return loss
 
@@ -183,6 +181,5 @@ class OwnSteps:
         return [parameter for parameter in self.moving if parameter in reached]
 
     @quiet
-    def _slopes(self, program: Any, arrays: list, rows: int) -> tuple[float, Any, dict[Buffer, float]]:
-        numbers = [leaf.data for leaf in (*program.parameters, *program.buffers)]
-        return self.version.backward_backend.slopes(arrays, numbers, rows)
+    def _slopes(self, arrays: list, rows: int) -> Slopes:
+        return self.variant.backward_backend.slopes(arrays, rows)

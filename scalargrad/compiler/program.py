@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scalargrad.engine import Value
 from scalargrad.ops import Op
 from scalargrad.parameter_names import outermost_layer_of
+from scalargrad.structure import Buffer
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -117,9 +118,9 @@ class Program:
     inputs: list[int]
     constants: list[float]
     parameters: list[Value]
-    buffers: list[Value] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
-    updates: dict[Value, Table] = field(default_factory=dict)
+    updates: dict[Buffer, Table] = field(default_factory=dict)
     moves: list[tuple[Table, Table]] = field(default_factory=list)
     result: Table | None = None
     mean: Table | None = None
@@ -137,6 +138,10 @@ class Program:
         """The uniform rows that are constants, and their numbers."""
         later = {i.first: i.number for i in self.instructions if i.name == "constant"}
         return dict(enumerate(self.constants)) | later
+
+    def numbers_of_leaves(self) -> list[float]:
+        """What the parameters and buffers say now."""
+        return [leaf.data for leaf in (*self.parameters, *self.buffers)]
 
     def known_numbers(self) -> dict[str, tuple[Any, Any]]:
         """For each bank which rows are constants, lane rows that repeat one too, and their numbers, 0 elsewhere."""

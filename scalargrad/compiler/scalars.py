@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from scalargrad.engine import Value
 from scalargrad.ops import Op
+from scalargrad.structure import Buffer
 
 # How many rows share a term: uniform terms are the same for every sample, batch terms too but depend on the data.
 UNIFORM, BATCH, LANE = 0, 1, 2
@@ -31,7 +31,7 @@ class ScalarProgram:
     groups: list[tuple[int, ...]] = field(default_factory=list)
     leaves: dict[int, tuple] = field(default_factory=dict)
     results: list[int] = field(default_factory=list)
-    updates: dict[Value, int] = field(default_factory=dict)
+    updates: dict[Buffer, int] = field(default_factory=dict)
 
     def operands(self, term: int) -> Iterator[int]:
         """The terms that a term is computed from, groups opened."""

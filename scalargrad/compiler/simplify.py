@@ -3,13 +3,12 @@
 Only rewrites that change no bit of any result, nan, inf and -0.0 included (`0.0 + x` stays: it turns -0.0 into 0.0).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from scalargrad.compiler.scalars import LANE, ScalarProgram
-from scalargrad.compiler.trace import SHARE, Trace, Tracer
+from scalargrad.compiler.trace import SHARE, Trace, Tracer, flatten_results, result_operand
 from scalargrad.engine import Value, topological_order
-from scalargrad.operands import number
 from scalargrad.ops import OPERATIONS, Op, add, dot, mul, sum
 from scalargrad.structure import Buffer
 
@@ -61,21 +60,8 @@ def scalar_program(trace: Trace) -> ScalarProgram:
             args = [terms[x.index] if type(x) is Tracer else number_of(x) for x in tracer.args]
             terms[tracer.index] = builder.emit(tracer.op, tuple(args))
     builder.program.results = [number_of(result) for result in flatten_results(trace.result)]
-    builder.program.updates = {buffer: number_of(_operand(x)) for buffer, x in trace.updates.items()}
+    builder.program.updates = {buffer: number_of(result_operand(x)) for buffer, x in trace.updates.items()}
     return builder.program
-
-
-def flatten_results(result: Any) -> Iterable[Any]:
-    """The Values, Tracers and floats in a nested result."""
-    if isinstance(result, list | tuple):
-        for item in result:
-            yield from flatten_results(item)
-    else:
-        yield _operand(result)
-
-
-def _operand(x: Any) -> Any:
-    return x if isinstance(x, (Tracer, Value)) else number(x, "the result of a compiled function")
 
 
 class Builder:

@@ -7,7 +7,7 @@ parameters, leaves made inside are constants, and reading the number of one is a
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from types import CodeType
@@ -375,6 +375,19 @@ def trace(
     if result.row is not None:
         result.inputs.append([result.row])
     return result
+
+
+def flatten_results(result: Any) -> Iterable[Any]:
+    """The Values, Tracers and floats in a nested result."""
+    if isinstance(result, list | tuple):
+        for item in result:
+            yield from flatten_results(item)
+    else:
+        yield result_operand(result)
+
+
+def result_operand(x: Any) -> Any:
+    return x if isinstance(x, (Tracer, Value)) else as_number(x, "the result of a compiled function")
 
 
 def _stand_ins(trace: Trace, shape: tuple[int, ...], flat: list[Tracer]) -> Any:

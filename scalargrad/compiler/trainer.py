@@ -4,38 +4,32 @@ Parameters and what the optimizer remembers lie in the program's memory. Values 
 user runs: after each call, in callbacks, after an exception; what that code changes is read back before going on.
 """
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
-from scalargrad.compiler.backends.native.running.buffers import allocated
-from scalargrad.compiler.formulas import CHANGING, Formula, formulas
+import numpy
+
+from scalargrad.compiler.loop import Loop
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
-from scalargrad.compiler.program import UNIFORM, Program, Table
-from scalargrad.compiler.variants import Backend, to_front
-from scalargrad.compiler.watch.contents import contents
-from scalargrad.compiler.watch.guards import PLAIN, token
-from scalargrad.compiler.writer import Rows, Writer
+from scalargrad.compiler.programs import Programs
+from scalargrad.compiler.variants import to_front
 from scalargrad.engine import Value
-from scalargrad.ieee import quiet
-from scalargrad.ops import add, mean, minimum, mul, sum
-from scalargrad.optim import Optimizer, checked_rate
+from scalargrad.ops import mean
+from scalargrad.optim import Optimizer
 from scalargrad.progress import progress_bar
 from scalargrad.randomness import shuffled
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer
 
-if TYPE_CHECKING:
-    from scalargrad.compiler.compiled import Compiled
-
+NO_MEASURES: Mapping[str, Buffer] = MappingProxyType({})
 Measures = dict[str, float]
 Callback = Callable[[int, Measures], Any]
 Watch = Callable[[int, Measures], Any]
 MOST_POSITIONS = 2**18  # of the shuffled orders of several epochs that are made at once
 MOST_LOOPS = 4  # kept: for train() and eval(), and some more
-LOWEST = 4  # the place in the clock of the lowest rate
 MOMENTS = 8  # between two looks at an epoch, each as long as the caller's thread may be away
 
 
@@ -63,7 +57,7 @@ class Trainer:
 
     def __init__(
         self,
-        compiled: "Compiled",
+        compiled: Programs,
         optimizer: Optimizer,
         batch_size: int | None,
         rng: int,
@@ -174,10 +168,8 @@ class Trainer:
             self.epochs += len(found["loss"])
             return found
 
-    def _whole_batches(self, loop: "_Loop | OwnSteps", arrays: list, rows: int, batch: int, epochs: int) -> list[float]:
+    def _whole_batches(self, loop: Loop | OwnSteps, arrays: list, rows: int, batch: int, epochs: int) -> list[float]:
         """The losses of epochs of batches of one size. The last is inf or nan, if a step's was: there it stopped."""
-        import numpy
-
         order = numpy.concatenate([shuffled(rows, self.rng, self.epochs + n) for n in range(epochs)])
         steps = rows // batch
         losses = loop.steps(arrays, order, batch, steps * epochs, batch)
@@ -185,7 +177,7 @@ class Trainer:
         return [mean(part) for part in parts]
 
     def _one_epoch(
-        self, loop: "_Loop | OwnSteps", arrays: list, rows: int, batch: int, watch: Watch | None
+        self, loop: Loop | OwnSteps, arrays: list, rows: int, batch: int, watch: Watch | None
     ) -> dict[str, list[float]]:
         """An epoch in pieces of steps of one size. The loss is inf or nan, if a step's was: there it stopped."""
         order = None if batch == rows else shuffled(rows, self.rng, self.epochs)
@@ -202,7 +194,7 @@ class Trainer:
                 watch(done, {name: total / done for name, total in zip(names, sums, strict=True)})
         return {name: [total / done] for name, total in zip(names, sums, strict=True)}
 
-    def _loop(self, arrays: tuple, checked: bool = False) -> tuple["_Loop | OwnSteps", list, int]:
+    def _loop(self, arrays: tuple, checked: bool = False) -> tuple[Loop | OwnSteps, list, int]:
         """The loop for these arrays, the arrays as programs take them, and how many rows they have.
 
         checked   whether to make sure that the function, and formulas of a user's own, are still the same
@@ -217,12 +209,12 @@ class Trainer:
             if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, self.moving):
                 break
         else:
-            loop = _Loop(self.compiled, program, self.optimizer, self.schedule, self.moving)
+            loop = Loop(self.compiled, program, self.optimizer, self.schedule, self.moving)
         to_front(loops, loop, MOST_LOOPS)
         return loop, flat, rows
 
 
-def _pieces(rows: int, batch: int, loop: "_Loop | OwnSteps | None") -> Iterator[tuple[int, int, int]]:
+def _pieces(rows: int, batch: int, loop: Loop | OwnSteps | None) -> Iterator[tuple[int, int, int]]:
     """An epoch in pieces of steps of one size: the rows before, those of a step, how many steps.
 
     loop   says how many steps it makes at once, if somebody looks in between; the pieces are about equal then
@@ -236,260 +228,6 @@ def _pieces(rows: int, batch: int, loop: "_Loop | OwnSteps | None") -> Iterator[
             count = -(-count // pieces)
         yield done, size, count
         done += count * size
-
-
-class _Loop:
-    """A program with the optimizer inside, and its memory."""
-
-    step_by_step = False
-
-    def __init__(
-        self,
-        compiled: "Compiled",
-        program: Program,
-        optimizer: Optimizer,
-        schedule: Schedule | None,
-        moving: Sequence[Value] | None,
-    ) -> None:
-        self.compiled, self.program = compiled, program
-        self.settings = _settings(optimizer), _settings(schedule)
-        self.made_for = optimizer, schedule
-        self.moving = None if moving is None else list(moving)
-        self.counts_steps = compiled.steps in program.buffers
-        reached = program.reached()
-        free = set(reached if moving is None else moving)
-        self.parameters = [parameter for parameter in reached if parameter in free]
-        self.training, self.clock, self.state, self.formulas = with_optimizer(
-            program, optimizer, schedule, compiled.steps, self.parameters
-        )
-        self.backend: Backend = compiled.build(self.training)
-        self.prepare, self.steps_at_once = self.backend.prepare, self.backend.steps_at_once
-        self.values = [*program.parameters, *program.buffers]
-        self.owner: Optimizer | None = None  # whose state lies here
-        self.view = _State(self)
-        self.history = allocated(1, compiled.dtype)  # of a single step
-
-    def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: Sequence[Value] | None) -> bool:
-        """Is what the formulas read, and what moves, as it was?"""
-        if not (moving is None if self.moving is None else moving is not None and list(moving) == self.moving):
-            return False
-        is_same = optimizer is self.made_for[0] and schedule is self.made_for[1]
-        if not is_same and self.settings != (_settings(optimizer), _settings(schedule)):
-            return False
-        return not any(formula.has_changed() for formula in self.formulas)
-
-    @quiet
-    def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
-        """Do some work with what Values and the optimizer say now, and tell them what came of it, whatever happens."""
-        self._read(optimizer, span)
-        before = optimizer.steps, self.compiled.steps.data, self.backend.done
-        try:
-            try:
-                found = work()
-            finally:
-                self._write(optimizer, *before)
-            for lowest in self.backend.read(self.clock[LOWEST:]).tolist():
-                checked_rate(lowest)
-            return found
-        except BaseException:  # such as a Ctrl-C while it was written: from the beginning, then
-            self._write(optimizer, *before)
-            raise
-
-    def _read(self, optimizer: Optimizer, span: tuple[int, int]) -> None:
-        backend = self.backend
-        backend.write(backend.leaves, [value.data for value in self.values])
-        before, steps = span
-        clock = optimizer.steps, checked_rate(optimizer.lr), optimizer.steps - before, steps
-        backend.write(self.clock, [*map(float, clock), 0.0][: len(self.clock)])
-        if optimizer.state is not self.view:
-            if self.owner is not None and self.owner.state is self.view:
-                self.owner.state = self.view.copy()  # it was trained here before
-            self.view.take_over(optimizer.state)
-            self.owner, optimizer.state = optimizer, self.view  # type: ignore[assignment]
-
-    def _write(self, optimizer: Optimizer, steps: int, calls: float, done: int) -> None:
-        """To Values and counters, which were so far before; to be called again after an interruption."""
-        made = self.backend.done - done
-        if made:
-            numbers = self.backend.read(self.backend.leaves).tolist()
-            for value, number in zip(self.values, numbers, strict=True):
-                value.data = number
-            optimizer.steps = steps + made
-            if not self.counts_steps:
-                self.compiled.steps.data = calls + made
-
-    def measured_steps(self, arrays: list, order: Any, rows: int, count: int, measures: list[Buffer]) -> list[float]:
-        """The sum of the losses of so many steps, and of what they add to each measure."""
-        first = self.backend.leaves.start + len(self.program.parameters)
-        places = [first + self.program.buffers.index(measure) for measure in measures]
-        self.backend.write(places, [0.0] * len(places))
-        losses = self.steps(arrays, order, rows, count, rows)
-        return [sum(losses), *self.backend.read(places).tolist()]
-
-    def steps(self, arrays: list, order: Any, rows: int, count: int, advance: int) -> list[float]:
-        """The losses of so many steps, each on the next rows of the order; fewer, if one is inf or nan."""
-        import numpy
-
-        history = self.history if count == 1 else numpy.zeros(count, self.compiled.dtype)
-        before = self.backend.done
-        if not self.backend.train(arrays, order, rows, count, advance, history):
-            self.compiled.refuse(self.program, arrays, self.backend.read(self.backend.leaves).tolist())
-        return history[: self.backend.done - before].tolist()
-
-
-def _settings(formula: Optimizer | Schedule | None) -> tuple:
-    """Tokens of the class and the settings: equal as long as nobody can tell the difference."""
-    owners = [] if formula is None else [formula, *own_classes(type(formula))]
-    return type(formula), [{name: _setting(x) for name, x in _attributes(owner).items()} for owner in owners]
-
-
-def _setting(x: Any) -> Any:
-    return _settings(x) if isinstance(x, Schedule) else (token(x), None if type(x) in PLAIN else contents(x))
-
-
-def _attributes(owner: Any) -> dict[str, Any]:
-    """The settings of an optimizer or a schedule, or those of all objects of a class."""
-    but = CHANGING if isinstance(owner, Optimizer) else ("__dict__", "__weakref__") if isinstance(owner, type) else ()
-    return {name: x for name, x in vars(owner).items() if name not in but}
-
-
-class _State(MutableMapping):
-    """What an optimizer remembers for each parameter: that of a loop's parameters lies in the loop's memory."""
-
-    def __init__(self, loop: _Loop) -> None:
-        self.loop = loop
-        self.place = {parameter: n for n, parameter in enumerate(loop.parameters)}
-        self.others: dict[Value, tuple[float, ...]] = {}
-
-    @quiet
-    def take_over(self, state: Any) -> None:
-        """What was remembered elsewhere."""
-        import numpy
-
-        fresh = (0.0,) * len(self.loop.state)
-        rows = [state.get(parameter, fresh) for parameter in self.loop.parameters]
-        numbers = numpy.array(rows, "float64").reshape(len(rows), len(fresh))
-        for rows_of_state, column in zip(self.loop.state, numbers.T, strict=True):
-            self.loop.backend.write(rows_of_state, column)
-        self.others = {parameter: state[parameter] for parameter in state if parameter not in self.place}
-
-    def copy(self) -> dict[Value, tuple[float, ...]]:
-        """All of it, as of now, in an ordinary dict."""
-        columns = [self.loop.backend.read(rows).tolist() for rows in self.loop.state]
-        rows = zip(*columns, strict=True) if columns else [()] * len(self.place)
-        return {**dict(zip(self.place, rows, strict=True)), **self.others}
-
-    def __getitem__(self, parameter: Value) -> tuple[float, ...]:
-        if parameter not in self.place:
-            return self.others[parameter]
-        place = self.place[parameter]
-        return tuple(float(self.loop.backend.read(rows[place : place + 1])[0]) for rows in self.loop.state)
-
-    @quiet
-    def __setitem__(self, parameter: Value, numbers: tuple[float, ...]) -> None:
-        if parameter not in self.place:
-            self.others[parameter] = numbers
-            return
-        place = self.place[parameter]
-        for rows, number in zip(self.loop.state, numbers, strict=True):
-            self.loop.backend.write(rows[place : place + 1], [number])
-
-    def __delitem__(self, parameter: Value) -> None:
-        if parameter in self.place:
-            self[parameter] = (0.0,) * len(self.loop.state)
-        else:
-            del self.others[parameter]
-
-    def clear(self) -> None:
-        """Nothing is remembered: a parameter of the loop has zeros, as at first."""
-        for rows in self.loop.state:
-            self.loop.backend.write(rows, [0.0] * len(rows))
-        self.others.clear()
-
-    def __iter__(self) -> Iterator[Value]:
-        yield from self.place
-        yield from self.others
-
-    def __len__(self) -> int:
-        return len(self.place) + len(self.others)
-
-    def __reduce__(self) -> tuple:
-        return dict, (list(self.copy().items()),)  # it has no program there
-
-
-def with_optimizer(
-    program: Program, optimizer: Optimizer, schedule: Schedule | None, steps: Value, parameters: list[Value]
-) -> tuple[Program, Any, list, list[Formula]]:
-    """The program whose `moves` make one training step; the rows of its clock; those of the state; what it was made of.
-
-    The clock is the number of steps so far, the rate, the number of steps since the schedule began, and its length; and
-    if there is a schedule, the lowest rate that it gave, as far as it is below 0.
-    Of the parameters, those in `parameters` move.
-    """
-    import numpy
-
-    assert program.gradient is not None
-    update, factor = formulas(optimizer, schedule, [*parameters, steps, *program.updates])
-    fresh = replace(program, instructions=list(program.instructions), moves=[])
-    writer = Writer(fresh, backward=True)
-    count, first = len(parameters), len(program.constants)
-    moving = set(parameters)
-    chosen = numpy.array([n for n, parameter in enumerate(program.parameters) if parameter in moving], int)
-
-    def leaf(rows: int) -> Table:
-        return writer.emit("leaf", UNIFORM, rows, ())
-
-    def many(table: Table) -> Rows:
-        return Rows(writer, Table(UNIFORM, numpy.repeat(table.rows, count)))
-
-    clock: tuple[Table, ...] = (leaf(1), leaf(1), leaf(1), leaf(1))
-    time, rate, position, span = clock
-    state = [leaf(count) for _ in range(optimizer.state_size)]
-    one = writer.constant(1.0, 1)
-    following = writer.map(add, time, one)
-    moves = [(following, time)]
-    if factor is not None:
-        full, now, whole = (Rows(writer, table) for table in (rate, position, span))
-        (share,) = factor.on(now, whole)
-        rate = _table(writer, mul(full, share), 1)
-        if isinstance(share, Rows):
-            clock = (*clock, lowest := leaf(1))
-            below = minimum(Rows(writer, rate), Rows(writer, lowest))
-            moves.append((_table(writer, below, 1), lowest))
-        else:
-            checked_rate(share)
-        moves.append((writer.map(add, position, one), position))
-    places = first + chosen
-    if count:
-        remembered = [Rows(writer, table) for table in state]
-        gradient = Rows(writer, Table(UNIFORM, program.gradient.rows[chosen]))
-        parameter = Rows(writer, Table(UNIFORM, places))
-        moved, *kept = update.on(parameter, gradient, *remembered, many(rate), many(following))
-        moved_rows = _table(writer, moved, count).rows
-        for part in numpy.split(numpy.arange(count), numpy.flatnonzero(numpy.diff(places) != 1) + 1):
-            moves.append((Table(UNIFORM, moved_rows[part]), Table(UNIFORM, places[part])))
-        moves += [(_table(writer, x, count), table) for x, table in zip(kept, state, strict=True)]
-    for number, buffer in enumerate(program.buffers):
-        row = Table(UNIFORM, numpy.array([first + len(program.parameters) + number]))
-        if buffer is steps:
-            moves.append((writer.map(add, row, one), row))
-        elif buffer in program.updates:
-            moves.append((program.updates[buffer], row))
-    targets = numpy.concatenate([target.rows for _, target in moves])
-    nothing = writer.constant(-0.0, 1)  # x + -0.0 is x
-    for source, target in moves:
-        if numpy.array_equal(source.rows, target.rows):
-            continue
-        if numpy.isin(source.rows, targets).any():  # it would be overwritten before it is read
-            source = writer.map(add, source, Table(UNIFORM, numpy.repeat(nothing.rows, len(source.rows))))
-        fresh.moves.append((source, target))
-    fresh.verify()
-    rows_of_clock, rows_of_state = numpy.concatenate([table.rows for table in clock]), [table.rows for table in state]
-    return fresh, rows_of_clock, rows_of_state, [update, factor] if factor else [update]
-
-
-def _table(writer: Writer, x: Any, count: int) -> Table:
-    return x.table if isinstance(x, Rows) else writer.constant(float(x), count)
 
 
 def _is_whole(n: Any) -> bool:

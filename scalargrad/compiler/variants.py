@@ -1,4 +1,4 @@
-"""A version: one trace of a function, and the programs and backends that are made from it when they are needed."""
+"""A variant: one trace of a function, and the programs and backends that are made from it when they are needed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,81 +6,35 @@ from time import perf_counter
 from typing import Any
 
 from scalargrad.compiler.agreement import DisagreementError, must_agree, place_of, traced_twice
-from scalargrad.compiler.backends.native.running.backend import NativeBackend
-from scalargrad.compiler.backends.native.running.target import UnavailableError, machine
-from scalargrad.compiler.backends.reference import NumpyBackend
-from scalargrad.compiler.backends.xla.backend import JaxBackend
-from scalargrad.compiler.backends.xla.devices import devices_for
+from scalargrad.compiler.backends import Backend, Source, Toolchain
 from scalargrad.compiler.differentiate import differentiate
 from scalargrad.compiler.plan import plan, with_parameters_in_order
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.roll import roll
 from scalargrad.compiler.simplify import simplify
 from scalargrad.compiler.trace import TraceError, trace
-from scalargrad.compiler.watch.watching import uncollected
 from scalargrad.engine import Value
-from scalargrad.forks import kept, loaded
-from scalargrad.ieee import quiet
+from scalargrad.forks import kept
 from scalargrad.structure import Buffer
 
 SHARE_OF_CHECKS = 1 / 20  # of the time that programs run, for tracing again
-BACKENDS = ("eager", "numpy", "native", "jax")
-Backend = NumpyBackend | NativeBackend | JaxBackend
 
 
-class Builder:
-    """How programs become backends, and how long that and the tracing took.
-
-    fallback   why there is no native code, if NumPy runs what should have been native
-    seconds    spent so far on "tracing" and on "compiling"
-    """
-
-    def __init__(self, name: str, dtype: str, threads: int, devices: int | str | None = None) -> None:
-        loaded("numpy.ma")
-        self.name, self.dtype, self.threads = name, dtype, threads
-        self.devices = devices_for(devices) if name == "jax" else None
-        self.fallback = ""
-        self.seconds = {"tracing": 0.0, "compiling": 0.0}
-
-    @quiet
-    def build(self, program: Program) -> Backend:
-        """A backend with memory of its own."""
-        with self.timed("compiling"):
-            if self.devices is not None:
-                return JaxBackend(program, self.dtype, self.devices, lambda: self.timed("compiling"))
-            if self.name == "native":
-                try:
-                    return NativeBackend(program, self.dtype, machine(), self.threads)
-                except UnavailableError as reason:
-                    self.fallback = str(reason)
-            return NumpyBackend(program, self.dtype)
-
-    @contextmanager
-    def timed(self, what: str = "") -> Iterator[None]:
-        begin = perf_counter()
-        with uncollected():  # hundreds of thousands of objects are made, and few of them are garbage
-            try:
-                yield
-            finally:
-                if what:
-                    self.seconds[what] += perf_counter() - begin
-
-
-class Version:
-    """What was made for one shape of arguments and one state of the function's surroundings.
+class Variant:
+    """All that was made for one shape of arguments and one state of the function's surroundings.
 
     shape    how the results are nested; None for a single number
     running  the seconds that its programs have run so far
     calls    how many there were, and `checked` the last of them after which the function was seen to be the same
     """
 
-    def __init__(self, function: Callable, shapes: list, static: list, steps: Buffer, builder: Builder) -> None:
-        self.builder = builder
+    def __init__(self, function: Callable, shapes: list, static: list, steps: Buffer, toolchain: Toolchain) -> None:
+        self.toolchain = toolchain
         self.arguments = function, shapes, static, steps
         self.running = self.checking = 0.0
         self.calls = self.checked = 0
         begin = perf_counter()
-        with builder.timed("tracing"):
+        with toolchain.timed("tracing"):
             self.trace, self.surroundings = traced_twice(function, shapes, static, steps)
             self.shape = _result_shape(self.trace.result)
         self.cost = 0.5 * (perf_counter() - begin)  # of another trace, about
@@ -93,12 +47,12 @@ class Version:
     @contextmanager
     def used(self) -> Iterator[None]:
         """A block in which a program runs."""
-        begin, compiling = perf_counter(), self.builder.seconds["compiling"]
+        begin, compiling = perf_counter(), self.toolchain.seconds["compiling"]
         try:
             yield
         finally:
             self.calls += 1
-            self.running += perf_counter() - begin - (self.builder.seconds["compiling"] - compiling)
+            self.running += perf_counter() - begin - (self.toolchain.seconds["compiling"] - compiling)
 
     def check_in_time(self) -> None:
         """`check`, if that costs little beside what the programs have cost so far."""
@@ -110,7 +64,7 @@ class Version:
         if self.calls == self.checked:
             return
         begin = perf_counter()
-        with self.builder.timed():
+        with self.toolchain.timed():
             again = trace(*self.arguments)
             try:
                 must_agree(self.trace, again)
@@ -140,7 +94,7 @@ class Version:
 
     @kept
     def forward(self) -> Program:
-        with self.builder.timed("compiling"):
+        with self.toolchain.timed("compiling"):
             return plan(self._rolled())
 
     @kept
@@ -150,16 +104,16 @@ class Version:
             raise TypeError(
                 "a list has no gradient: compile a function that returns one number, such as a loss of the list"
             )
-        with self.builder.timed("compiling"):
+        with self.toolchain.timed("compiling"):
             return plan(differentiate(self._rolled()))
 
     @kept
     def forward_backend(self) -> Backend:
-        return self.builder.build(self.forward)
+        return self.toolchain.build(Source(lambda: self.forward, self.trace))
 
     @kept
     def backward_backend(self) -> Backend:
-        return self.builder.build(self.backward)
+        return self.toolchain.build(Source(lambda: self.backward, self.trace))
 
     @property
     def program(self) -> Program:
@@ -168,6 +122,7 @@ class Version:
 
     @property
     def backend(self) -> Backend:
+        """Of `program`."""
         return self.backward_backend if self.shape is None else self.forward_backend
 
     def _rolled(self) -> Program:

@@ -10,7 +10,7 @@ from os import PathLike
 from typing import Any
 
 from scalargrad.compiler import TraceError
-from scalargrad.compiler.backends.xla.devices import devices_for, refuse_uneven
+from scalargrad.compiler.backends import devices_for
 from scalargrad.datasets.arrays import checked_inputs, checked_weights
 from scalargrad.files.architecture import describe as describe_model
 from scalargrad.ieee import quiet
@@ -150,12 +150,12 @@ def fit(
 ) -> History:
     """See `Module.fit`."""
     objective, schedule = objective_of(settings.loss), schedule_of(settings.schedule)
-    devices = devices_for(settings.devices) if settings.engine == "jax" else None
+    devices = devices_for("jax", settings.devices) if settings.engine == "jax" else None
     processes = Processes(devices.jax if devices else None)
     with processes.in_step():
         data = Data(model, objective, X, y, validation, sample_weight, settings.rng)
         if devices:
-            refuse_uneven(settings.batch_size or len(data.inputs), len(devices))
+            devices.refuse_uneven(settings.batch_size or len(data.inputs))
     optimizer = settings.optimizer
     run = Run(model, optimizer, settings.epochs)
     rule = describe(optimizer, but=("state", "steps"))  # now: callbacks may change the rate

@@ -77,9 +77,9 @@ def test_a_copy_is_a_fresh_compiled_function(how, calls):
     assert other is not program
     assert type(other) is type(program)
     assert other.function is loss
-    assert (other.dtype, other.backend_name, other.builder.threads) == ("float32", "native", 1)
+    assert (other.dtype, other.backend_name, other.toolchain.threads) == ("float32", "native", 1)
     assert other.lock is not program.lock
-    assert other.versions == {}
+    assert other.variants == {}
     assert "not called yet" in str(other)
     assert other(X, Y) == program(X, Y)
     assert other.parameters == [w]

@@ -118,7 +118,7 @@ def maker(construct, remedy=FUNCTION, line=True):
 @pytest.fixture(autouse=True)
 def _no_net_and_the_random_state_as_it_was(monkeypatch):
     """Nothing is traced again without a reason: when that finds something is a matter of time."""
-    monkeypatch.setattr(variants.Version, "check", lambda self: None)
+    monkeypatch.setattr(variants.Variant, "check", lambda self: None)
     state = random.getstate()
     yield
     random.setstate(state)

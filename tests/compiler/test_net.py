@@ -111,7 +111,7 @@ def test_what_has_not_run_since_is_not_traced_again(always, traces):
 
 
 def test_steady_functions_are_traced_a_bounded_number_of_times(traces, monkeypatch):
-    monkeypatch.setattr(variants.Version, "check", lambda self: None)
+    monkeypatch.setattr(variants.Variant, "check", lambda self: None)
     log, w = [], Value(2.0)
 
     def plain(x):
@@ -130,7 +130,7 @@ def test_steady_functions_are_traced_a_bounded_number_of_times(traces, monkeypat
         program = compile(function, backend="numpy")
         assert [program([1.0, 2.0]) for _ in range(300)] == [3.0] * 300
         assert len(traces) <= most
-        assert len(program.versions) == 1
+        assert len(program.variants) == 1
 
 
 def test_functions_that_write_are_checked_and_do_not_loop(always, traces, capsys):
@@ -442,7 +442,7 @@ FAULTS = {  # a fault, and a case that shows it
 @pytest.mark.parametrize("column", ["numpy", "fit"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_of_guards_and_watcher_is_seen_by_the_table(fault, column, tmp_path, monkeypatch):
-    monkeypatch.setattr(variants.Version, "check", no_check)
+    monkeypatch.setattr(variants.Variant, "check", no_check)
     plant, case = FAULTS[fault]
     check(CASES[case], tmp_path, COLUMNS[column])
     with plant(), pytest.raises(AssertionError, match="after the change"):
@@ -474,7 +474,7 @@ def test_a_net_that_never_runs_is_seen(fault, tmp_path, always):
     with pytest.MonkeyPatch.context() as patch:
         if fault == "the net never finds it time":
             patch.setattr(variants, "SHARE_OF_CHECKS", 1.0)
-        patch.setattr(variants.Version, name, planted_method, raising=False)
+        patch.setattr(variants.Variant, name, planted_method, raising=False)
         with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
             check_net(FROZEN["the_content_of_a_file"], tmp_path)
 

@@ -93,7 +93,7 @@ PAIRS = {
 @pytest.fixture(autouse=True)
 def _no_net(monkeypatch):
     """Nothing is traced again without a reason."""
-    monkeypatch.setattr(variants.Version, "check", lambda self: None)
+    monkeypatch.setattr(variants.Variant, "check", lambda self: None)
 
 
 def assert_rows_are_named(page_rows, names):

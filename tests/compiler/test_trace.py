@@ -425,7 +425,7 @@ def test_only_a_few_programs_are_kept():
     program = compile(lambda x: scale * x)
     for scale in range(20):
         assert program(X) == 2.0 * scale
-    assert all(len(kept) <= 4 for kept in program.versions.values())
+    assert all(len(kept) <= 4 for kept in program.variants.values())
 
 
 def test_the_flag_of_a_module_inside_another_traces_again():

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from scalargrad import ops, optim, randomness
-from scalargrad.compiler import compile, compiled, own_steps, snapshot, trainer, variants
+from scalargrad.compiler import compile, compiled, own_steps, programs, snapshot, step, trainer, variants
+from scalargrad.compiler import loop as loop_module
 from scalargrad.compiler.backends.native.planning import lower
 from scalargrad.compiler.backends.native.running import backend as native_backend
 from scalargrad.compiler.backends.native.running import buffers, executable, job
@@ -610,7 +611,7 @@ class LooksAtTheNeighbours:
 def test_a_parameter_that_others_read_is_moved_after_they_did(neighbours, count, monkeypatch):
     """One loop does a step for all parameters, threads share it: it must not read what it has already written."""
     if neighbours:
-        monkeypatch.setattr(trainer, "formulas", lambda *_: (LooksAtTheNeighbours(), None))
+        monkeypatch.setattr(step, "formulas", lambda *_: (LooksAtTheNeighbours(), None))
     monkeypatch.setattr(native_backend, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(native_backend, "WORTH_STARTING", 0.0)
     found = []
@@ -1028,7 +1029,21 @@ class Interruption:
         return self
 
 
-INTERRUPTED = (compiled, variants, trainer, native_backend, executable, buffers, job, team, own_steps, snapshot, optim)
+INTERRUPTED = (
+    compiled,
+    programs,
+    variants,
+    trainer,
+    loop_module,
+    native_backend,
+    executable,
+    buffers,
+    job,
+    team,
+    own_steps,
+    snapshot,
+    optim,
+)
 STEPS = 2
 
 

@@ -7,7 +7,7 @@ import pytest
 from mpmath import mp
 
 from scalargrad.compiler import compile
-from scalargrad.compiler.compiled import BACKENDS
+from scalargrad.compiler.backends import BACKENDS
 from scalargrad.engine import Value, gradients
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
 from scalargrad.nn import log_softmax, softmax

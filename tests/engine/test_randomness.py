@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from scalargrad.compiler import compile
-from scalargrad.compiler.compiled import BACKENDS
+from scalargrad.compiler.backends import BACKENDS
 from scalargrad.engine import Value
 from scalargrad.ops import random
 from scalargrad.randomness import uniform, uniform_array

@@ -102,8 +102,8 @@ def test_one_compiled_program_serves_every_token(backend):
         assert program.backward(tokens) == pytest.approx(expected.item(), abs=1e-12)
         slopes = [[p.grad for p in row] for row in layer.weight]
         assert np.array(slopes) == pytest.approx(peer.weight.grad.numpy(), abs=1e-12)
-    (versions,) = program.versions.values()
-    assert len(versions) == 1
+    (variants,) = program.variants.values()
+    assert len(variants) == 1
 
 
 def dot_with_positions(values):

@@ -287,7 +287,7 @@ def programs(folder: Path) -> list:
         problem.fit(**way)
     for (kind, *_, target), (made, _) in problem.model._programs.items():
         program = made[0] if isinstance(made, tuple) else made
-        devices = program.builder.devices
+        devices = program.toolchain.devices
         found.append([kind, target.engine, target.devices, program.backend_name, devices and len(devices)])
     return found
 

@@ -1,1 +1,170 @@
-"""Backends: programs as they run."""
+"""Backends: what runs programs. Each is one row of BACKENDS and one module, which is loaded when it is used."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from time import perf_counter
+from typing import Any, NamedTuple, Protocol
+
+from numpy import ndarray
+
+from scalargrad.compiler.program import Program
+from scalargrad.compiler.trace import Trace
+from scalargrad.compiler.watch.watching import uncollected
+from scalargrad.forks import loaded
+from scalargrad.ieee import quiet
+from scalargrad.structure import Buffer
+
+# The mean over a batch, its gradient in the order of the program's parameters, and the new numbers of buffers.
+Slopes = tuple[float, ndarray, dict[Buffer, float]]
+
+
+class Row(NamedTuple):
+    """A backend: where its class is, where the function that finds its devices, if it has some, and can it train?"""
+
+    path: str
+    devices: str = ""
+    trains: bool = True
+
+
+BACKENDS = {
+    "eager": Row("scalargrad.compiler.backends.eager.EagerBackend", trains=False),
+    "numpy": Row("scalargrad.compiler.backends.reference.NumpyBackend"),
+    "native": Row("scalargrad.compiler.backends.native.running.backend.NativeBackend"),
+    "jax": Row(
+        "scalargrad.compiler.backends.xla.backend.JaxBackend", "scalargrad.compiler.backends.xla.devices.devices_for"
+    ),
+}
+ALIASES = {"compiled": "native"}  # words of before
+
+
+def checked_backend(word: str) -> str:
+    """The name in BACKENDS of what a user calls by its name, or by a word of before.
+
+    >>> checked_backend("compiled")
+    'native'
+    >>> checked_backend("metal")
+    Traceback (most recent call last):
+        ...
+    ValueError: backend 'metal' is not known; there are eager, numpy, native, jax
+    """
+    name = ALIASES.get(word, word)
+    if name not in BACKENDS:
+        raise ValueError(f"backend {word!r} is not known; there are {', '.join(BACKENDS)}")
+    return name
+
+
+class Backend(Protocol):
+    """A program, ready to run on any number of rows.
+
+    Arrays are [rows, numbers of one sample], in the toolchain's `dtype`; what Values and buffers say is read anew by
+    each call.
+    """
+
+    @classmethod
+    def made(cls, source: "Source", toolchain: "Toolchain") -> "Backend": ...
+
+    def results(self, arrays: list[ndarray], rows: int) -> ndarray:
+        """[rows, numbers of one result]."""
+
+    def slopes(self, arrays: list[ndarray], rows: int) -> Slopes:
+        """See `Slopes`."""
+
+    def report(self, rows: int) -> str:
+        """Where the program runs, and how well, on so many rows."""
+
+
+class TrainingBackend(Backend, Protocol):
+    """A backend that keeps parameters, buffers and the memory of an optimizer, and runs whole steps.
+
+    leaves   the uniform rows of the parameters and buffers
+    done     steps that have been finished so far
+    """
+
+    leaves: slice
+
+    @property
+    def done(self) -> int: ...
+
+    def train(
+        self, arrays: list[ndarray], order: ndarray | None, rows: int, steps: int, advance: int, history: ndarray
+    ) -> bool:
+        """Steps of a program with `moves`, on `rows` rows each, `advance` positions of the order apart.
+
+        Stops after a step with a loss of inf or nan; writes the loss of each step into `history`. False, if an
+        operation met a wrong argument: that step is not made.
+        """
+
+    def refuse(self, arrays: list[ndarray]) -> None:
+        """Raise the error for the argument of an operation that is wrong in these arrays, as things stand."""
+
+    def prepare(self, arrays: list[ndarray], shuffled: bool, sizes: list[tuple[int, int]]) -> None:
+        """Compile now what `train` would for so many rows and steps. Until the next call these arrays do not change."""
+
+    def steps_at_once(self, rows: int) -> int:
+        """How many steps to make in one call, which nobody can interrupt."""
+
+    def read(self, rows: ndarray | slice | list[int]) -> ndarray:
+        """The numbers of uniform rows that last from step to step: an array of row numbers, or `leaves`."""
+
+    def write(self, rows: ndarray | slice | list[int], numbers: Any) -> None:
+        """Set them."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a backend is made from: a program, which is made when it is asked for, and the trace that it comes from."""
+
+    make: Callable[[], Program]
+    trace: Trace | None = None
+
+    @property
+    def program(self) -> Program:
+        return self.make()
+
+
+class Toolchain:
+    """How the programs of a function become backends of one kind, and how long that and the tracing took.
+
+    seconds    spent so far on "tracing" and on "compiling"
+    """
+
+    def __init__(self, name: str, dtype: str, threads: int | None, devices: int | str | None = None) -> None:
+        row = BACKENDS[name]
+        loaded("numpy.ma", _module_of(row.path))
+        self.name, self.dtype, self.threads = name, dtype, threads
+        self.devices = devices_for(name, devices)
+        self.kind: type[Backend] = _found(row.path)
+        self.seconds = {"tracing": 0.0, "compiling": 0.0}
+
+    @quiet
+    def build(self, source: Source) -> Backend:
+        """A backend with memory of its own."""
+        with self.timed("compiling"):
+            return self.kind.made(source, self)
+
+    @contextmanager
+    def timed(self, what: str = "") -> Iterator[None]:
+        """A block whose time counts as `what`; one in another counts once."""
+        begin, before = perf_counter(), self.seconds.get(what, 0.0)
+        with uncollected():  # hundreds of thousands of objects are made, and few of them are garbage
+            try:
+                yield
+            finally:
+                if what:
+                    self.seconds[what] = before + perf_counter() - begin
+
+
+def devices_for(name: str, asked: int | str | None) -> Any:
+    """The devices of a backend that share the rows, of so many or "all" that are asked for; None, if it has none."""
+    path = BACKENDS[name].devices
+    return _found(path)(asked) if path else None
+
+
+def _found(path: str) -> Any:
+    return getattr(import_module(_module_of(path)), path.rpartition(".")[2])
+
+
+def _module_of(path: str) -> str:
+    return path.rpartition(".")[0]

@@ -2,10 +2,41 @@
 
 from typing import Any
 
-from scalargrad.compiler.simplify import flatten_results
-from scalargrad.compiler.trace import SHARE, Trace, Tracer
-from scalargrad.engine import Value, topological_order
+import numpy
+from numpy import ndarray
+
+from scalargrad.compiler.backends import Slopes, Source, Toolchain
+from scalargrad.compiler.trace import SHARE, Trace, Tracer, flatten_results
+from scalargrad.engine import Value, gradients, topological_order
+from scalargrad.observers import with_grad
 from scalargrad.ops import mean
+
+
+class EagerBackend:
+    """A trace as it is: no pass has touched it, and each call computes with Values."""
+
+    def __init__(self, source: Source, trace: Trace) -> None:
+        self.source, self.trace = source, trace
+
+    @classmethod
+    def made(cls, source: Source, toolchain: Toolchain) -> "EagerBackend":
+        assert source.trace is not None, "it replays a trace"
+        return cls(source, source.trace)
+
+    def results(self, arrays: list[ndarray], rows: int) -> ndarray:
+        results, _ = replay(self.trace, _columns(arrays), rows)
+        return numpy.array([[float(x) for x in row] for row in results]).reshape(len(results), rows).T
+
+    def slopes(self, arrays: list[ndarray], rows: int) -> Slopes:
+        parameters = self.source.program.parameters
+        with with_grad():
+            (losses,), updates = replay(self.trace, _columns(arrays), rows)
+            total = mean([x if isinstance(x, Value) else Value(x) for x in losses])
+            slopes = gradients(total, parameters)
+        return total.data, numpy.array(slopes), {buffer: float(x) for buffer, x in updates.items()}
+
+    def report(self, rows: int) -> str:
+        return "eager: Values replay the function row by row; nothing is compiled"
 
 
 def replay(trace: Trace, columns: list[list[float]], lanes: int) -> tuple[list[list[Any]], dict[Any, Any]]:
@@ -50,3 +81,8 @@ def _again(value: Value, place: dict[Any, list[Any]]) -> Any:
 
 def _first(x: Any, place: dict[Any, list[Any]]) -> Any:
     return x if type(x) is float else place[x][0]
+
+
+def _columns(arrays: list[ndarray]) -> list[list[float]]:
+    """The numbers of each input, [inputs][rows]."""
+    return [column for array in arrays for column in array.T.tolist()]

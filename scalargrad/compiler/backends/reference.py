@@ -1,23 +1,31 @@
 """The NumPy backend: the readable reference, one line of NumPy for each primitive, BLAS for contractions."""
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from types import ModuleType
+from typing import NoReturn
 
+import numpy
+from numpy import ndarray
+
+from scalargrad.compiler.backends import Slopes, Source, Toolchain
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
-from scalargrad.engine import Value
 from scalargrad.randomness import LARGEST, uniform_array
 
+Banks = dict[str, ndarray]  # lane rows [rows, lanes], uniform rows [rows, 1]
 
-def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
+
+def primitives() -> dict[str, Callable]:
     """Operation -> a function of arrays and the array for its result. Operands in a tuple are the second axis."""
+    from scipy import special  # of all backends only this one needs it
+
     return {
         **elementary(numpy),
-        "pow": partial(_power, numpy),
-        "sech": partial(_sech, numpy),
+        "pow": _power,
+        "sech": _sech,
         "tanh": numpy.tanh,
-        "sigmoid": partial(_sigmoid, numpy),
+        "sigmoid": _sigmoid,
         "relu": lambda x, out: numpy.add(numpy.maximum(x, 0.0, out=out), 0.0, out=out),  # -0.0 + 0.0 is 0.0
         "erf": special.erf,
         "erfc": special.erfc,
@@ -31,7 +39,7 @@ def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
         "both": numpy.logical_and,
         "either": numpy.logical_or,
         "invert": numpy.logical_not,
-        "take": partial(_take, numpy),
+        "take": _take,
         "sum": lambda xs, out: numpy.add.reduce(xs, axis=1, out=out),
         "dot": lambda weights, inputs, out: numpy.einsum(
             "nkl,nkl->nl", *numpy.broadcast_arrays(weights, inputs), out=out
@@ -43,23 +51,23 @@ def primitives(numpy: Any, special: Any) -> dict[str, Callable]:
     }
 
 
-def _power(numpy: Any, x: Any, n: Any, out: Any) -> None:
+def _power(x: ndarray, n: ndarray, out: ndarray) -> None:
     numpy.power(x, n, out=out)
     # Where 0.5 is the exponent of all, NumPy takes the square root: that of -0.0 and -inf is another number.
     numpy.copyto(out, numpy.absolute(x), where=(n == 0.5) & ((x == 0.0) | (x == -numpy.inf)))
 
 
-def _sech(numpy: Any, x: Any, out: Any) -> None:
+def _sech(x: ndarray, out: ndarray) -> None:
     e = numpy.exp(-numpy.absolute(x))
     numpy.divide(2.0 * e, 1.0 + e * e, out=out)
 
 
-def _sigmoid(numpy: Any, x: Any, out: Any) -> None:
+def _sigmoid(x: ndarray, out: ndarray) -> None:
     e = numpy.exp(-numpy.absolute(x))  # exp(-x) would overflow where the result is still a float
     numpy.divide(numpy.where(x < 0.0, e, 1.0), 1.0 + e, out=out)
 
 
-def _take(numpy: Any, index: Any, values: Any, out: Any) -> None:
+def _take(index: ndarray, values: ndarray, out: ndarray) -> None:
     count = values.shape[1]
     wrong = ~((index >= 0) & (index < count) & (index == numpy.floor(index)))
     if wrong.any():
@@ -71,7 +79,7 @@ def _take(numpy: Any, index: Any, values: Any, out: Any) -> None:
     numpy.copyto(out, numpy.take_along_axis(values, places[:, None], axis=1)[:, 0])
 
 
-def elementary(numpy: Any) -> dict[str, Callable]:
+def elementary(numpy: ModuleType) -> dict[str, Callable]:
     """Operations for which NumPy has a function, and JAX one of the same name."""
     return {
         "add": numpy.add,
@@ -99,60 +107,63 @@ class Kept:
     """The numbers of a program's leaves that last from run to run, in an array that is replaced after each."""
 
     def __init__(self, program: Program, dtype: str) -> None:
-        import numpy
-
-        self.numpy, self.program, self.dtype = numpy, program, dtype
+        self.program, self.dtype = program, dtype
         self.kept = numpy.zeros(program.uniform_rows, dtype)
         self.leaves = slice(len(program.constants), program.batch_row)
         self.done = 0  # steps of training so far
 
-    def read(self, rows: Any) -> Any:
+    def read(self, rows: ndarray | slice | list[int]) -> ndarray:
         """The numbers of uniform rows that last from run to run: an array of row numbers, or `leaves`."""
         return self.kept[rows]
 
-    def write(self, rows: Any, numbers: Any) -> None:
+    def write(self, rows: ndarray | slice | list[int], numbers: Sequence[float] | ndarray) -> None:
         self.kept[rows] = array("d", numbers)  # a TypeError for what is no number
+
+    def refuse(self, arrays: list[ndarray]) -> NoReturn:
+        refuse(self.program, self.dtype, arrays, self.read(self.leaves).tolist())
 
 
 class NumpyBackend(Kept):
-    """A program ready to run on arrays of one number of lanes after another."""
+    """A program ready to run on arrays of one number of lanes after another.
 
-    def __init__(self, program: Program, dtype: str) -> None:
-        from scipy import special
+    instead   why it runs what another backend should have
+    """
 
+    def __init__(self, program: Program, dtype: str, instead: str = "") -> None:
         super().__init__(program, dtype)
-        self.primitives = primitives(self.numpy, special)
-        self.plans: dict[int, tuple[Any, Any, list[Callable]]] = {}
+        self.instead = instead
+        self.primitives = primitives()
+        self.plans: dict[int, tuple[ndarray, ndarray, list[Callable]]] = {}
 
-    def results(self, arrays: list, numbers: list[float], rows: int) -> Any:
-        """[rows, numbers of one result], for arrays [rows, numbers of one sample] and the numbers of all leaves."""
+    @classmethod
+    def made(cls, source: Source, toolchain: Toolchain) -> "NumpyBackend":
+        return cls(source.program, toolchain.dtype)
+
+    def results(self, arrays: list[ndarray], rows: int) -> ndarray:
         table = self.program.result
         assert table is not None
-        lane_bank, uniform_bank = self.run(self._columns(arrays), numbers, rows)
+        lane_bank, uniform_bank = self.run(columns_of(arrays), self.program.numbers_of_leaves(), rows)
         if table.bank == LANE:
             return lane_bank[table.rows].T
-        return self.numpy.broadcast_to(uniform_bank[table.rows, 0], (rows, len(table.rows)))
+        return numpy.broadcast_to(uniform_bank[table.rows, 0], (rows, len(table.rows)))
 
-    def slopes(self, arrays: list, numbers: list[float], rows: int) -> tuple[float, Any, dict[Value, float]]:
-        """The mean, its gradient in the order of the parameters, and the new numbers of buffers."""
+    def slopes(self, arrays: list[ndarray], rows: int) -> Slopes:
         program = self.program
         assert program.mean is not None
         assert program.gradient is not None
-        _, uniform = self.run(self._columns(arrays), numbers, rows)
+        _, uniform = self.run(columns_of(arrays), program.numbers_of_leaves(), rows)
         updates = {buffer: float(uniform[table.rows[0], 0]) for buffer, table in program.updates.items()}
         return float(uniform[program.mean.rows[0], 0]), uniform[program.gradient.rows, 0], updates
 
-    def train(self, arrays: list, order: Any, rows: int, steps: int, advance: int, history: Any) -> bool:
-        """Steps of a program with `moves`, on `rows` rows each, `advance` positions of the order apart.
-
-        It stops after a step with a loss of inf or nan; `done` counts the steps.
-        """
-        program, numpy = self.program, self.numpy
+    def train(
+        self, arrays: list[ndarray], order: ndarray | None, rows: int, steps: int, advance: int, history: ndarray
+    ) -> bool:
+        program = self.program
         assert program.mean is not None
         sources, leaves = (numpy.concatenate([move[side].rows for move in program.moves]) for side in (0, 1))
         for step in range(steps):
             chosen = arrays if order is None else [a[order[step * advance : step * advance + rows]] for a in arrays]
-            _, uniform = self.run(self._columns(chosen), None, rows)
+            _, uniform = self.run(columns_of(chosen), None, rows)
             history[step] = uniform[program.mean.rows[0], 0]
             fresh = self.kept.copy()
             fresh[leaves] = uniform[sources, 0]
@@ -161,21 +172,21 @@ class NumpyBackend(Kept):
                 break
         return True
 
-    def prepare(self, *_: Any) -> None:
+    def prepare(self, arrays: list[ndarray], shuffled: bool, sizes: list[tuple[int, int]]) -> None:
         """There is nothing to compile."""
 
     def steps_at_once(self, rows: int) -> int:
-        """How many steps to make in one call: here the user can interrupt each."""
-        return 100
+        return 100  # the user can interrupt each
 
-    def _columns(self, arrays: list) -> Any:
-        return (arrays[0] if len(arrays) == 1 else self.numpy.concatenate(arrays, axis=1)).T
+    def report(self, rows: int) -> str:
+        instead = f": {self.instead}" if self.instead else ""
+        return f"numpy: all {len(self.program.instructions)} instructions run in NumPy{instead}"
 
-    def run(self, columns: Any, parameters: Any, lanes: int) -> tuple[Any, Any]:
+    def run(self, columns: ndarray, numbers: list[float] | None, lanes: int) -> tuple[ndarray, ndarray]:
         """The banks after a run: lane rows [rows, lanes] and uniform rows [rows, 1].
 
-        columns      the inputs, [numbers of one sample, lanes]
-        parameters   the numbers of the parameters and then of the buffers; None: what was kept
+        columns   the inputs, [numbers of one sample, lanes]
+        numbers   those of the parameters and then of the buffers; None: what was kept
         """
         program = self.program
         if lanes not in self.plans:
@@ -183,17 +194,17 @@ class NumpyBackend(Kept):
             self.plans[lanes] = self._steps(lanes)
         lane_bank, uniform_bank, steps = self.plans[lanes]
         lane_bank[: len(columns)] = columns
-        uniform_bank[self.leaves, 0] = self.kept[self.leaves] if parameters is None else parameters
+        uniform_bank[self.leaves, 0] = self.kept[self.leaves] if numbers is None else numbers
         for instruction in program.instructions:
             if instruction.name == "leaf":
                 uniform_bank[instruction.rows, 0] = self.kept[instruction.rows]
-        with self.numpy.errstate(all="ignore"):
+        with numpy.errstate(all="ignore"):
             for step in steps:
                 step()
         return lane_bank, uniform_bank
 
-    def _steps(self, lanes: int) -> tuple[Any, Any, list[Callable]]:
-        program, numpy = self.program, self.numpy
+    def _steps(self, lanes: int) -> tuple[ndarray, ndarray, list[Callable]]:
+        program = self.program
         banks = {
             LANE: numpy.zeros((program.lane_rows, lanes), self.dtype),
             UNIFORM: numpy.zeros((program.uniform_rows, 1), self.dtype),
@@ -209,19 +220,18 @@ class NumpyBackend(Kept):
                 steps.append(self._step(instruction, banks, out))
         return banks[LANE], banks[UNIFORM], steps
 
-    def _step(self, instruction: Instruction, banks: dict, out: Any) -> Callable:
-        numpy = self.numpy
+    def _step(self, instruction: Instruction, banks: Banks, out: ndarray) -> Callable:
         if instruction.name == "contract":
             return self._contraction(instruction, banks, out)
         if instruction.name == "outer":
             above, inputs = instruction.args
             rows = len(above.rows)
-            upstream, columns = _block(numpy, above, banks), _block(numpy, Table(inputs.bank, inputs.rows.T), banks)
+            upstream, columns = _block(above, banks), _block(Table(inputs.bank, inputs.rows.T), banks)
             return lambda: numpy.matmul(upstream(), columns().T, out=out.reshape(rows, -1))
         if instruction.name == "lane_sum":
-            terms = _block(numpy, instruction.args[0], banks)
+            terms = _block(instruction.args[0], banks)
             return lambda: numpy.add.reduce(terms(), axis=1, keepdims=True, out=out)
-        arrays = [_reader(numpy, table, banks) for table in instruction.args]
+        arrays = [_reader(table, banks) for table in instruction.args]
         if instruction.name == "broadcast":
             return self._called(lambda x, out: numpy.copyto(out, x), arrays, out)
         assert instruction.op is not None
@@ -230,13 +240,12 @@ class NumpyBackend(Kept):
             return lambda: self.primitives["random"](counters(), out=out)
         return self._called(self.primitives[instruction.op.name], arrays, out)
 
-    def _counters(self, table: Table, banks: dict) -> Callable:
+    def _counters(self, table: Table, banks: Banks) -> Callable:
         """A function that gives the counters of random() as float64: constants to the bit, in every precision."""
-        numpy = self.numpy
         known, constants = (of_rows[table.rows] for of_rows in self.program.known_numbers()[table.bank])
         constants = constants[known]
 
-        def counters() -> Any:
+        def counters() -> ndarray:
             numbers = banks[table.bank][table.rows].astype(numpy.float64)
             rounded = numpy.absolute(numbers[~known])
             if self.dtype == "float32" and ((rounded >= 2**24) & (rounded < LARGEST)).any():
@@ -250,7 +259,7 @@ class NumpyBackend(Kept):
         return counters
 
     @staticmethod
-    def _called(function: Callable, arrays: list, out: Any) -> Callable:
+    def _called(function: Callable, arrays: list, out: ndarray) -> Callable:
         """A step without arguments: views are bound once, gathered rows are read anew by each run."""
         if all(not callable(array) for array in arrays):
             return (
@@ -258,30 +267,31 @@ class NumpyBackend(Kept):
             )
         return lambda: function(*(array() if callable(array) else array for array in arrays), out=out)
 
-    def _contraction(self, instruction: Instruction, banks: dict, out: Any) -> Callable:
-        numpy, (weights, inputs) = self.numpy, instruction.args
+    def _contraction(self, instruction: Instruction, banks: Banks, out: ndarray) -> Callable:
+        weights, inputs = instruction.args
         rows, columns = len(weights.rows), len(inputs.rows)
         if weights.bank == UNIFORM:
-            left, right = _block(numpy, weights, banks), _block(numpy, Table(inputs.bank, inputs.rows.T), banks)
+            left, right = _block(weights, banks), _block(Table(inputs.bank, inputs.rows.T), banks)
             return lambda: numpy.matmul(left(), right(), out=out.reshape(rows, -1))
-        left, right = (_reader(numpy, table, banks, always=True) for table in (weights, inputs))
         shaped = out.reshape(rows, columns, -1)
-        return lambda: numpy.einsum("rkl,ckl->rcl", left(), right(), out=shaped)
+        return lambda: numpy.einsum(
+            "rkl,ckl->rcl", banks[weights.bank][weights.rows], banks[inputs.bank][inputs.rows], out=shaped
+        )
 
 
 def _wants_keyword(function: Callable) -> bool:
     return not hasattr(function, "nin")  # a ufunc takes its result as its last argument
 
 
-def _reader(numpy: Any, table: Table, banks: dict, always: bool = False) -> Any:
+def _reader(table: Table, banks: Banks) -> ndarray | Callable:
     """A view of the rows where they are evenly spaced, else a function that gathers them."""
     bank, span = banks[table.bank], table.range
-    if span is not None and not always:
+    if span is not None:
         return bank[span]
     return lambda: bank[table.rows]
 
 
-def _block(numpy: Any, table: Table, banks: dict) -> Callable:
+def _block(table: Table, banks: Banks) -> Callable:
     """A function that gives the rows of a table [n, m] as the matrix [n, m * lanes]."""
     bank, flat = banks[table.bank], Table(table.bank, table.rows.ravel())
     n, m = table.rows.shape
@@ -295,3 +305,14 @@ def _block(numpy: Any, table: Table, banks: dict) -> Callable:
         matrix = bank[turned.range].reshape(m, n).T
         return lambda: matrix
     return lambda: bank[table.rows].reshape(n, -1)
+
+
+def refuse(program: Program, dtype: str, arrays: list[ndarray], numbers: list[float]) -> NoReturn:
+    """Say which argument of an operation is wrong in these arrays: NumPy runs the program and finds out."""
+    NumpyBackend(program, dtype).run(columns_of(arrays), numbers, len(arrays[0]))
+    raise ValueError("an operation met a number that it cannot take")
+
+
+def columns_of(arrays: list[ndarray]) -> ndarray:
+    """The inputs one after another, [numbers of one sample, rows]."""
+    return (arrays[0] if len(arrays) == 1 else numpy.concatenate(arrays, axis=1)).T

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scalargrad import ops
 from scalargrad.compiler import compile
-from scalargrad.compiler.compiled import BACKENDS
+from scalargrad.compiler.backends import BACKENDS
 from scalargrad.compiler.program import LANE
 from scalargrad.engine import Value, gradients
 from scalargrad.losses import binary_cross_entropy_with_logits, mse

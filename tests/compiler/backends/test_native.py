@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scalargrad import ops
-from scalargrad.compiler import compile, variants
+from scalargrad.compiler import compile
 from scalargrad.compiler.backends.native.kernels.driver import barrier, driver
 from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
 from scalargrad.compiler.backends.native.planning.accumulation import with_sums_in_products
@@ -330,18 +330,15 @@ OTHER_PROCESSORS = pytest.mark.parametrize(
 
 def check_against_numpy(program, batches, machine, dtype, threads=1):
     """All that a backend computes, by the reference in double precision."""
-    leaves = [leaf.data for leaf in (*program.parameters, *program.buffers)]
     native, reference = NativeBackend(program, dtype, machine, threads), NumpyBackend(program, "float64")
     for arrays in batches:
         rows = len(arrays[0])
         given = [np.ascontiguousarray(np.reshape(array, (rows, -1)), dtype) for array in arrays]
         wide = [np.asarray(array, "float64") for array in given]
         if program.gradient is None:
-            check_close(native.results(given, leaves, rows), reference.results(wide, leaves, rows), dtype)
+            check_close(native.results(given, rows), reference.results(wide, rows), dtype)
             continue
-        for found, expected in zip(
-            native.slopes(given, leaves, rows), reference.slopes(wide, leaves, rows), strict=True
-        ):
+        for found, expected in zip(native.slopes(given, rows), reference.slopes(wide, rows), strict=True):
             if isinstance(expected, dict):
                 assert found.keys() == expected.keys()
                 found, expected = list(found.values()), list(expected.values())
@@ -499,7 +496,7 @@ def test_random_programs_for_every_processor(program, rows, dtype, vector_bytes,
 @pytest.mark.parametrize("name", ["network", "standardised", "random numbers"])
 def test_every_width_agrees_with_eager(name, dtype, vector_bytes, monkeypatch):
     """Values, gradients and steps of training, compiled as users compile them."""
-    monkeypatch.setattr(variants, "machine", lambda: machine_with(vector_bytes))
+    monkeypatch.setattr(native_backend, "machine", lambda: machine_with(vector_bytes))
     found = all_numbers(PROGRAMS[name](), dtype, "native", "native")
     expected = all_numbers(PROGRAMS[name](), "float64", "eager", "numpy")  # eager is no trainer
     bound = 1e-11 if dtype == "float64" else 2e-4
@@ -742,7 +739,7 @@ UNAVAILABLE = {
 def test_where_there_is_no_native_code_numpy_does_it_and_says_why_in_one_line(name, monkeypatch):
     llvm = oracle("llvmlite.binding")
     monkeypatch.setattr(llvm, name, raising(UNAVAILABLE[name]))
-    monkeypatch.setattr(variants, "machine", Machine)
+    monkeypatch.setattr(native_backend, "machine", Machine)
     program = compile(lambda x: 2.0 * x)
     assert program([1.0, 2.0]) == 3.0
     reason = " ".join(str(UNAVAILABLE[name]).split())
@@ -819,7 +816,7 @@ def test_threads_meet_where_they_cannot_give_way(name, replaced, monkeypatch):
         patch.setattr(name, replaced)
         assert machine._give_way() == 0
         machine.run_address("float64")
-    monkeypatch.setattr(variants, "machine", lambda: machine)
+    monkeypatch.setattr(native_backend, "machine", lambda: machine)
     x = numbers(200, 3)
     found = [compile(network(), threads=threads).value_and_grad(x) for threads in (1, 3)]
     assert found[0][0] == found[1][0]

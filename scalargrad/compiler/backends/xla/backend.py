@@ -10,11 +10,13 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
+import numpy
+
+from scalargrad.compiler.backends import Slopes, Source, Toolchain
 from scalargrad.compiler.backends.reference import Kept, NumpyBackend
 from scalargrad.compiler.backends.xla.devices import AXIS, Devices
 from scalargrad.compiler.backends.xla.lower import Lowered, Run
 from scalargrad.compiler.program import LANE, UNIFORM, Program, Table
-from scalargrad.engine import Value
 
 # XLA's simplifier writes log(exp(x)) as x, and x / y as x * (1 / y) for one y of many x: of another value where the
 # exponential, or 1 / y, leaves the range of floats. On a processor programs are as fast without it.
@@ -44,10 +46,13 @@ class JaxBackend(Kept):
         self.lasting: list[tuple[Any, Any]] = []  # arrays that do not change, and where they lie
         self.reference: NumpyBackend | None = None
 
+    @classmethod
+    def made(cls, source: Source, toolchain: Toolchain) -> "JaxBackend":
+        return cls(source.program, toolchain.dtype, toolchain.devices, lambda: toolchain.timed("compiling"))
+
     # What a compiled function asks for.
 
-    def results(self, arrays: list, numbers: list[float], rows: int) -> Any:
-        """[rows, numbers of one result], for arrays [rows, numbers of one sample] and the numbers of all leaves."""
+    def results(self, arrays: list, rows: int) -> Any:
         table = self.program.result
         assert table is not None
         lane = table.bank == LANE
@@ -55,16 +60,13 @@ class JaxBackend(Kept):
         def outputs(run: Run) -> tuple:
             return (run.rows(table), self._any_wrong(run))
 
-        results, wrong = self._call(
-            self.devices.here, "results", outputs, (1 if lane else None, None), arrays, numbers, rows
-        )
+        results, wrong = self._call(self.devices.here, "results", outputs, (1 if lane else None, None), arrays, rows)
         if wrong:
-            return self._reference.results(arrays, numbers, rows)
-        results = self.numpy.asarray(results).T[:rows]
-        return results if lane else self.numpy.broadcast_to(results, (rows, results.shape[1]))
+            return self._reference.results(arrays, rows)
+        results = numpy.asarray(results).T[:rows]
+        return results if lane else numpy.broadcast_to(results, (rows, results.shape[1]))
 
-    def slopes(self, arrays: list, numbers: list[float], rows: int) -> tuple[float, Any, dict[Value, float]]:
-        """The mean, its gradient in the order of the parameters, and the new numbers of buffers."""
+    def slopes(self, arrays: list, rows: int) -> Slopes:
         program = self.program
 
         def outputs(run: Run) -> tuple:
@@ -73,21 +75,23 @@ class JaxBackend(Kept):
             return (mean, gradient, self._any_wrong(run), *updates)
 
         shared = (None,) * (3 + len(program.updates))
-        mean, gradient, wrong, *updates = self._call(self.devices, "slopes", outputs, shared, arrays, numbers, rows)
+        mean, gradient, wrong, *updates = self._call(self.devices, "slopes", outputs, shared, arrays, rows)
         if wrong:
-            return self._reference.slopes(arrays, numbers, rows)
-        return float(mean), self.numpy.array(gradient), dict(zip(program.updates, map(float, updates), strict=True))
+            return self._reference.slopes(arrays, rows)
+        return float(mean), numpy.array(gradient), dict(zip(program.updates, map(float, updates), strict=True))
 
-    def _call(
-        self, devices: Devices, kind: str, outputs: Callable, shared: tuple, arrays: list, numbers: list, rows: int
-    ) -> tuple:
+    def _call(self, devices: Devices, kind: str, outputs: Callable, shared: tuple, arrays: list, rows: int) -> tuple:
         def function(arrays: list, leaves: Any) -> tuple:
             return outputs(self._run(devices, arrays, leaves, (), rows))
 
         lanes = self._lanes(devices, rows)
-        arguments = [devices.place_rows(array, lanes) for array in arrays], devices.place(self._as_array(numbers))
+        leaves = self._as_array(self.program.numbers_of_leaves())
+        arguments = [devices.place_rows(array, lanes) for array in arrays], devices.place(leaves)
         inputs = [[0] * len(arrays), None]
         return self._compiled((kind, rows), lambda: devices.shared(function, inputs, shared), arguments)(*arguments)
+
+    def report(self, rows: int) -> str:
+        return f"jax: all {len(self.program.instructions)} instructions, on {self.devices}"
 
     @property
     def _reference(self) -> NumpyBackend:
@@ -99,10 +103,6 @@ class JaxBackend(Kept):
     # What a trainer asks for.
 
     def train(self, arrays: list, order: Any, rows: int, steps: int, advance: int, history: Any) -> bool:
-        """Steps of a program with `moves`, on `rows` rows each; False if an operation met a wrong argument.
-
-        It stops after a step with a loss of inf or nan; `done` counts the steps.
-        """
         samples, most, done = self._samples(arrays, order, rows), self._most_steps(arrays, order, rows), 0
         while done < steps:
             count = min(most, steps - done)
@@ -117,16 +117,15 @@ class JaxBackend(Kept):
             self.kept, self.done, done = fresh, self.done + made, done + made
             if wrong:
                 return False
-            if made < count or not self.numpy.isfinite(history[done - 1]):
+            if made < count or not numpy.isfinite(history[done - 1]):
                 break
         return True
 
     def prepare(self, arrays: list, shuffled: bool, sizes: list[tuple[int, int]]) -> None:
-        """Compile now what `train` would for so many rows and steps. Until the next call these arrays do not change."""
         if len(self.devices) == 1:
             self.lasting = [(array, self.devices.place(array)) for array in arrays]
         for rows, steps in sizes:
-            order = self.numpy.zeros(rows * steps, int) if shuffled else None
+            order = numpy.zeros(rows * steps, int) if shuffled else None
             count = min(steps, self._most_steps(arrays, order, rows))
             chosen = self._chosen(arrays, order, rows, count, rows, 0)
             self._scan(self._samples(arrays, order, rows), chosen, rows, count)
@@ -154,7 +153,7 @@ class JaxBackend(Kept):
         """What each step sees: nothing, the positions of its samples, or, on several devices, its samples."""
         if order is None:
             return None
-        starts = first + advance * self.numpy.arange(steps)
+        starts = first + advance * numpy.arange(steps)
         positions = order[starts[:, None] + self._lanes(self.devices, rows)]
         if len(self.devices) == 1:
             return self.devices.place(positions.astype("int32"))
@@ -192,7 +191,6 @@ class JaxBackend(Kept):
 
     def _moves(self) -> list[tuple[Any, Any]]:
         """For each part of the state: which of its numbers a step changes, and the rows that they come from."""
-        numpy = self.numpy
         targets, sources = (numpy.concatenate([move[side].rows for move in self.program.moves]) for side in (1, 0))
         moves = []
         for part in self.state:
@@ -240,10 +238,10 @@ class JaxBackend(Kept):
     def _lanes(self, devices: Devices, rows: int) -> Any:
         """The rows of a batch, and the last one again until all devices have equally many."""
         padded = -(-rows // len(devices)) * len(devices)
-        return self.numpy.minimum(self.numpy.arange(padded), rows - 1)
+        return numpy.minimum(numpy.arange(padded), rows - 1)
 
     def _as_array(self, numbers: list[float]) -> Any:
-        return self.numpy.frombuffer(array("d", numbers)).astype(self.dtype)  # a TypeError for what is no number
+        return numpy.frombuffer(array("d", numbers)).astype(self.dtype)  # a TypeError for what is no number
 
 
 def _is_same(old: Any, new: Any) -> bool:

@@ -103,13 +103,12 @@ class Devices:
         specs, results = tuple(map(spec, inputs)), tuple(map(spec, outputs))
         return self.jax.shard_map(function, mesh=self.mesh, in_specs=specs, out_specs=results)
 
-
-def refuse_uneven(batch: int, devices: int) -> None:
-    """A ValueError for a batch that the devices cannot share evenly."""
-    if batch % devices:
-        below, above = batch // devices * devices, -(-batch // devices) * devices
-        choice = f"{below} or {above}" if below else f"{above}"
-        raise ValueError(f"a batch of {batch} rows does not divide by {devices} devices: {choice} does")
+    def refuse_uneven(self, batch: int) -> None:
+        """A ValueError for a batch that the devices cannot share evenly."""
+        if batch % len(self):
+            below, above = batch // len(self) * len(self), -(-batch // len(self)) * len(self)
+            choice = f"{below} or {above}" if below else f"{above}"
+            raise ValueError(f"a batch of {batch} rows does not divide by {len(self)} devices: {choice} does")
 
 
 def _spec(jax: Any, axis: int | None) -> Any:

@@ -8,14 +8,15 @@ from time import perf_counter
 import numpy as np
 from numpy import ndarray
 
+from scalargrad.compiler.backends import Slopes, Source, Toolchain
 from scalargrad.compiler.backends.native.running import buffers
 from scalargrad.compiler.backends.native.running.executable import DONE, Executable
 from scalargrad.compiler.backends.native.running.job import Batch, Job
 from scalargrad.compiler.backends.native.running.report import report
-from scalargrad.compiler.backends.native.running.target import Machine
-from scalargrad.compiler.backends.reference import NumpyBackend
+from scalargrad.compiler.backends.native.running.target import Machine, UnavailableError, machine
+from scalargrad.compiler.backends.native.running.threads import available_threads
+from scalargrad.compiler.backends.reference import NumpyBackend, refuse
 from scalargrad.compiler.program import LANE, Program
-from scalargrad.engine import Value
 from scalargrad.forks import undone
 
 BLOCK_BYTES = 512 * 1024  # of lane rows: a part of the second cache
@@ -55,37 +56,44 @@ class NativeBackend:
         places = self.memory.uniform[: program.batch_row + 1]
         assert (places == np.arange(len(places))).all(), "leaves stay where the program has them"
 
+    @classmethod
+    def made(cls, source: Source, toolchain: Toolchain) -> "NativeBackend | NumpyBackend":
+        """NumPy runs what cannot become native code, and reports why."""
+        try:
+            return cls(source.program, toolchain.dtype, machine(), toolchain.threads or available_threads())
+        except UnavailableError as reason:
+            return NumpyBackend(source.program, toolchain.dtype, f"there is no native code, {reason}")
+
     # For a compiled function.
 
-    def results(self, arrays: list[ndarray], numbers: Sequence[float], rows: int) -> ndarray:
-        """[rows, numbers of one result]; `numbers` are those of the parameters and buffers."""
+    def results(self, arrays: list[ndarray], rows: int) -> ndarray:
+        """[rows, numbers of one result]."""
         table = self.program.result
         assert table is not None
         result = buffers.allocated(rows * table.rows.size, self.dtype).reshape(rows, -1)
-        self._call(arrays, numbers, rows, result)
+        self._call(arrays, rows, result)
         if table.bank == LANE:
             return result
         result[:] = self.executable.numbers(table.rows)
         return result
 
-    def slopes(
-        self, arrays: list[ndarray], numbers: Sequence[float], rows: int
-    ) -> tuple[float, ndarray, dict[Value, float]]:
+    def slopes(self, arrays: list[ndarray], rows: int) -> Slopes:
         """The mean, its gradient in the order of the parameters, and the new numbers of buffers."""
         program, places = self.program, self.memory.uniform
         assert program.mean is not None
         assert program.gradient is not None
-        self._call(arrays, numbers, rows, None)
+        self._call(arrays, rows, None)
         updates = {buffer: float(self.uniform[places[t.rows[0]]]) for buffer, t in program.updates.items()}
         return float(self.uniform[places[program.mean.rows[0]]]), self.uniform[places[program.gradient.rows]], updates
 
-    def _call(self, arrays: list[ndarray], numbers: Sequence[float], rows: int, result: ndarray | None) -> None:
+    def _call(self, arrays: list[ndarray], rows: int, result: ndarray | None) -> None:
         self._refuse_while_running()
+        numbers = self.program.numbers_of_leaves()
         self.write(self.leaves, numbers)
         if not self.run_batch(arrays, rows, result):
-            self._refuse(arrays, numbers, rows, result)
+            self._run_in_numpy(arrays, numbers, rows, result)
 
-    def _refuse(self, arrays: list[ndarray], numbers: Sequence[float], rows: int, result: ndarray | None) -> None:
+    def _run_in_numpy(self, arrays: list[ndarray], numbers: list[float], rows: int, result: ndarray | None) -> None:
         """An operation met a wrong argument: NumPy says which, or knows the result after all."""
         if self.reference is None:
             self.reference = NumpyBackend(self.program, self.dtype)
@@ -95,6 +103,10 @@ class NativeBackend:
             result[:] = lanes[self.program.result.rows].T
 
     # For a trainer.
+
+    def refuse(self, arrays: list[ndarray]) -> None:
+        """Raise the error for the argument that is wrong in these arrays."""
+        refuse(self.program, self.dtype, arrays, self.read(self.leaves).tolist())
 
     def read(self, rows: Rows) -> ndarray:
         """The numbers of uniform rows: an array of row numbers, or `leaves`."""
@@ -114,7 +126,7 @@ class NativeBackend:
         """Nothing is left to do: a program is compiled for any number of rows."""
 
     def train(
-        self, arrays: list[ndarray], order: ndarray, rows: int, steps: int, advance: int, history: ndarray
+        self, arrays: list[ndarray], order: ndarray | None, rows: int, steps: int, advance: int, history: ndarray
     ) -> bool:
         """Make steps of a program with `moves`, on `rows` rows each; False if an operation met a wrong argument."""
         return self.run_batch(arrays, rows, None, order, steps, advance, history)
@@ -203,6 +215,7 @@ class NativeBackend:
         """Steps that have been finished so far."""
         return int(self.executable.flags[DONE])
 
-    def report(self, arrays: list[ndarray], rows: int) -> str:
-        """Where the time of a run on these rows goes, group by group."""
+    def report(self, rows: int) -> str:
+        """Where the time of a run on so many rows goes, group by group."""
+        arrays = [np.zeros((rows, count), self.dtype) for count in self.program.inputs]
         return report(self.executable, self.batch(rows), arrays)

@@ -1,0 +1,89 @@
+"""step: the optimizer's formula as the last instructions of a program of gradients: a whole training step."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy
+
+from scalargrad.compiler.formulas import Formula, formulas
+from scalargrad.compiler.program import UNIFORM, Program, Table
+from scalargrad.compiler.writer import Rows, Writer
+from scalargrad.engine import Value
+from scalargrad.ops import add, minimum, mul
+from scalargrad.optim import Optimizer, checked_rate
+from scalargrad.schedules import Schedule
+
+LOWEST = 4  # the place in the clock of the lowest rate
+
+
+def with_optimizer(
+    program: Program, optimizer: Optimizer, schedule: Schedule | None, steps: Value, parameters: list[Value]
+) -> tuple[Program, Any, list, list[Formula]]:
+    """The program whose `moves` make one training step; the rows of its clock; those of the state; what it was made of.
+
+    The clock is the number of steps so far, the rate, the number of steps since the schedule began, and its length; and
+    if there is a schedule, the lowest rate that it gave, as far as it is below 0.
+    Of the parameters, those in `parameters` move.
+    """
+    assert program.gradient is not None
+    update, factor = formulas(optimizer, schedule, [*parameters, steps, *program.updates])
+    fresh = replace(program, instructions=list(program.instructions), moves=[])
+    writer = Writer(fresh, backward=True)
+    count, first = len(parameters), len(program.constants)
+    moving = set(parameters)
+    chosen = numpy.array([n for n, parameter in enumerate(program.parameters) if parameter in moving], int)
+
+    def leaf(rows: int) -> Table:
+        return writer.emit("leaf", UNIFORM, rows, ())
+
+    def many(table: Table) -> Rows:
+        return Rows(writer, Table(UNIFORM, numpy.repeat(table.rows, count)))
+
+    clock: tuple[Table, ...] = (leaf(1), leaf(1), leaf(1), leaf(1))
+    time, rate, position, span = clock
+    state = [leaf(count) for _ in range(optimizer.state_size)]
+    one = writer.constant(1.0, 1)
+    following = writer.map(add, time, one)
+    moves = [(following, time)]
+    if factor is not None:
+        full, now, whole = (Rows(writer, table) for table in (rate, position, span))
+        (share,) = factor.on(now, whole)
+        rate = _table(writer, mul(full, share), 1)
+        if isinstance(share, Rows):
+            clock = (*clock, lowest := leaf(1))
+            below = minimum(Rows(writer, rate), Rows(writer, lowest))
+            moves.append((_table(writer, below, 1), lowest))
+        else:
+            checked_rate(share)
+        moves.append((writer.map(add, position, one), position))
+    places = first + chosen
+    if count:
+        remembered = [Rows(writer, table) for table in state]
+        gradient = Rows(writer, Table(UNIFORM, program.gradient.rows[chosen]))
+        parameter = Rows(writer, Table(UNIFORM, places))
+        moved, *kept = update.on(parameter, gradient, *remembered, many(rate), many(following))
+        moved_rows = _table(writer, moved, count).rows
+        for part in numpy.split(numpy.arange(count), numpy.flatnonzero(numpy.diff(places) != 1) + 1):
+            moves.append((Table(UNIFORM, moved_rows[part]), Table(UNIFORM, places[part])))
+        moves += [(_table(writer, x, count), table) for x, table in zip(kept, state, strict=True)]
+    for number, buffer in enumerate(program.buffers):
+        row = Table(UNIFORM, numpy.array([first + len(program.parameters) + number]))
+        if buffer is steps:
+            moves.append((writer.map(add, row, one), row))
+        elif buffer in program.updates:
+            moves.append((program.updates[buffer], row))
+    targets = numpy.concatenate([target.rows for _, target in moves])
+    nothing = writer.constant(-0.0, 1)  # x + -0.0 is x
+    for source, target in moves:
+        if numpy.array_equal(source.rows, target.rows):
+            continue
+        if numpy.isin(source.rows, targets).any():  # it would be overwritten before it is read
+            source = writer.map(add, source, Table(UNIFORM, numpy.repeat(nothing.rows, len(source.rows))))
+        fresh.moves.append((source, target))
+    fresh.verify()
+    rows_of_clock, rows_of_state = numpy.concatenate([table.rows for table in clock]), [table.rows for table in state]
+    return fresh, rows_of_clock, rows_of_state, [update, factor] if factor else [update]
+
+
+def _table(writer: Writer, x: Any, count: int) -> Table:
+    return x.table if isinstance(x, Rows) else writer.constant(float(x), count)
