@@ -111,7 +111,6 @@ def test_a_folder_imports_only_what_stands_to_its_left():
     assert upward_imports() == []
 
 
-@pytest.mark.xfail(strict=True, reason="two circles of imports for types are left")
 def test_no_module_imports_itself_by_way_of_others():
     assert circles() == []
 
