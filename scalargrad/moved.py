@@ -18,7 +18,7 @@ MOVED = {
     "checkpoint": "files.models nn.loading",
     "commandline": "cli.options",
     "contexts": "observers",
-    "diagnosis": "explaining.diagnosis",
+    "diagnosis": "explaining.findings explaining.examination explaining.diagnosis",
     "digit_commands": "cli.digits",
     "digit_images": "datasets.pictures",
     "digits": "demos.digits",

@@ -11,8 +11,10 @@ import pytest
 
 from scalargrad import ops
 from scalargrad.engine import Value, topological_order
-from scalargrad.explaining import diagnosis
-from scalargrad.explaining.diagnosis import Finding, Report, diagnose
+from scalargrad.explaining import examination
+from scalargrad.explaining.diagnosis import diagnose, watched
+from scalargrad.explaining.findings import REMEDIES, Finding, Report
+from scalargrad.explaining.record import slopes_of
 from scalargrad.explaining.stale import is_stale
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, mse
 from scalargrad.nn import MLP, Layer, Module, Neuron, Parameter
@@ -392,12 +394,12 @@ def test_a_mistake_is_found_on_its_line(kind, mistake):
     (found,) = report.findings
     assert found.where == expected
     assert words in found.what
-    assert found.remedy == diagnosis.REMEDIES[kind]
+    assert found.remedy == REMEDIES[kind]
     assert found.code in str(report)
 
 
 def test_there_is_a_mistake_for_each_remedy():
-    assert {kind for kind, _ in MISTAKES} == set(diagnosis.REMEDIES)
+    assert {kind for kind, _ in MISTAKES} == set(REMEDIES)
 
 
 # Healthy runs.
@@ -804,7 +806,7 @@ def test_an_operation_computed_again_gives_the_same_bits(op):
 def test_the_doctors_slopes_are_those_of_backward_and_leave_every_gradient_alone():
     model = MLP(2, [5, 5, 1], rng=0)
     loss = model_loss(model)
-    slopes = diagnosis._slopes(topological_order(loss))
+    slopes = slopes_of(topological_order(loss))
     assert all(p.grad == 0.0 for p in model.parameters())
     loss.backward()
     assert [slopes[p] for p in model.parameters()] == pytest.approx([p.grad for p in model.parameters()], rel=1e-12)
@@ -848,13 +850,13 @@ def test_a_graph_is_freed_after_its_backward_pass():
 
 
 def test_lines_are_forgotten_where_no_backward_pass_forgets_them(monkeypatch):
-    monkeypatch.setattr(diagnosis, "REMEMBERED", 100)
+    monkeypatch.setattr(examination, "REMEMBERED", 100)
     w = Value(1.0, "w")
-    examination = diagnosis._Examination([w])
-    with diagnosis._watched(examination):
+    watching = examination.Examination([w])
+    with watched(watching):
         for _ in range(1000):
             w * 2.0
-            assert len(examination.places) <= 100
+            assert len(watching.record.places) <= 100
 
 
 def test_a_step_takes_at_most_ten_times_as_long():
