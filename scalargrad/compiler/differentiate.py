@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scalargrad.compiler.plan import with_composites_expanded
-from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.writer import Rows, Writer
 from scalargrad.operands import flatten
 from scalargrad.ops import dot, mul, sum
@@ -48,8 +48,8 @@ class _Differentiator(Writer):
         assert loss is not None
         batch = Table(UNIFORM, numpy.array([program.batch_row]))
         if loss.bank == LANE:
-            total = self.emit("lane_sum", UNIFORM, 1, (Table(LANE, loss.rows[:, None]),))
-            program.mean = self.emit("map", UNIFORM, 1, (total, batch), mul)
+            total = self.emit(Kind.LANE_SUM, UNIFORM, 1, (Table(LANE, loss.rows[:, None]),))
+            program.mean = self.emit(Kind.MAP, UNIFORM, 1, (total, batch), mul)
             self.arrive(loss, self.broadcast(batch))
         else:
             program.mean = loss
@@ -83,7 +83,7 @@ class _Differentiator(Writer):
         summed: tuple[list, list] = ([], [])
         for receivers, table in self.by_receiver(rows, terms):
             summed[0].append(receivers)
-            summed[1].append(self.emit("lane_sum", UNIFORM, len(receivers), (Table(LANE, table),)).rows)
+            summed[1].append(self.emit(Kind.LANE_SUM, UNIFORM, len(receivers), (Table(LANE, table),)).rows)
         return self.numpy.concatenate(summed[0]), self.numpy.concatenate(summed[1])
 
     def by_receiver(self, rows: Any, terms: Any) -> Iterator[tuple[Any, Any]]:
@@ -112,7 +112,7 @@ class _Differentiator(Writer):
             if table.shape[1] == 1:
                 result[receivers] = table[:, 0]
             else:
-                result[receivers] = self.emit("map", bank, len(receivers), (Table(bank, table),), sum).rows
+                result[receivers] = self.emit(Kind.MAP, bank, len(receivers), (Table(bank, table),), sum).rows
         return reached, Table(bank, result)
 
     def zero(self, bank: str) -> int:
@@ -126,14 +126,14 @@ class _Differentiator(Writer):
 
     def transpose(self, instruction: Instruction, reached: Any, upstream: Table) -> None:
         # Not for rows that no gradient reaches: 0 times an infinite partial is nan.
-        if instruction.name == "contract":
+        if instruction.kind is Kind.CONTRACT:
             self.transpose_contraction(instruction.args, reached, upstream)
             return
         args = tuple(Table(table.bank, table.rows[reached]) for table in instruction.args)
         upstream = Table(upstream.bank, upstream.rows[reached])
-        if instruction.name == "lane_sum":
+        if instruction.kind is Kind.LANE_SUM:
             self.arrive(args[0], self.broadcast(self.repeated(upstream, args[0].rows.shape[1])))
-        elif instruction.name == "broadcast":
+        elif instruction.kind is Kind.BROADCAST:
             self.arrive(args[0], upstream)
         elif instruction.op is sum:
             self.arrive(args[0], self.repeated(upstream, args[0].rows.shape[1]))
@@ -161,15 +161,15 @@ class _Differentiator(Writer):
     def transpose_block(self, weights: Table, inputs: Table, above: Table) -> None:
         if self.wants(weights):
             if weights.bank == UNIFORM and inputs.bank == LANE:
-                arrived = self.emit("outer", UNIFORM, weights.rows.size, (above, inputs))
+                arrived = self.emit(Kind.OUTER, UNIFORM, weights.rows.size, (above, inputs))
             else:
                 turned = Table(inputs.bank, inputs.rows.T)
-                arrived = self.emit("contract", above.bank, weights.rows.size, (above, turned), dot)
+                arrived = self.emit(Kind.CONTRACT, above.bank, weights.rows.size, (above, turned), dot)
             self.arrive(weights, arrived)
         if self.wants(inputs):
             turned = Table(weights.bank, weights.rows.T)
             above = Table(above.bank, above.rows.T)
-            arrived = self.emit("contract", above.bank, inputs.rows.size, (turned, above), dot)  # [k, columns]
+            arrived = self.emit(Kind.CONTRACT, above.bank, inputs.rows.size, (turned, above), dot)  # [k, columns]
             self.arrive(Table(inputs.bank, inputs.rows.T), arrived)
 
     def transpose_map(self, instruction: Instruction, results: Table, tables: tuple, upstream: Table) -> None:
@@ -197,7 +197,7 @@ class _Differentiator(Writer):
         needed[UNIFORM][first : first + len(program.parameters)] = True
         for instruction in program.instructions:
             here = slice(instruction.first, instruction.first + instruction.count)
-            if instruction.name == "map":
+            if instruction.kind is Kind.MAP:
                 depends = [needed[table.bank][table.rows] for table in instruction.args]
                 depends = [d if d.ndim == 1 else d.any(axis=1) for d in depends]
                 needed[instruction.bank][here] = numpy.logical_or.reduce(depends)

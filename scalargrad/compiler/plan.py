@@ -8,8 +8,10 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
-from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.writer import Rows, Writer
+
+ALONE = (Kind.CONTRACT, Kind.OUTER, Kind.LANE_SUM, Kind.CONSTANT)  # are not put together with others
 
 
 def plan(program: Program) -> Program:
@@ -30,7 +32,7 @@ def with_composites_expanded(program: Program) -> Program:
         if instruction.op and instruction.op.composite:
             result = Rows.apply_operation(instruction.op, writer.operands(args)).table
             rows = (writer.broadcast(result) if instruction.bank == LANE else result).rows
-        elif instruction.name == "constant":
+        elif instruction.kind is Kind.CONSTANT:
             rows = writer.constant(instruction.number, 1).rows
         else:
             rows = fresh.append(replace(instruction, args=args)).rows
@@ -46,8 +48,8 @@ def without_repeats(program: Program) -> Program:
         args = tuple(_moved(table, moves) for table in instruction.args)
         tables = tuple((table.bank, table.rows.shape, table.rows.tobytes()) for table in args)
         op = instruction.op and instruction.op.name
-        key = (instruction.name, op, instruction.bank, instruction.count, instruction.number.hex(), tables)
-        if key not in known or instruction.name == "leaf":
+        key = (instruction.kind, op, instruction.bank, instruction.count, instruction.number.hex(), tables)
+        if key not in known or instruction.kind is Kind.LEAF:
             known[key] = fresh.append(replace(instruction, args=args)).rows
         moves[instruction.bank][instruction.first : instruction.first + instruction.count] = known[key]
     return _with_outputs(fresh, program, moves)
@@ -79,8 +81,8 @@ def with_depths_merged(program: Program) -> Program:
         deepest = max((int(depth[t.bank][t.rows].max()) for t in instruction.args if t.rows.size), default=0) + 1
         depth[instruction.bank][instruction.first : instruction.first + instruction.count] = deepest
         shape = tuple((table.bank, table.rows.shape[1:]) for table in instruction.args)
-        alone = place if instruction.name in ("contract", "outer", "lane_sum", "constant") else -1
-        kind = (instruction.name, instruction.op and instruction.op.name, instruction.bank, instruction.backward)
+        alone = place if instruction.kind in ALONE else -1
+        kind = (instruction.kind, instruction.op and instruction.op.name, instruction.bank, instruction.backward)
         buckets[deepest, alone, kind, shape].append(instruction)
     first_place = {id(instruction): place for place, instruction in enumerate(program.instructions)}
     in_order = sorted(buckets.items(), key=lambda item: (item[0][0], first_place[id(item[1][0])]))
@@ -93,7 +95,7 @@ def with_parameters_in_order(program: Program) -> Program:
 
     first = len(program.constants)
     last = first + len(program.parameters)
-    tables = [i.args[0].rows.ravel() for i in program.instructions if i.name == "contract" and not i.backward]
+    tables = [i.args[0].rows.ravel() for i in program.instructions if i.kind is Kind.CONTRACT and not i.backward]
     tables.sort(key=len, reverse=True)
     wanted = numpy.concatenate([*tables, numpy.arange(first, last)]) if tables else numpy.arange(first, last)
     wanted = wanted[(wanted >= first) & (wanted < last)]

@@ -5,19 +5,21 @@ constants, parameters, and what is computed from them alone or by a mean over th
 of its own, next to each other, and reads rows through tables of row numbers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy
+from numpy import ndarray
 
 from scalargrad.engine import Value
 from scalargrad.ops import Op
 from scalargrad.parameter_names import outermost_layer_of
 from scalargrad.structure import Buffer
 
-if TYPE_CHECKING:
-    from numpy import ndarray
-
 LANE, UNIFORM = "lane", "uniform"
+SHORT = {LANE: "v", UNIFORM: "u"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,7 @@ class Table:
     """Row numbers in a bank: [n], one for each result, or [n, m] for an operation on m operands."""
 
     bank: str
-    rows: "ndarray"
+    rows: ndarray
 
     @property
     def range(self) -> slice | None:
@@ -39,7 +41,7 @@ class Table:
         return slice(int(rows[0]), int(rows[-1]) + 1, step)
 
     def __str__(self) -> str:
-        rows, short = self.rows, {LANE: "v", UNIFORM: "u"}[self.bank]
+        rows, short = self.rows, SHORT[self.bank]
         if rows.size == 1:
             return f"{short}{int(rows.ravel()[0])}"
         if self.range is not None:
@@ -49,20 +51,45 @@ class Table:
         return f"{short}<{' x '.join(map(str, rows.shape))}>"
 
 
+class Kind(StrEnum):
+    """Of instructions.
+
+    MAP        the operation `op` for every row of its tables
+    CONTRACT   out[r, c] = dot(weights[r], inputs[c]) for tables [rows, k] and [columns, k]
+    OUTER      out[r, k] = sum over columns and lanes of upstream[r, c] * inputs[c, k]: a weight gradient
+    LANE_SUM   out[r] = sum over columns and lanes of rows[r, c] for a table [rows, columns]
+    BROADCAST  a uniform row as a lane row
+    LEAF       uniform rows that keep their numbers from one training step to the next
+    CONSTANT   a uniform row of one number
+    """
+
+    MAP = "map"
+    CONTRACT = "contract"
+    OUTER = "outer"
+    LANE_SUM = "lane_sum"
+    BROADCAST = "broadcast"
+    LEAF = "leaf"
+    CONSTANT = "constant"
+
+    @property
+    def sums_lanes(self) -> bool:
+        """Does its result have a term for each lane?"""
+        return self is Kind.OUTER or self is Kind.LANE_SUM
+
+    @property
+    def is_given(self) -> bool:
+        """Are its numbers there before a run begins?"""
+        return self is Kind.LEAF or self is Kind.CONSTANT
+
+
 @dataclass(eq=False)
 class Instruction:
     """One array operation.
 
-    name    map          the operation `op` for every row of its tables
-            contract     out[r, c] = dot(weights[r], inputs[c]) for tables [rows, k] and [columns, k]
-            outer        out[r, k] = sum over columns and lanes of upstream[r, c] * inputs[c, k]: a weight gradient
-            lane_sum     out[r] = sum over columns and lanes of rows[r, c] for a table [rows, columns]
-            broadcast    a uniform row as a lane row
-            leaf         uniform rows that keep their numbers from one training step to the next
     first   its first result row; `count` rows follow each other in `bank`
     """
 
-    name: str
+    kind: Kind
     bank: str
     count: int
     args: tuple[Table, ...]
@@ -73,31 +100,101 @@ class Instruction:
     number: float = 0.0
 
     @property
-    def rows(self) -> Any:
-        import numpy
-
+    def rows(self) -> ndarray:
         return numpy.arange(self.first, self.first + self.count)
+
+    @property
+    def name(self) -> str:
+        """Of its operation, or of its kind."""
+        return self.op.name if self.op else str(self.kind)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [table.rows.shape for table in self.args]
 
     @property
     def work(self) -> int:
         """Multiply-adds, or operations, for one sample."""
-        if self.name == "contract":
-            return self.count * self.args[0].rows.shape[1]
-        if self.name == "outer":
-            return self.args[0].rows.size * self.args[1].rows.shape[1]
-        return max((table.rows.size for table in self.args), default=self.count)
+        return RULES[self.kind].work(self)
+
+    def verify(self) -> None:
+        """The tables fit the kind, the count and the bank."""
+        rule = RULES[self.kind]
+        assert rule.width is None or len(self.args) == rule.width, f"{self}: {len(self.args)} operands"
+        assert rule.bank is None or self.bank == rule.bank, f"{self}: results are {rule.bank} rows"
+        assert rule.reads is None or all(table.bank == rule.reads for table in self.args), f"{self}: reads {rule.reads}"
+        assert rule.fits(self), f"{self}: shapes {self.shapes}"
 
     def __str__(self) -> str:
-        short = {LANE: "v", UNIFORM: "u"}[self.bank]
+        short = SHORT[self.bank]
         span = f"{short}{self.first}" if self.count == 1 else f"{short}[{self.first}:{self.first + self.count}]"
-        name = self.op.name if self.op else self.name
-        if self.name == "constant":
+        if self.kind is Kind.CONSTANT:
             return f"{span} = {self.number}"
-        if self.name == "contract":
+        if self.kind is Kind.CONTRACT:
             weights, inputs = self.args
             shape = f"[{len(weights.rows)}, {weights.rows.shape[1]}] x [{weights.rows.shape[1]}, {len(inputs.rows)}]"
             return f"{span} = contract {shape}  {weights} {inputs}"
-        return f"{span} = {name} {' '.join(map(str, self.args))}"
+        return f"{span} = {self.name} {' '.join(map(str, self.args))}"
+
+    def summary(self) -> str:
+        """The operation and its shapes, without rows."""
+        if self.kind is Kind.CONTRACT:
+            (rows, k), (columns, _) = self.shapes
+            return f"contract [{rows}, {k}] x [{k}, {columns}]"
+        if self.kind is Kind.OUTER:
+            (rows, columns), (_, k) = self.shapes
+            return f"outer [{rows}, {columns}] x [{columns}, {k}]"
+        widths = [shape[1] for shape in self.shapes if len(shape) > 1]
+        of = f" of {widths[0]}" if widths and widths[0] > 1 else ""
+        return f"{self.name}{of} [{self.count}]"
+
+
+class Rule(NamedTuple):
+    """The form of the instructions of a kind; None where it depends on the instruction.
+
+    width   how many tables they read
+    bank    where their results lie, and `reads` the bank that they read
+    work    multiply-adds, or operations, for one sample
+    fits    do the shapes of the tables fit each other and the count?
+    """
+
+    width: int | None
+    bank: str | None
+    reads: str | None
+    work: Callable[[Instruction], int]
+    fits: Callable[[Instruction], bool]
+
+
+def _largest(i: Instruction) -> int:
+    return max((table.rows.size for table in i.args), default=i.count)
+
+
+def _fits_operation(i: Instruction) -> bool:
+    assert i.op is not None, i
+    assert i.bank == LANE or all(table.bank == UNIFORM for table in i.args), f"{i}: lanes into a uniform row"
+    wide = [name[0] in "[*" for name in i.op.arguments]
+    return [len(shape) == 2 for shape in i.shapes] == wide and all(shape[0] == i.count for shape in i.shapes)
+
+
+def _fits_contraction(i: Instruction) -> bool:
+    (rows, k), (columns, same) = i.shapes
+    return k == same and i.count == rows * columns
+
+
+def _fits_outer(i: Instruction) -> bool:
+    (rows, columns), (same, k) = i.shapes
+    return columns == same and i.count == rows * k
+
+
+RULES = {
+    Kind.MAP: Rule(None, None, None, _largest, _fits_operation),
+    Kind.CONTRACT: Rule(2, None, None, lambda i: i.count * i.shapes[0][1], _fits_contraction),
+    Kind.OUTER: Rule(2, None, None, lambda i: i.args[0].rows.size * i.shapes[1][1], _fits_outer),
+    Kind.LANE_SUM: Rule(1, UNIFORM, LANE, _largest, lambda i: i.args[0].rows.ndim == 2 and i.shapes[0][0] == i.count),
+    Kind.BROADCAST: Rule(1, LANE, UNIFORM, _largest, lambda i: i.shapes == [(i.count,)]),
+    Kind.LEAF: Rule(0, UNIFORM, None, _largest, lambda i: True),
+    Kind.CONSTANT: Rule(0, UNIFORM, None, _largest, lambda i: i.count == 1),
+}
 
 
 @dataclass
@@ -136,31 +233,27 @@ class Program:
     @property
     def numbers(self) -> dict[int, float]:
         """The uniform rows that are constants, and their numbers."""
-        later = {i.first: i.number for i in self.instructions if i.name == "constant"}
+        later = {i.first: i.number for i in self.instructions if i.kind is Kind.CONSTANT}
         return dict(enumerate(self.constants)) | later
 
     def numbers_of_leaves(self) -> list[float]:
         """What the parameters and buffers say now."""
         return [leaf.data for leaf in (*self.parameters, *self.buffers)]
 
-    def known_numbers(self) -> dict[str, tuple[Any, Any]]:
+    def known_numbers(self) -> dict[str, tuple[ndarray, ndarray]]:
         """For each bank which rows are constants, lane rows that repeat one too, and their numbers, 0 elsewhere."""
-        import numpy
-
         sizes = {LANE: self.lane_rows, UNIFORM: self.uniform_rows}
         found = {bank: (numpy.zeros(size, bool), numpy.zeros(size)) for bank, size in sizes.items()}
         rows = list(self.numbers)
         found[UNIFORM][0][rows], found[UNIFORM][1][rows] = True, list(self.numbers.values())
         for instruction in self.instructions:
-            if instruction.name == "broadcast":
+            if instruction.kind is Kind.BROADCAST:
                 for whole, lanes in zip(found[UNIFORM], found[LANE], strict=True):
                     lanes[instruction.rows] = whole[instruction.args[0].rows]
         return found
 
     def reached(self) -> list[Value]:
         """The parameters that the mean depends on: others may be read for the update of a buffer alone."""
-        import numpy
-
         assert self.mean is not None
         if not self.updates:
             return self.parameters
@@ -170,7 +263,7 @@ class Program:
             mask = wanted[instruction.bank][instruction.rows]
             if not mask.any():  # as of all gradients
                 continue
-            if instruction.name == "contract":
+            if instruction.kind is Kind.CONTRACT:
                 table = mask.reshape([len(table.rows) for table in instruction.args])
                 masks = [table.any(axis=1), table.any(axis=0)]
             else:
@@ -204,41 +297,10 @@ class Program:
                 assert table.rows.size == 0 or table.rows.max() < written[table.bank], f"{instruction}: read too early"
             assert instruction.first == written[instruction.bank], f"{instruction}: its rows do not follow"
             written[instruction.bank] += instruction.count
-            self._verify_shapes(instruction)
+            instruction.verify()
         for table in self.outputs():
             assert table.rows.size == 0 or table.rows.max() < written[table.bank], "an output is never computed"
         assert written == {LANE: self.lane_rows, UNIFORM: self.uniform_rows}
-
-    @staticmethod
-    def _verify_shapes(instruction: Instruction) -> None:
-        shapes = [table.rows.shape for table in instruction.args]
-        banks = [table.bank for table in instruction.args]
-        if instruction.name == "map":
-            assert instruction.op is not None, instruction
-            wide = [name[0] in "[*" for name in instruction.op.arguments]
-            assert [len(shape) == 2 for shape in shapes] == wide, f"{instruction}: operands {shapes}"
-            assert all(shape[0] == instruction.count for shape in shapes), f"{instruction}: {shapes}"
-            assert instruction.bank == LANE or LANE not in banks, f"{instruction}: lanes into a uniform row"
-        elif instruction.name == "contract":
-            assert instruction.count == shapes[0][0] * shapes[1][0], f"{instruction}: {shapes}"
-            assert shapes[0][1] == shapes[1][1], f"{instruction}: {shapes}"
-        elif instruction.name == "outer":
-            (rows, columns), (columns_too, k) = shapes
-            assert columns == columns_too, f"{instruction}: {shapes}"
-            assert instruction.count == rows * k, f"{instruction}: {shapes}"
-        elif instruction.name == "lane_sum":
-            assert instruction.bank == UNIFORM, instruction
-            assert banks == [LANE], instruction
-            assert [len(shape) for shape in shapes] == [2], f"{instruction}: {shapes}"
-            assert shapes[0][0] == instruction.count, f"{instruction}: {shapes}"
-        elif instruction.name == "constant":
-            assert (instruction.bank, instruction.count, shapes) == (UNIFORM, 1, []), instruction
-        elif instruction.name == "leaf":
-            assert (instruction.bank, shapes) == (UNIFORM, []), instruction
-        else:
-            assert instruction.name == "broadcast", instruction
-            assert (instruction.bank, banks) == (LANE, [UNIFORM]), instruction
-            assert shapes == [(instruction.count,)], f"{instruction}: {shapes}"
 
     def name_modules(self) -> None:
         """Give each instruction the module whose parameters it reads, or that of what it reads."""
@@ -260,30 +322,17 @@ class Program:
         lines = [f"{self.scalars:,} scalars in {len(self.instructions)} instructions, {total:,} operations a sample"]
         module = None
         for instruction in sorted(self.instructions, key=lambda instruction: instruction.backward):
-            if instruction.name in ("constant", "leaf"):
+            if instruction.kind.is_given:
                 continue
             heading = "backward" if instruction.backward else instruction.module or "(data)"
             if heading != module:
                 module = heading
                 lines.append(module)
             share = 100.0 * instruction.work / total
-            lines.append(f"  {_described(instruction):<44} {instruction.count:>8,} scalars {share:5.1f} %")
+            lines.append(f"  {instruction.summary():<44} {instruction.count:>8,} scalars {share:5.1f} %")
         return "\n".join(lines)
 
     @property
     def full(self) -> str:
         """Every instruction with its rows, one a line."""
         return "\n".join(map(str, self.instructions))
-
-
-def _described(instruction: Instruction) -> str:
-    name = instruction.op.name if instruction.op else instruction.name
-    if instruction.name == "contract":
-        weights, inputs = (table.rows.shape for table in instruction.args)
-        return f"contract [{weights[0]}, {weights[1]}] x [{inputs[1]}, {inputs[0]}]"
-    if instruction.name == "outer":
-        upstream, inputs = (table.rows.shape for table in instruction.args)
-        return f"outer [{upstream[0]}, {upstream[1]}] x [{inputs[0]}, {inputs[1]}]"
-    widths = [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
-    of = f" of {widths[0]}" if widths and widths[0] > 1 else ""
-    return f"{name}{of} [{instruction.count}]"

@@ -7,11 +7,11 @@ a dense layer, a convolution and an attention score turn out to be.
 from collections import Counter, defaultdict
 from typing import Any
 
-from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.scalars import BATCH, ScalarProgram
 from scalargrad.compiler.scalars import LANE as LANE_KIND
 from scalargrad.compiler.trace import TraceError
-from scalargrad.ops import dot, mul
+from scalargrad.ops import Op, dot, mul
 
 MOST_ALIKE = 4  # contractions of one shape and depth, before they become one table of dots
 BANKS = {True: LANE, False: UNIFORM}  # by: does it differ from sample to sample?
@@ -95,14 +95,14 @@ class _Roller:
             self._dots(terms, pattern)
         elif op.name == "batch_mean" and pattern[0][0]:
             table = self._column(terms, 0, True)
-            total = self._append("lane_sum", UNIFORM, None, (Table(LANE, table.rows[:, None]),), None)
+            total = self._append(Kind.LANE_SUM, UNIFORM, None, (Table(LANE, table.rows[:, None]),), None)
             batch = Table(UNIFORM, self.numpy.full(len(terms), self.program.batch_row))
-            self._append("map", UNIFORM, terms, (Table(UNIFORM, total.rows), batch), mul)
+            self._append(Kind.MAP, UNIFORM, terms, (Table(UNIFORM, total.rows), batch), mul)
         else:
             if len(terms) > 1:
                 terms = self._sorted(terms)
             args = tuple(self._column(terms, i, lane) for i, (lane, _) in enumerate(pattern))
-            self._append("map", BANKS[any(lane for lane, _ in pattern)], terms, args, op)
+            self._append(Kind.MAP, BANKS[any(lane for lane, _ in pattern)], terms, args, op)
 
     def _sorted(self, terms: list[int]) -> list[int]:
         """In the order of a scalar lane operand's rows: then the table is often a range."""
@@ -114,9 +114,11 @@ class _Roller:
                 return [terms[j] for j in order]
         return terms
 
-    def _append(self, name: str, bank: str, terms: list[int] | None, args: tuple[Table, ...], op: Any) -> Instruction:
+    def _append(
+        self, kind: Kind, bank: str, terms: list[int] | None, args: tuple[Table, ...], op: Op | None
+    ) -> Instruction:
         count = len(terms) if terms is not None else len(args[0].rows)
-        instruction = self.program.append(Instruction(name, bank, count, args, op))
+        instruction = self.program.append(Instruction(kind, bank, count, args, op))
         if terms is not None:
             self.row[terms] = instruction.rows
         return instruction
@@ -148,7 +150,7 @@ class _Roller:
             missing = self.numpy.unique(wanted[self.lifted[wanted] < 0])
             if len(missing):
                 table = Table(UNIFORM, self.row[missing])
-                self.lifted[missing] = self._append("broadcast", LANE, None, (table,), None).rows
+                self.lifted[missing] = self._append(Kind.BROADCAST, LANE, None, (table,), None).rows
             rows[uniform] = self.lifted[wanted]
         return rows
 
@@ -175,13 +177,13 @@ class _Roller:
                 Table(name, self.numpy.stack([self._group(x)[0] for x in groups]))
                 for name, groups in zip(banks, (weights, inputs), strict=True)
             )
-            self._append("contract", bank, [term_of[w, x] for w in weights for x in inputs], tables, dot)
+            self._append(Kind.CONTRACT, bank, [term_of[w, x] for w in weights for x in inputs], tables, dot)
         if single:
             tables = tuple(
                 Table(name, self.numpy.stack([self._group(pairs[i][side])[0] for i in single]))
                 for side, name in enumerate(banks)
             )
-            self._append("map", bank, [terms[i] for i in single], tables, dot)
+            self._append(Kind.MAP, bank, [terms[i] for i in single], tables, dot)
 
     def _by_first_row(self, groups: list[int]) -> list[int]:
         return sorted(groups, key=lambda group: int(self._group(group)[0][0])) if len(groups) > 1 else groups

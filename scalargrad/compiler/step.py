@@ -6,7 +6,7 @@ from typing import Any
 import numpy
 
 from scalargrad.compiler.formulas import Formula, formulas
-from scalargrad.compiler.program import UNIFORM, Program, Table
+from scalargrad.compiler.program import UNIFORM, Kind, Program, Table
 from scalargrad.compiler.writer import Rows, Writer
 from scalargrad.engine import Value
 from scalargrad.ops import add, minimum, mul
@@ -34,7 +34,7 @@ def with_optimizer(
     chosen = numpy.array([n for n, parameter in enumerate(program.parameters) if parameter in moving], int)
 
     def leaf(rows: int) -> Table:
-        return writer.emit("leaf", UNIFORM, rows, ())
+        return writer.emit(Kind.LEAF, UNIFORM, rows, ())
 
     def many(table: Table) -> Rows:
         return Rows(writer, Table(UNIFORM, numpy.repeat(table.rows, count)))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.simplify import give_operators, same_as_operand
 from scalargrad.operands import flatten
 from scalargrad.ops import Op, where
@@ -18,26 +18,26 @@ class Writer:
         self.constants = dict(enumerate(program.constants))  # uniform rows -> numbers
         self.constant_rows = {number.hex(): row for row, number in enumerate(program.constants)}
 
-    def emit(self, name: str, bank: str, count: int, args: tuple[Table, ...], op: Op | None = None) -> Table:
-        instruction = self.program.append(Instruction(name, bank, count, args, op, backward=self.backward))
+    def emit(self, kind: Kind, bank: str, count: int, args: tuple[Table, ...], op: Op | None = None) -> Table:
+        instruction = self.program.append(Instruction(kind, bank, count, args, op, backward=self.backward))
         return Table(bank, instruction.rows)
 
     def map(self, op: Op, *tables: Table) -> Table:
         bank = LANE if any(table.bank == LANE for table in tables) else UNIFORM
         count = len(tables[0].rows)
         if count > 1 and all((table.rows == table.rows[0]).all() for table in tables):  # computed once
-            once = self.emit("map", bank, 1, tuple(Table(t.bank, t.rows[:1]) for t in tables), op)
+            once = self.emit(Kind.MAP, bank, 1, tuple(Table(t.bank, t.rows[:1]) for t in tables), op)
             return Table(bank, self.numpy.repeat(once.rows, count))
-        return self.emit("map", bank, count, tables, op)
+        return self.emit(Kind.MAP, bank, count, tables, op)
 
     def broadcast(self, table: Table) -> Table:
-        return self.emit("broadcast", LANE, len(table.rows), (table,)) if table.bank == UNIFORM else table
+        return self.emit(Kind.BROADCAST, LANE, len(table.rows), (table,)) if table.bank == UNIFORM else table
 
     def constant(self, number: float, count: int) -> Table:
         """A table of one constant."""
         key = number.hex()
         if key not in self.constant_rows:
-            fresh = Instruction("constant", UNIFORM, 1, (), number=number, backward=self.backward)
+            fresh = Instruction(Kind.CONSTANT, UNIFORM, 1, (), number=number, backward=self.backward)
             self.constant_rows[key] = row = self.program.append(fresh).first
             self.constants[row] = number
         return Table(UNIFORM, self.numpy.full(count, self.constant_rows[key]))

@@ -15,7 +15,7 @@ from scalargrad.compiler import simplify as simplify_module
 from scalargrad.compiler.backends import reference
 from scalargrad.compiler.differentiate import differentiate
 from scalargrad.compiler.plan import plan
-from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.roll import roll
 from scalargrad.compiler.scalars import ScalarProgram
 from scalargrad.compiler.simplify import simplify, without_dead
@@ -253,7 +253,7 @@ def test_the_rolled_program_passes_its_verifier_and_reads_every_term_once(name):
     scalars = simplified(case)
     program = roll(scalars, [int(np.prod(np.shape(a)[1:])) for a in case.arrays])
     program.verify()
-    made = sum(i.count for i in program.instructions if i.name not in ("broadcast", "lane_sum", "constant"))
+    made = sum(i.count for i in program.instructions if i.kind not in (Kind.BROADCAST, Kind.LANE_SUM, Kind.CONSTANT))
     assert made == sum(op is not None for op in scalars.ops) or "batch_mean" in counts(scalars)
 
 
@@ -264,7 +264,9 @@ def test_buckets_are_split_into_components():
         return mean([tanh(dot(r, x)) for r in a] + [tanh(dot(r, y)) for r in b])
 
     program = rolled(Case(function, [], (numbers(1, 4), numbers(1, 4))))
-    shapes = sorted((*i.args[0].rows.shape, len(i.args[1].rows)) for i in program.instructions if i.name == "contract")
+    shapes = sorted(
+        (*i.args[0].rows.shape, len(i.args[1].rows)) for i in program.instructions if i.kind is Kind.CONTRACT
+    )
     assert shapes == [(2, 4, 1), (3, 4, 1)]
 
 
@@ -276,7 +278,7 @@ def test_a_bucket_with_a_hole_is_no_contraction():
         return mean([dot(w[0], windows[0]), dot(w[0], windows[1]), dot(w[1], windows[0])])
 
     case = Case(function, flat(w), (numbers(4, 6),))
-    assert [i.name for i in rolled(case).instructions if i.op is dot] == ["map"]
+    assert [i.kind for i in rolled(case).instructions if i.op is dot] == [Kind.MAP]
     check_against_the_loop(compile(function), case)
 
 
@@ -297,7 +299,7 @@ def test_the_verifier_sees_rows_read_too_early_counts_and_banks(name):
     broken = 0
     for place, instruction in enumerate(program.instructions):
         mistakes = [{"count": instruction.count + 1}, {"first": instruction.first + 1}]
-        if instruction.name != "constant":
+        if instruction.kind is not Kind.CONSTANT:
             table = instruction.args[0]
             own = Table(instruction.bank, np.full_like(table.rows, instruction.first))
             mistakes.append({"args": (own, *instruction.args[1:])})
@@ -318,14 +320,14 @@ def test_the_verifier_sees_rows_read_too_early_counts_and_banks(name):
 
 def test_the_verifier_sees_lanes_that_go_into_a_uniform_row():
     program = Program([2], [], [], lane_rows=2, uniform_rows=1)
-    program.append(Instruction("map", UNIFORM, 1, (Table(LANE, np.array([0])),), OPERATIONS["exp"]))
+    program.append(Instruction(Kind.MAP, UNIFORM, 1, (Table(LANE, np.array([0])),), OPERATIONS["exp"]))
     with pytest.raises(AssertionError, match="lanes into a uniform row"):
         program.verify()
 
 
 def test_the_verifier_sees_an_operation_with_the_wrong_number_of_operands():
     program = Program([2], [], [], lane_rows=2, uniform_rows=1)
-    program.append(Instruction("map", LANE, 1, (Table(LANE, np.array([0])),), OPERATIONS["add"]))
+    program.append(Instruction(Kind.MAP, LANE, 1, (Table(LANE, np.array([0])),), OPERATIONS["add"]))
     with pytest.raises(AssertionError):
         program.verify()
 
@@ -353,14 +355,14 @@ def test_what_only_the_data_needs_gets_no_gradient():
 
 def test_a_plan_puts_the_weights_of_a_layer_into_one_block():
     program = planned(network_in_style("dots"))
-    weights_of = [i.args[0].rows for i in program.instructions if i.name == "contract" and not i.backward]
+    weights_of = [i.args[0].rows for i in program.instructions if i.kind is Kind.CONTRACT and not i.backward]
     assert all((np.diff(rows.ravel()) == 1).all() for rows in weights_of)
 
 
 def test_an_instruction_that_nobody_reads_is_dropped():
     program = rolled(Case(lambda x: x * 2.0, [], (numbers(3),)))
     fresh = replace(program, instructions=list(program.instructions))
-    fresh.append(Instruction("map", LANE, 1, (Table(LANE, np.array([0])),), OPERATIONS["exp"]))
+    fresh.append(Instruction(Kind.MAP, LANE, 1, (Table(LANE, np.array([0])),), OPERATIONS["exp"]))
     fresh.verify()
     assert [i.op.name for i in plan(fresh).instructions] == ["mul"]
 

@@ -10,7 +10,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.compiler.backends import Slopes, Source, Toolchain
-from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.randomness import LARGEST, uniform_array
 
 Banks = dict[str, ndarray]  # lane rows [rows, lanes], uniform rows [rows, 1]
@@ -196,7 +196,7 @@ class NumpyBackend(Kept):
         lane_bank[: len(columns)] = columns
         uniform_bank[self.leaves, 0] = self.kept[self.leaves] if numbers is None else numbers
         for instruction in program.instructions:
-            if instruction.name == "leaf":
+            if instruction.kind is Kind.LEAF:
                 uniform_bank[instruction.rows, 0] = self.kept[instruction.rows]
         with numpy.errstate(all="ignore"):
             for step in steps:
@@ -214,25 +214,25 @@ class NumpyBackend(Kept):
         steps = []
         for instruction in program.instructions:
             out = banks[instruction.bank][instruction.first : instruction.first + instruction.count]
-            if instruction.name == "constant":
+            if instruction.kind is Kind.CONSTANT:
                 out[:] = instruction.number
-            elif instruction.name != "leaf":
+            elif instruction.kind is not Kind.LEAF:
                 steps.append(self._step(instruction, banks, out))
         return banks[LANE], banks[UNIFORM], steps
 
     def _step(self, instruction: Instruction, banks: Banks, out: ndarray) -> Callable:
-        if instruction.name == "contract":
+        if instruction.kind is Kind.CONTRACT:
             return self._contraction(instruction, banks, out)
-        if instruction.name == "outer":
+        if instruction.kind is Kind.OUTER:
             above, inputs = instruction.args
             rows = len(above.rows)
             upstream, columns = _block(above, banks), _block(Table(inputs.bank, inputs.rows.T), banks)
             return lambda: numpy.matmul(upstream(), columns().T, out=out.reshape(rows, -1))
-        if instruction.name == "lane_sum":
+        if instruction.kind is Kind.LANE_SUM:
             terms = _block(instruction.args[0], banks)
             return lambda: numpy.add.reduce(terms(), axis=1, keepdims=True, out=out)
         arrays = [_reader(table, banks) for table in instruction.args]
-        if instruction.name == "broadcast":
+        if instruction.kind is Kind.BROADCAST:
             return self._called(lambda x, out: numpy.copyto(out, x), arrays, out)
         assert instruction.op is not None
         if instruction.op.name == "random":

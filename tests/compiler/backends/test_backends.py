@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scalargrad import ops
 from scalargrad.compiler import compile
 from scalargrad.compiler.backends import BACKENDS
-from scalargrad.compiler.program import LANE
+from scalargrad.compiler.program import LANE, Kind
 from scalargrad.engine import Value, gradients
 from scalargrad.losses import binary_cross_entropy_with_logits, mse
 from scalargrad.nn import MLP
@@ -700,7 +700,7 @@ def test_training_moves_as_the_loop_does(backend):
 
 def contractions(instructions):
     """(weight rows, terms of a dot, input rows) of every contraction, in order."""
-    return [(*i.args[0].rows.shape, len(i.args[1].rows)) for i in instructions if i.name == "contract"]
+    return [(*i.args[0].rows.shape, len(i.args[1].rows)) for i in instructions if i.kind is Kind.CONTRACT]
 
 
 @pytest.mark.parametrize(
@@ -715,7 +715,7 @@ def test_every_style_of_neuron_rolls_into_one_contraction_a_layer(style, bias):
 
 def test_attention_scores_roll_into_contractions_of_lanes_with_lanes():
     instructions = rolled(attention()).instructions
-    lane_by_lane = [i for i in instructions if i.name == "contract" and {t.bank for t in i.args} == {LANE}]
+    lane_by_lane = [i for i in instructions if i.kind is Kind.CONTRACT and {t.bank for t in i.args} == {LANE}]
     assert (3, 4, 3) in contractions(lane_by_lane)
     assert contractions(instructions)[0] == (12, 2, 3)  # query, key and content read the same tokens
 
@@ -787,7 +787,7 @@ def test_a_convolution_is_a_contraction_of_kernels_and_patches():
     assert 180_000 < program.scalars < 240_000
     assert contractions(program.instructions) == [*CONTRACTIONS, (10, 16, 1)]
     assert len(program.instructions) < 200
-    assert sum(i.work for i in program.instructions if i.name == "contract") == 3_393_376
+    assert sum(i.work for i in program.instructions if i.kind is Kind.CONTRACT) == 3_393_376
 
 
 # What is printed.

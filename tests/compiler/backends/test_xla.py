@@ -23,7 +23,7 @@ from scalargrad.compiler import compile
 from scalargrad.compiler.backends.reference import NumpyBackend
 from scalargrad.compiler.backends.xla.lower import Lowered
 from scalargrad.compiler.backends.xla.windows import window
-from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.engine import Value
 from scalargrad.losses import mse
 from scalargrad.nn import MLP, BatchNorm1d, Buffer, Conv2d, Dropout, Layer, MaxPool2d, Sequential
@@ -296,8 +296,8 @@ def program_of_many_arrays():
     program = Program([5, 1, 8], [2.0, -1.0, 0.5], [Value(n / 8) for n in range(7)], [Buffer(3.0), Buffer(4.0)])
     program.lane_rows, program.uniform_rows = sum(program.inputs), program.batch_row + 1
 
-    def add(name, bank, count, *args, op=None, number=0.0):
-        program.append(Instruction(name, bank, count, args, OPERATIONS[op] if op else None, number=number))
+    def add(kind, bank, count, *args, op=None, number=0.0):
+        program.append(Instruction(Kind(kind), bank, count, args, OPERATIONS[op] if op else None, number=number))
 
     add("map", LANE, 4, Table(LANE, np.arange(2, 6)), op="neg")
     add("leaf", UNIFORM, 3)
@@ -335,7 +335,7 @@ def check_tables(seed, how_many):
     jax, source, program = oracle("jax"), random.Random(seed), program_of_many_arrays()
     backend, ready = NumpyBackend(program, "float64"), Lowered(program, "float64")
     arrays, leaves, kept = [numbers(3, n, seed=n) for n in program.inputs], numbers(9), numbers(3, seed=1)
-    backend.kept[[row for i in program.instructions if i.name == "leaf" for row in i.rows]] = kept
+    backend.kept[[row for i in program.instructions if i.kind is Kind.LEAF for row in i.rows]] = kept
     banks = dict(zip((LANE, UNIFORM), backend.run(np.concatenate(arrays, axis=1).T, leaves, 3), strict=True))
     wanted = [
         Table(bank, any_table(source, len(banks[bank])))

@@ -36,7 +36,7 @@ class JaxBackend(Kept):
         self.jax, self.devices, self.timed = devices.jax, devices, timed
         self.lowered = Lowered(program, dtype)
         self.options = AS_WRITTEN if devices.platform == "cpu" else None
-        works = [(i.bank == LANE or i.name in ("outer", "lane_sum"), i.work) for i in program.instructions]
+        works = [(i.bank == LANE or i.kind.sums_lanes, i.work) for i in program.instructions]
         self.work_of_row = sum(work for of_lanes, work in works if of_lanes)
         self.work_of_step = sum(work for of_lanes, work in works if not of_lanes)
         # What training changes: parameters and buffers, and each `leaf` instruction.

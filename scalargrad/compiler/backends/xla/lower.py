@@ -13,7 +13,7 @@ from typing import Any
 from scalargrad.compiler.backends.xla.derivatives import with_partials
 from scalargrad.compiler.backends.xla.primitives import primitives, random, wrong_index
 from scalargrad.compiler.backends.xla.windows import window
-from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 
 MOST_PIECES = 16  # of a table, each read from an array of its own; more are one gather from all these arrays
 
@@ -48,8 +48,8 @@ class Lowered:
             if self.known[UNIFORM][0][start:end].all()
         }
         self.readers: dict[tuple, Reader] = {}
-        self.steps = [self._step(i) for i in program.instructions if i.name not in ("constant", "leaf")]
-        self.kept = [instruction for instruction in program.instructions if instruction.name == "leaf"]
+        self.steps = [self._step(i) for i in program.instructions if not i.kind.is_given]
+        self.kept = [instruction for instruction in program.instructions if instruction.kind is Kind.LEAF]
 
     def run(
         self,
@@ -78,7 +78,7 @@ class Lowered:
     def _step(self, instruction: Instruction) -> Callable[["Run"], None]:
         compute = self._computation(instruction)
         where, count = self.owner(instruction.bank, instruction.first), instruction.count
-        across = instruction.name in ("outer", "lane_sum")
+        across = instruction.kind.sums_lanes
 
         def step(run: "Run") -> None:
             result = compute(run).astype(self.dtype)
@@ -90,15 +90,15 @@ class Lowered:
         return step
 
     def _computation(self, instruction: Instruction) -> Reader:
-        name, args = instruction.name, instruction.args
-        if name == "contract":
+        kind, args = instruction.kind, instruction.args
+        if kind is Kind.CONTRACT:
             return self._contraction(*args)
-        if name == "outer":
+        if kind is Kind.OUTER:
             return self._outer(*args)
-        if name == "lane_sum":
+        if kind is Kind.LANE_SUM:
             terms = self.reader(args[0])
             return lambda run: run.selected(terms(run)).sum((1, 2))[:, None]
-        if name == "broadcast":
+        if kind is Kind.BROADCAST:
             return self.operand(args[0])
         assert instruction.op is not None
         operation = instruction.op.name

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy import ndarray
 
-from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Program, Table
+from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 
 WIDEST = 8  # operands of one row that a kernel holds in registers; more are folded in a loop
 FALLIBLE = ("take", "random")  # operations that refuse some arguments
@@ -79,11 +79,11 @@ def schedule(program: Program) -> list[Task]:
     available = _Availability(program)
     tasks = []
     for instruction in program.instructions:
-        if instruction.name in ("constant", "leaf"):
+        if instruction.kind.is_given:
             continue
         stage, rows = available.of(instruction.args), instruction.rows
         task = _task(instruction, stage, rows, available)
-        if instruction.name == "broadcast":
+        if instruction.kind is Kind.BROADCAST:
             available.copied[rows] = instruction.args[0].rows
         available.last = max(available.last, stage + (instruction.bank == LANE or task.sums_lanes))
         available.stages[instruction.bank][rows] = stage + task.sums_lanes
@@ -133,17 +133,17 @@ def _sink(program: Program, tasks: list[Task]) -> None:
 
 
 def _task(instruction: Instruction, stage: int, rows: ndarray, available: _Availability) -> Task:
-    name = instruction.op.name if instruction.op and instruction.name == "map" else instruction.name
-    if instruction.name in ("outer", "lane_sum"):
+    name = instruction.name if instruction.kind is Kind.MAP else instruction.kind.value
+    if instruction.kind.sums_lanes:
         return Task(name, name, UNIFORM, stage, rows, instruction.args, (), instruction)
     columns: tuple[Table, ...]
-    if instruction.name == "contract":
+    if instruction.kind is Kind.CONTRACT:
         weights, inputs = instruction.args
         if weights.rows.shape[1] > 1:
             return Task(name, "dot", instruction.bank, stage, rows, instruction.args, (), instruction)
         columns = _product_columns(weights, inputs)
         return Task("map", "mul", instruction.bank, stage, rows, columns, (None, None), instruction)
-    if instruction.name == "broadcast":
+    if instruction.kind is Kind.BROADCAST:
         return Task("map", "copy", LANE, stage, rows, instruction.args, (None,), instruction)
     widths = [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
     if widths and max(widths) > WIDEST:
