@@ -3,8 +3,9 @@
 from math import isfinite
 from typing import Any
 
-from scalargrad.engine import Value, local_derivatives
-from scalargrad.observers import line_of_user_code, observed_by
+from scalargrad.callers import frame_of_user, line_of
+from scalargrad.engine import Value, reverse_sweep
+from scalargrad.observers import Observer, observed_by
 
 
 class AnomalyError(ArithmeticError):
@@ -26,26 +27,24 @@ def anomaly_detection() -> Any:
     return observed_by(_Anomalies())
 
 
-class _Anomalies:
+class _Anomalies(Observer):
     def __init__(self) -> None:
         self.lines: dict[Value, str] = {}
 
     def recorded(self, value: Value) -> None:
         if value.op is not None:
-            self.lines[value] = line_of_user_code()
+            self.lines[value] = line_of(frame_of_user())
             if not isfinite(value.data):
                 self.report(value, f"gave {value.data}")
 
     def before_backward(self, order: list[Value]) -> None:
-        upstream = {order[-1]: 1.0}
-        for value in reversed(order):
-            if value not in upstream or not value.op or not value.op.partials:
-                continue  # a leaf, a predicate, or what only a predicate reads
-            for x, dx in local_derivatives(value):
-                term = dx * upstream[value]
+        slopes = {order[-1]: 1.0}
+        for value, upstream, operands in reverse_sweep(order, slopes):
+            for x, dx in operands:
+                term = dx * upstream
                 if not isfinite(term):
-                    self.report(value, f"passes back {term}, its derivative {dx} times {upstream[value]} from above")
-                upstream[x] = upstream.get(x, 0.0) + term
+                    self.report(value, f"passes back {term}, its derivative {dx} times {upstream} from above")
+                slopes[x] = slopes.get(x, 0.0) + term
         self.lines.clear()  # the graph need not outlive its backward pass
 
     before_gradients = before_backward

@@ -1,12 +1,13 @@
 """Value: a number that remembers how it was computed, and the chain rule that runs back through its memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from scalargrad import observers
+from scalargrad.checks import checked_values
 from scalargrad.ieee import Number
 from scalargrad.methods import stamp_operations
-from scalargrad.operands import brief, flatten, is_recorded, listed, number
+from scalargrad.operands import flatten, is_recorded, number, settle
 from scalargrad.ops import Op, dot
 
 
@@ -101,8 +102,8 @@ class Value:
         """A leaf with the same number: no gradient flows through it."""
         leaf = Value(self.data, self.label)
         if observers.open_blocks:
-            observers.about_to_freeze(topological_order(self), "detach()", "use the Value itself")
-            observers.detached(leaf)
+            observers.tell("frozen", topological_order(self), "detach()", "use the Value itself")
+            observers.tell("detached", leaf)
         return leaf
 
     def __repr__(self) -> str:
@@ -111,7 +112,7 @@ class Value:
 
     def __float__(self) -> float:
         if observers.open_blocks:
-            observers.about_to_read(self)
+            observers.tell("read", self)
         return self.data if type(self.data) is float else number(self.data, "float()")
 
     def __int__(self) -> int:
@@ -134,7 +135,7 @@ class Value:
     def __reduce__(self) -> tuple:
         if self.op is not None:
             raise TypeError(f"{self!r} has a history, which is neither copied nor pickled: use detach(), or a leaf")
-        observers.about_to_freeze([self], "a copy", "use the Value itself")
+        observers.tell("frozen", [self], "a copy", "use the Value itself")
         return type(self), (self.data, self.label), (None, {"grad": self.grad})
 
     @staticmethod
@@ -220,14 +221,6 @@ def as_float(data: Any, op: Op | None, *arguments: Any) -> float:
     return data if type(data) is float else number(data, "Value")
 
 
-def settle(value: Value) -> None:
-    """Make floats of what somebody has set `data` and `grad` to; a TypeError for what is no number."""
-    if type(value.data) is not float:
-        value.data = number(value.data, ".data")
-    if type(value.grad) is not float:
-        value.grad = number(value.grad, ".grad (0.0 where nothing has arrived)")
-
-
 def data_of(argument: Any) -> Any:
     """The number or numbers of an argument, as floats, even if one was set by hand to another kind."""
     if type(argument) is tuple:
@@ -283,10 +276,9 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
     """
     wanted = checked_values("gradients", output, inputs)
     order = topological_order(output)
-    for observer in observers.observers.get():
-        observer.before_gradients(order)
+    observers.tell("before_gradients", order)
     if not create_graph:
-        observers.about_to_freeze(order, "gradients() without a graph", "call gradients(..., create_graph=True)")
+        observers.tell("frozen", order, "gradients() without a graph", "call gradients(..., create_graph=True)")
     depends = set(wanted)  # only these lie on a path from an input
     for value in order:
         if isinstance(value, Value):  # and no term of the compiler
@@ -294,24 +286,26 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
         if not depends.isdisjoint(value.operands):
             depends.add(value)
     zero, one = (Value(0.0), Value(1.0)) if create_graph else (0.0, 1.0)
-    upstream: dict[Value, Any] = {output: one}
-    for value in reversed(order):
-        if value in depends and value in upstream and value.op and value.op.partials:
-            for x, dx in local_derivatives(value, recorded=create_graph):
-                if x in depends:
-                    term = dx * upstream[value]
-                    upstream[x] = upstream[x] + term if x in upstream else term
-    results: list[Any] = [upstream.get(x, zero) for x in wanted]
+    slopes: dict[Value, Any] = {output: one} if output in depends else {}
+    for _, upstream, operands in reverse_sweep(order, slopes, recorded=create_graph):
+        for x, dx in operands:
+            if x in depends:
+                term = dx * upstream
+                slopes[x] = slopes[x] + term if x in slopes else term
+    results: list[Any] = [slopes.get(x, zero) for x in wanted]
     return results[0] if is_recorded(inputs) else results
 
 
-def checked_values(name: str, output: Any, inputs: Any) -> list[Any]:
-    """The inputs as a list. A TypeError for what is no Value: the derivative by a number would be 0 without a word."""
-    wanted = [inputs] if is_recorded(inputs) else list(listed(inputs, name, "a Value or a list of them as inputs"))
-    for role, x in (("output", output), *(("input", x) for x in wanted)):
-        if not is_recorded(x):
-            raise TypeError(f"{name} takes Values, and got {brief(x)} as {role}: pass the Value itself, not its number")
-    return wanted
+def reverse_sweep(order: list[Value], slopes: dict, recorded: bool = False) -> Iterator[tuple[Value, Any, list]]:
+    """The chain rule, from the last of `order` back: (value, d output / d value, [(operand, local derivative), ...]).
+
+    `slopes` has d output / d value: at first of the output alone. The caller adds local * upstream to that of each
+    operand, before it asks for the next value. What has none when its turn comes is left out, as are leaves and
+    predicates. `recorded`: derivatives are Values of a graph of their own.
+    """
+    for value in reversed(order):
+        if value in slopes and value.op and value.op.partials:
+            yield value, slopes[value], local_derivatives(value, recorded)
 
 
 def _numbers(data: Any) -> Any:

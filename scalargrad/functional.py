@@ -5,18 +5,17 @@ from math import inf, isclose, isfinite, nan, ulp
 from numbers import Real
 from typing import Any
 
+from scalargrad.checks import checked_values, listed
 from scalargrad.engine import (
     Value,
-    checked_values,
     data_of,
     gradients,
     local_derivatives,
     partials_of_floats,
-    settle,
     topological_order,
 )
-from scalargrad.observers import about_to_freeze, observed_by, observers, with_grad
-from scalargrad.operands import brief, flatten, is_recorded, listed, operand
+from scalargrad.observers import Observer, observed_by, tell, with_grad
+from scalargrad.operands import brief, flatten, is_recorded, operand, settle
 
 
 def grad(function: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -102,11 +101,9 @@ def jvp(output: Value, inputs: Value | Sequence[Value], tangents: Any, create_gr
         tangent = operand(tangent, "jvp's tangent")
         pushed[x] = pushed[x] + tangent if x in pushed else tangent
     given, order = set(wanted), topological_order(output)
-    for observer in observers.get():
-        if hasattr(observer, "before_jvp"):
-            observer.before_jvp(order)
+    tell("before_jvp", order)
     if not create_graph:
-        about_to_freeze(order, "jvp() without a graph", "call jvp(..., create_graph=True)")
+        tell("frozen", order, "jvp() without a graph", "call jvp(..., create_graph=True)")
     for value in order:
         if isinstance(value, Value):
             settle(value)
@@ -143,7 +140,7 @@ def _recorded_slopes(name: str, function: Callable[..., Any], point: Any) -> tup
     return inputs, gradients(run.output, inputs, create_graph=True)
 
 
-class _Run:
+class _Run(Observer):
     """One run of a function on fresh Values in some places of its arguments, and what was made and read on the way.
 
     arguments   with Values in these places
@@ -175,11 +172,6 @@ class _Run:
 
     def detached(self, leaf: Value) -> None:
         self.cut.add(leaf)
-
-    def before_backward(self, order: list[Value]) -> None:
-        pass
-
-    before_gradients = before_backward
 
     @property
     def is_inner(self) -> bool:

@@ -33,11 +33,8 @@ class Buffer(Value):
 
     def update(self, expression: Any) -> None:
         """Set the number to that of `expression`. In a compiled program: once after each training step."""
-        for observer in observers.observers.get():
-            if hasattr(observer, "updated"):
-                observer.updated(self, expression)
-                return
-        self.data = float(expression)
+        if not any(observer.updated(self, expression) for observer in observers.observers.get()):
+            self.data = float(expression)
 
 
 class Holder:

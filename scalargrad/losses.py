@@ -6,7 +6,8 @@ Predictions and targets are single numbers, or (nested) lists of equal length.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from scalargrad.operands import brief, is_recorded, listed, operand
+from scalargrad.checks import listed
+from scalargrad.operands import brief, is_recorded, operand
 from scalargrad.ops import abs, dot, less_equal, mean, relu, softplus, step, surprisal, where
 
 

@@ -1,22 +1,41 @@
 """Blocks of code in which every new Value is looked at: recording switched off, or observers told."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from threading import get_ident
-from typing import Any, Protocol
+from typing import Any
 
 from scalargrad.forks import in_children
 
 
-class Observer(Protocol):
-    """What a block is told: each new Value, and the order of a backward pass or of `gradients` about to run."""
+class Observer:
+    """The base of all observers: a block tells them what happens in it, and a subclass looks at what it needs."""
 
-    def recorded(self, value: Any) -> None: ...
-    def before_backward(self, order: list) -> None: ...
-    def before_gradients(self, order: list) -> None: ...
+    def recorded(self, value: Any) -> None:
+        """A new Value."""
+
+    def before_backward(self, order: list) -> None:
+        """The Values through which `backward` is about to run, in topological order."""
+
+    def before_gradients(self, order: list) -> None:
+        """Likewise for `gradients`."""
+
+    def before_jvp(self, order: list) -> None:
+        """Likewise for `jvp`."""
+
+    def frozen(self, values: list, what: str, remedy: str) -> None:
+        """`what` is about to take a number that depends on these values out of the graph."""
+
+    def read(self, value: Any) -> None:
+        """`float` is about to take the number of a Value out of the graph."""
+
+    def detached(self, leaf: Any) -> None:
+        """A new leaf, made by `detach`."""
+
+    def updated(self, buffer: Any, expression: Any) -> bool:
+        """A new number for a buffer; True keeps it from being set."""
+        return False
 
 
 open_blocks = 0  # in all threads together: while it is 0, a new Value asks nothing else
@@ -83,25 +102,10 @@ def show(value: Any) -> None:
         value.op, value.first, value.second = None, (), ()
 
 
-def about_to_freeze(values: list, what: str, remedy: str) -> None:
-    """Tell the blocks around that a number of `values` leaves the graph: where a function is traced, an error."""
+def tell(event: str, *particulars: Any) -> None:
+    """Tell the blocks around of an event, by the name of a method of Observer."""
     for observer in observers.get():
-        if hasattr(observer, "frozen"):
-            observer.frozen(values, what, remedy)
-
-
-def about_to_read(value: Any) -> None:
-    """Tell the blocks around that `float` is about to take the number of a Value out of the graph."""
-    for observer in observers.get():
-        if hasattr(observer, "read"):
-            observer.read(value)
-
-
-def detached(leaf: Any) -> None:
-    """Tell the blocks around that a new leaf was made by `detach`."""
-    for observer in observers.get():
-        if hasattr(observer, "detached"):
-            observer.detached(leaf)
+        getattr(observer, event)(*particulars)
 
 
 def no_grad(*function: Any) -> Any:
@@ -136,20 +140,3 @@ def observed_by(observer: Observer) -> Any:
 def observed_only_by(observer: Observer) -> Any:
     """The same, and the observers of the blocks around are not told."""
     return Block(lambda: _block(observers, (observer,)))
-
-
-PACKAGE = os.path.dirname(__file__) + os.sep  # pathlib would be a third of the time of `import scalargrad`
-
-
-def place_of_user_code() -> tuple[str, int]:
-    """File and line number of the innermost line on the stack that is outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith(PACKAGE):
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
-
-
-def line_of_user_code() -> str:
-    """`file.py:14`, the same for people."""
-    file, line = place_of_user_code()
-    return f"{os.path.basename(file)}:{line}"

@@ -1,9 +1,8 @@
 """What the operations take: Values and compiler terms as they are, and everything that is a real number as a float."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator
 from math import inf
 from numbers import Real
-from operator import is_
 from typing import Any
 
 from scalargrad.ieee import Number
@@ -56,66 +55,15 @@ def number(x: Any, taker: str) -> float:
     raise TypeError(f"{taker} takes a real number, got {brief(x)}; {remedy}")
 
 
-def refuse_hidden(x: Any, name: str) -> None:
-    """A ValueError, if `x` is a masked array that hides numbers, or a list of such: they would be computed with."""
-    if type(x) is list or type(x) is tuple:
-        for item in x:
-            if type(item) is float or type(item) is int:
-                break  # a row of numbers
-            refuse_hidden(item, name)
-    elif hasattr(x, "filled") and getattr(x, "mask", False) is not False and x.mask.any():
-        raise ValueError(f"{name} has numbers that are masked; {UNMASK}")
+def settle(value: Any) -> None:
+    """Make floats of what somebody has set `data` and `grad` to; a TypeError for what is no number."""
+    if type(value.data) is not float:
+        value.data = number(value.data, ".data")
+    if type(value.grad) is not float:
+        value.grad = number(value.grad, ".grad (0.0 where nothing has arrived)")
 
 
 UNMASK = "fill it in with filled(number), or leave it out with compressed()"
-
-
-def plain(setting: Any) -> Any:
-    """A setting with its numbers as Python's own, and anything else as it is.
-
-    float32 times float is float32 to NumPy: such a rate would round every parameter that it moves.
-    """
-    if type(setting) is tuple or type(setting) is list:
-        items = list(map(plain, setting))
-        return setting if all(map(is_, items, setting)) else type(setting)(items)  # settings are compared by identity
-    if type(setting) in (float, int, bool) or is_recorded(setting):
-        return setting
-    refuse_hidden(setting, "a setting")
-    if getattr(setting, "shape", None) == ():  # of NumPy, PyTorch or JAX
-        return plain(setting.item()) if not isinstance(setting.item(), type(setting)) else number(setting, "a setting")
-    return number(setting, "a setting") if isinstance(setting, Real) else setting
-
-
-def listed(x: Any, taker: str, wanted: str = "a list or tuple of Values and numbers") -> Any:
-    """`x` as it is, if to walk over it gives its items in their order.
-
-    A TypeError for numbers and text, for sets, and for what gives its labels instead: dictionaries and DataFrames.
-
-    >>> listed({0: 0.5, 1: -1.0}, "mean", "a list")
-    Traceback (most recent call last):
-    TypeError: mean takes a list, and to walk over a dict gives its keys: pass list(dict.values())
-    """
-    if type(x) is tuple or type(x) is list:
-        return x
-    kind = type(x).__name__
-    if isinstance(x, str | bytes) or not is_list(x):
-        remedy = "; pass parameters()" if hasattr(x, "parameters") else ""
-        raise TypeError(f"{taker} takes {wanted}, got {brief(x)}{remedy}")
-    if isinstance(x, Set):
-        raise TypeError(f"{taker} takes {wanted}, and a {kind} has no order: pass a list")
-    if hasattr(x, "columns"):
-        raise TypeError(
-            f"{taker} takes {wanted}, and to walk over a {kind} gives its columns: pass its numbers, as an array "
-            "(to_numpy()), or one row of them (to_numpy()[0])"
-        )
-    if isinstance(x, Mapping) or (hasattr(x, "keys") and not hasattr(x, "dtype")):  # a pandas Series has both
-        raise TypeError(f"{taker} takes {wanted}, and to walk over a {kind} gives its keys: pass list({kind}.values())")
-    return x
-
-
-def is_list(x: Any) -> bool:
-    """Can one walk over `x`?"""
-    return hasattr(x, "__iter__") and not is_recorded(x) and getattr(x, "shape", None) != ()  # a tensor may have none
 
 
 def brief(x: Any) -> str:

@@ -14,7 +14,8 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad import ieee, randomness
-from scalargrad.operands import flatten, is_recorded, listed, operand
+from scalargrad.checks import listed
+from scalargrad.operands import flatten, is_recorded, operand
 
 OPERATIONS: dict[str, "Op"] = {}  # by name, in the order of the table
 inf = math.inf

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
-from scalargrad.engine import Value, settle
-from scalargrad.operands import brief, is_list, listed, operand, plain
+from scalargrad.checks import is_list, listed, plain
+from scalargrad.engine import Value
+from scalargrad.operands import brief, operand, settle
 from scalargrad.ops import dot, pow, sqrt
 
 

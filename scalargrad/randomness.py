@@ -110,7 +110,7 @@ def _mixed_array(numpy: Any, bits: Any, steps: tuple) -> Any:
 
 
 @contextmanager
-def one_of(samples: int) -> Iterator[None]:
+def in_batch_of(samples: int) -> Iterator[None]:
     """A block in which each sample by itself is one of so many."""
     outer = share.set(1.0 / samples)
     try:

@@ -6,9 +6,9 @@ lowers the rate after 10 and after 20.
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
+from scalargrad.checks import is_real, one_of
 from scalargrad.operands import operand
 from scalargrad.ops import cos, less, less_equal, maximum, pow, sum, where
 
@@ -179,8 +179,7 @@ def _part(t: Any, start: Any, end: Any) -> Any:
 def _check(schedule: Schedule, name: str, low: float, high: float) -> None:
     """Replace a setting by itself as a float, or raise a ValueError if it is none from `low` to `high`."""
     setting = getattr(schedule, name)
-    fits = isinstance(setting, Real) and not isinstance(setting, bool) and math.isfinite(setting)
-    if not (fits and low <= setting <= high):
+    if not (is_real(setting) and math.isfinite(setting) and low <= setting <= high):
         limits = f"a number from {low:g} to {high:g}" if high < math.inf else f"a finite number of at least {low:g}"
         raise ValueError(f"{type(schedule).__name__} takes {limits} for {name}, got {setting!r}")
     object.__setattr__(schedule, name, float(setting))  # the class is frozen
@@ -210,8 +209,4 @@ def schedule_of(schedule: str | Schedule | None) -> Schedule:
         return Constant()
     if isinstance(schedule, Schedule):
         return schedule
-    if isinstance(schedule, str) and schedule in SCHEDULES:
-        return SCHEDULES[schedule]
-    raise ValueError(
-        f"schedule {schedule!r} is not known; there are {', '.join(SCHEDULES)}, or a Schedule such as Cosine(final=0.1)"
-    )
+    return SCHEDULES[one_of("schedule", schedule, list(SCHEDULES), ", or a Schedule such as Cosine(final=0.1)")]

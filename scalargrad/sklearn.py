@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from itertools import pairwise
 from math import inf
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy
@@ -20,11 +20,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from scalargrad.checks import is_real, is_whole, refuse_hidden
 from scalargrad.datasets.arrays import checked_weights
 from scalargrad.losses import l2, pairs
 from scalargrad.nn import MLP, Buffer
 from scalargrad.nn.dense import ACTIVATIONS
-from scalargrad.operands import refuse_hidden
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from scalargrad.training.objectives import OBJECTIVES, Objective
 from scalargrad.training.prediction import outputs_of
@@ -454,17 +454,9 @@ def check_settings(network: Network) -> None:
 def hidden_sizes(sizes: Any) -> list[int]:
     """The sizes as a list: of a list, of an array, or of one number."""
     listed = list(sizes) if isinstance(sizes, Iterable) and not isinstance(sizes, str) else [sizes]
-    if not all(_is_whole(size) and size >= 1 for size in listed):
+    if not all(is_whole(size) and size >= 1 for size in listed):
         raise ValueError(f"hidden_layer_sizes is a list of whole numbers from 1 on, got {sizes!r}")
     return [int(size) for size in listed]
-
-
-def _is_whole(x: Any) -> bool:
-    return isinstance(x, Integral) and not isinstance(x, bool)
-
-
-def _is_number(x: Any) -> bool:
-    return isinstance(x, Real) and not isinstance(x, bool)
 
 
 def _is_flag(x: Any) -> bool:
@@ -479,18 +471,18 @@ def _one_of(names: Iterable[str]) -> tuple[Callable[[Any], bool], str]:
 SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "activation": _one_of([*OTHER_NAMES, "linear", *ACTIVATIONS]),
     "solver": _one_of(SOLVERS),
-    "alpha": (lambda x: _is_number(x) and 0.0 <= x < inf, "a number from 0 on"),
-    "batch_size": (lambda x: x == "auto" if isinstance(x, str) else _is_whole(x) and x >= 1, '"auto" or 1, 2, ...'),
-    "learning_rate_init": (lambda x: _is_number(x) and 0.0 < x < inf, "a number above 0"),
-    "max_iter": (lambda x: _is_whole(x) and x >= 1, "a whole number from 1 on"),
-    "tol": (lambda x: _is_number(x) and x >= 0.0, "a number from 0 on"),
+    "alpha": (lambda x: is_real(x) and 0.0 <= x < inf, "a number from 0 on"),
+    "batch_size": (lambda x: x == "auto" if isinstance(x, str) else is_whole(x) and x >= 1, '"auto" or 1, 2, ...'),
+    "learning_rate_init": (lambda x: is_real(x) and 0.0 < x < inf, "a number above 0"),
+    "max_iter": (lambda x: is_whole(x) and x >= 1, "a whole number from 1 on"),
+    "tol": (lambda x: is_real(x) and x >= 0.0, "a number from 0 on"),
     "verbose": (_is_flag, "True or False"),
     "warm_start": (_is_flag, "True or False"),
-    "momentum": (lambda x: _is_number(x) and 0.0 <= x <= 1.0, "a number from 0 to 1"),
+    "momentum": (lambda x: is_real(x) and 0.0 <= x <= 1.0, "a number from 0 to 1"),
     "nesterovs_momentum": (_is_flag, "True or False"),
     "early_stopping": (_is_flag, "True or False"),
-    "validation_fraction": (lambda x: _is_number(x) and 0.0 < x < 1.0, "a number between 0 and 1"),
-    "n_iter_no_change": (lambda x: x == inf or (_is_whole(x) and x >= 1), "a whole number from 1 on, or inf"),
+    "validation_fraction": (lambda x: is_real(x) and 0.0 < x < 1.0, "a number between 0 and 1"),
+    "n_iter_no_change": (lambda x: x == inf or (is_whole(x) and x >= 1), "a whole number from 1 on, or inf"),
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from scalargrad.checks import refuse_hidden
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
 from scalargrad.holders import (
@@ -26,7 +27,6 @@ from scalargrad.holders import (
     refuse_lost,
     walk,
 )
-from scalargrad.operands import refuse_hidden
 
 if TYPE_CHECKING:
     from numpy import ndarray

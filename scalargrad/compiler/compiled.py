@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
+from scalargrad.checks import one_of, whole
 from scalargrad.compiler.backends import BACKENDS, Slopes, Toolchain, checked_backend
 from scalargrad.compiler.copies import by_name, check_pickled, copied, is_plain
 from scalargrad.compiler.programs import Programs
@@ -57,11 +58,10 @@ def compile(
     >>> w.grad
     5.0
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype {dtype!r} is not known; there are {', '.join(DTYPES)}")
+    one_of("dtype", dtype, DTYPES)
     backend = checked_backend(backend)
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise ValueError(f"threads is a whole number from 1 on, or None for all processors; got {threads!r}")
+    if threads is not None:
+        whole("threads", threads, 1, "a whole number from 1 on, or None for all processors;", int)
     if devices is not None and not BACKENDS[backend].devices:
         raise ValueError(f'devices are those of JAX: backend="jax", not {backend!r}')
     if function is None:

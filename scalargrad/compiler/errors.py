@@ -4,13 +4,11 @@ import ast
 import inspect
 import linecache
 import os
-import sys
 import threading
 from types import FrameType
 from typing import Any
 
-from scalargrad.compiler.watch.libraries import is_library
-from scalargrad.observers import PACKAGE
+from scalargrad.callers import PACKAGE, frame_of_user, library_of, line_of
 
 DEBUGGERS = {"pdb", "bdb", "IPython", "ipykernel", "debugpy", "_pydevd_bundle", "pydevd"}  # which show what there is
 
@@ -35,30 +33,6 @@ class TraceError(TypeError):
 def active_trace() -> Any:
     """The trace that this thread is in the middle of, or None."""
     return getattr(state, "trace", None)
-
-
-def library_of(frame: FrameType) -> str:
-    """The package that the code of a frame belongs to."""
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
-def frame_of_user() -> FrameType:
-    """The innermost frame that is not Python's, NumPy's or this package's own."""
-    frame: FrameType = sys._getframe(1)
-    outside = None  # of this package
-    while True:
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            outside = outside or frame
-            if not is_library(library_of(frame)) and frame.f_code.co_filename != "<string>":  # as dataclasses write
-                return frame
-        if frame.f_back is None:
-            return outside or frame
-        frame = frame.f_back
-
-
-def line_of(frame: FrameType) -> str:
-    """`file.py:14`"""
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def written_at(function: Any) -> str:

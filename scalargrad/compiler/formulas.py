@@ -11,6 +11,7 @@ from math import isclose, isnan
 from types import TracebackType
 from typing import Any
 
+from scalargrad.callers import PACKAGE
 from scalargrad.compiler.agreement import DisagreementError, traced_twice
 from scalargrad.compiler.errors import written_at
 from scalargrad.compiler.snapshot import Snapshot
@@ -18,7 +19,6 @@ from scalargrad.compiler.trace import SHARE, TraceError, flatten_results
 from scalargrad.compiler.watch.guards import token
 from scalargrad.engine import Value, topological_order
 from scalargrad.forks import undone
-from scalargrad.observers import PACKAGE
 from scalargrad.operands import brief
 from scalargrad.optim import Optimizer, checked_move
 from scalargrad.schedules import Schedule, checked_factor

@@ -14,13 +14,12 @@ from types import CodeType
 from typing import Any
 
 from scalargrad import ieee, observers, randomness
+from scalargrad.callers import PACKAGE, frame_of_user, line_of
 from scalargrad.compiler.errors import (
     TraceError,
     active_trace,
     called_by_package,
-    frame_of_user,
     is_no_matter,
-    line_of,
     prints,
     state,
 )
@@ -28,7 +27,7 @@ from scalargrad.compiler.watch.quiet import quiet_places
 from scalargrad.compiler.watch.watching import watched
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
-from scalargrad.observers import PACKAGE, observed_only_by, with_grad
+from scalargrad.observers import observed_only_by, with_grad
 from scalargrad.operands import flatten, operand
 from scalargrad.operands import number as as_number
 from scalargrad.ops import OPERATIONS, Op, dot
@@ -207,7 +206,7 @@ class Tracer:
         )
 
 
-class Trace:
+class Trace(observers.Observer):
     """What one run of a function did: its inputs, its tracers in the order of their making, its result."""
 
     def __init__(self, step: Buffer | None, moved: bool, whole: bool, located: int | None) -> None:
@@ -262,8 +261,9 @@ class Trace:
                 "compute it inside, or detach() it"
             )
 
-    def updated(self, buffer: Buffer, expression: Any) -> None:
+    def updated(self, buffer: Buffer, expression: Any) -> bool:
         self.updates[buffer] = expression
+        return True
 
     def row_number(self) -> Tracer:
         if self.row is None:

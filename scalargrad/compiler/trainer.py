@@ -6,12 +6,12 @@ user runs: after each call, in callbacks, after an exception; what that code cha
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
-from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
 import numpy
 
+from scalargrad.checks import is_whole
 from scalargrad.compiler.loop import Loop
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.programs import Programs
@@ -66,9 +66,9 @@ class Trainer:
     ) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
-        if batch_size is not None and not (_is_whole(batch_size) and batch_size >= 1):
+        if batch_size is not None and not (is_whole(batch_size) and batch_size >= 1):
             raise ValueError(f"batch_size is a whole number from 1 on, or None for all rows; got {batch_size!r}")
-        if not _is_whole(rng) or not 0 <= rng < 2**53:
+        if not is_whole(rng) or not 0 <= rng < 2**53:
             raise ValueError(f"rng is a seed, a whole number from 0 to 2**53; got {rng!r}")
         if schedule is not None and not isinstance(schedule, Schedule):
             raise TypeError(f"schedule is a Schedule such as Cosine(), or None; got {schedule!r}")
@@ -99,10 +99,10 @@ class Trainer:
         becomes inf or nan. After an exception, Ctrl-C too, the parameters are those of the last finished step.
         """
         if epochs is None:
-            if not arrays or not _is_whole(arrays[-1]):
+            if not arrays or not is_whole(arrays[-1]):
                 raise TypeError("run takes the arrays and then how many epochs: run(X, Y, 10)")
             *arrays, epochs = arrays  # type: ignore[assignment]
-        if not (_is_whole(epochs) and epochs >= 0):
+        if not (is_whole(epochs) and epochs >= 0):
             raise ValueError(f"epochs is a whole number from 0 on, got {epochs!r}")
         epochs = int(epochs)
         history: dict[str, list[float]] = {name: [] for name in ("loss", *self.measures)}
@@ -228,7 +228,3 @@ def _pieces(rows: int, batch: int, loop: Loop | OwnSteps | None) -> Iterator[tup
             count = -(-count // pieces)
         yield done, size, count
         done += count * size
-
-
-def _is_whole(n: Any) -> bool:
-    return isinstance(n, Integral) and not isinstance(n, bool)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, isqrt, pi
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from scalargrad.checks import real, whole
 from scalargrad.ieee import quiet
 from scalargrad.randomness import uniform_array
 
@@ -39,8 +40,8 @@ class Rotate:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("degrees", self.degrees, 180.0)
-        _check("fill", self.fill)
+        real("degrees", self.degrees, 0.0, 180.0)
+        real("fill", self.fill)
 
     def __call__(self, images: "ndarray", seed: int, epoch: int) -> "ndarray":
         angles = self.degrees * (pi / 180.0) * (2.0 * _uniform(len(images), seed, epoch, ROTATE) - 1.0)
@@ -55,9 +56,8 @@ class Shift:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.pixels, bool) or not isinstance(self.pixels, int) or self.pixels < 0:
-            raise ValueError(f"pixels is a whole number from 0 on, got {self.pixels!r}")
-        _check("fill", self.fill)
+        whole("pixels", self.pixels, 0, kind=int)
+        real("fill", self.fill)
 
     def __call__(self, images: "ndarray", seed: int, epoch: int) -> "ndarray":
         choices = 2 * self.pixels + 1
@@ -93,7 +93,7 @@ class Augment:
 @quiet
 def normalised(images: "ndarray", mean: float, deviation: float) -> "ndarray":
     """(images - mean) / deviation, in the type of the images: for those to train on and those to test with alike."""
-    _check("mean", mean)
+    real("mean", mean)
     if not (isinstance(deviation, Real) and isfinite(deviation) and deviation > 0.0):
         raise ValueError(f"deviation is a number above 0, got {deviation!r}")
     return (images - images.dtype.type(mean)) / images.dtype.type(deviation)
@@ -167,9 +167,3 @@ def _uniform(rows: int, seed: int, epoch: int, site: int) -> "ndarray":
 
     counters = [numpy.array([n], "float64") for n in (seed, epoch)]
     return uniform_array(numpy, [*counters, numpy.arange(rows), numpy.array([site])])
-
-
-def _check(name: str, number: Any, largest: float | None = None) -> None:
-    real = isinstance(number, Real) and not isinstance(number, bool) and isfinite(number)
-    if not real or (largest is not None and not 0.0 <= number <= largest):
-        raise ValueError(f"{name} is a number{f' from 0 to {largest:g}' if largest else ''}, got {number!r}")

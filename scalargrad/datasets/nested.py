@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from scalargrad.operands import is_recorded, listed
+from scalargrad.checks import listed
+from scalargrad.operands import is_recorded
 
 Sample = Any  # numbers and Values in lists, tuples or arrays, in each other or not; or one number: layers check it
 

@@ -9,10 +9,11 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scalargrad.checks import one_of
 from scalargrad.datasets import load_digits
 from scalargrad.datasets.augmentation import Rotate
 from scalargrad.demos.networks import convolutional_network
-from scalargrad.demos.results import OPTIMIZERS, check, check_name, check_training, write_summary
+from scalargrad.demos.results import OPTIMIZERS, check, check_training, write_summary
 from scalargrad.nn import MLP, Module
 from scalargrad.plots import plot_confusion, plot_curves, plot_images
 from scalargrad.schedules import SCHEDULES
@@ -63,13 +64,13 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_name("model", self.model, list(SHAPES))
+        one_of("model", self.model, SHAPES)
         if self.model != "mlp":
             check("hidden", list(self.hidden), not self.hidden, f"a setting of the MLP and not of {self.model}")
             replace(self, model="mlp", hidden=(1,))  # which checks all the others
             return
         check_training(self)
-        check_name("schedule", self.schedule, list(SCHEDULES))
+        one_of("schedule", self.schedule, SCHEDULES)
         decay = self.weight_decay
         check("weight_decay", decay, isfinite(decay) and decay >= 0.0, "a number from 0 on")
         check("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")

@@ -8,8 +8,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from scalargrad.checks import one_of
 from scalargrad.datasets import load_moons
-from scalargrad.demos.results import OPTIMIZERS, check, check_name, check_training, write_summary
+from scalargrad.demos.results import OPTIMIZERS, check, check_training, write_summary
 from scalargrad.drawing import DecisionBoundary, draw, draw_frames
 from scalargrad.engine import Value
 from scalargrad.losses import l2, mse
@@ -64,8 +65,8 @@ class Settings:
         check("samples", self.samples, self.samples >= 2, "at least 2")
         check("noise", self.noise, isfinite(self.noise) and self.noise >= 0.0, "a number from 0 on")
         for name in ("activation", "output_activation"):
-            check_name(name, getattr(self, name), [*ACTIVATIONS, "linear"])
-        check_name("engine", self.engine, list(ENGINES))
+            one_of(name, getattr(self, name), [*ACTIVATIONS, "linear"])
+        one_of("engine", self.engine, ENGINES)
         check("alpha", self.alpha, isfinite(self.alpha) and self.alpha >= 0.0, "a number from 0 on")
         sizes = [2, *self.hidden, 1]
         weights = sum(sources * targets for sources, targets in pairwise(sizes))

@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from scalargrad.checks import one_of
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 
 OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
@@ -23,7 +24,7 @@ def check_training(settings: Any) -> None:
     for size in settings.hidden:
         check("hidden", size, size >= 1, "made of sizes of at least 1")
     check("hidden", settings.hidden, len(settings.hidden) > 0, "at least one size")
-    check_name("optimizer", settings.optimizer, list(OPTIMIZERS))
+    one_of("optimizer", settings.optimizer, OPTIMIZERS)
     check("lr", settings.lr, isfinite(settings.lr) and settings.lr > 0.0, "a number above 0")
     check("epochs", settings.epochs, settings.epochs >= 1, "at least 1")
     check("seed", settings.seed, 0 <= settings.seed < 2**32, f"0 to {2**32 - 1}")
@@ -38,12 +39,6 @@ def check(name: str, setting: Any, fits: bool, what: str) -> None:
     """
     if not fits:
         raise ValueError(f"{name} is {what}, got {setting}")
-
-
-def check_name(name: str, setting: str, known: list[str]) -> None:
-    """A ValueError that lists the known ones, unless the setting is one of them."""
-    if setting not in known:
-        raise ValueError(f"{name} {setting!r} is not known; there are {', '.join(known)}")
 
 
 def write_summary(path: Path, summary: dict[str, Any]) -> None:

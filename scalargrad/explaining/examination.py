@@ -3,6 +3,7 @@
 from math import isfinite
 
 from scalargrad import observers
+from scalargrad.callers import frame_of_user
 from scalargrad.engine import Value
 from scalargrad.explaining.findings import REMEDIES, Finding, Place
 from scalargrad.explaining.graph_mistakes import Layers, NotFinite, NotReached, StaleData, UnitsOff
@@ -13,7 +14,7 @@ from scalargrad.ops import add, relu, sub
 REMEMBERED = 300_000  # Values whose lines are known, if no backward() comes to forget them
 
 
-class Examination:
+class Examination(observers.Observer):
     """Watches a block of training, or looks at one graph."""
 
     def __init__(self, parameters: list[Value]) -> None:
@@ -29,7 +30,7 @@ class Examination:
         self.makers |= {add: self.replaced.made, sub: self.replaced.made}
 
     def recorded(self, value: Value) -> None:
-        record, place = self.record, observers.place_of_user_code()
+        record, place = self.record, _place_of_user()
         if observers.recording.get():
             if not record.data_at_start:
                 record.data_at_start = {p: p.data for p in record.parameters}
@@ -41,12 +42,9 @@ class Examination:
         self.look_at(value, place)
 
     def before_backward(self, order: list[Value]) -> None:
-        coming = BackwardPass(order, slopes_of(order), observers.place_of_user_code())
+        coming = BackwardPass(order, slopes_of(order), _place_of_user())
         self.look_at_pass(coming, self.checks)
         self.record.end_pass(coming)
-
-    def before_gradients(self, order: list[Value]) -> None:
-        """`gradients()` touches no `.grad`: it is no pass of training."""
 
     def look_at_graph(self, loss: Value, order: list[Value]) -> None:
         """Look at a loss after the fact."""
@@ -74,3 +72,8 @@ class Examination:
         for check in self.checks:
             check.conclude()
         return sorted(self.record.findings, key=lambda found: list(REMEDIES).index(found.kind))
+
+
+def _place_of_user() -> Place:
+    frame = frame_of_user()
+    return frame.f_code.co_filename, frame.f_lineno

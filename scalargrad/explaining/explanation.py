@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from scalargrad.checks import whole
 from scalargrad.drawing.formulas import COMPACT, abridged, arguments_of, is_infix
 from scalargrad.drawing.lettering import number, visible
 from scalargrad.drawing.snapshot import Snapshot
@@ -108,8 +109,7 @@ def explain(output: Value, wrt: Value, names: Mapping[str, object] | None = None
         if not isinstance(value, Value):
             remedy = "call explain once for each" if isinstance(value, Iterable) else "pass the Value itself"
             raise TypeError(f"explain takes one Value as {role}, got {shortened(ascii(value))}; {remedy}")
-    if isinstance(show, bool) or not isinstance(show, int) or show < 1:
-        raise ValueError(f"show is how many paths to write out, at least 1, got {show!r}")
+    whole("show", show, 1, "how many paths to write out, at least 1,", int)
     snapshot = Snapshot(output, names)
     order, called = snapshot.values, _names(snapshot)
     asked = called[wrt] if wrt in called else shortened(visible(str(wrt.label))) or "wrt"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import isfinite, isnan, nan, sqrt
 
-from scalargrad.engine import Value, local_derivatives
+from scalargrad.engine import Value, reverse_sweep
 from scalargrad.explaining.findings import Place, at
 from scalargrad.explaining.record import BackwardPass, Check, Record, layer_named_in
 from scalargrad.explaining.stale import is_stale, recomputed
@@ -44,9 +44,8 @@ class NotFinite(Check):
         record, slopes = self.record, coming.slopes
         if all(isfinite(slopes.get(p, 0.0)) for p in record.parameters):
             return
-        for value in reversed(coming.order):
-            upstream = slopes.get(value, nan)
-            for x, dx in local_derivatives(value) if isfinite(upstream) else ():
+        for value, upstream, operands in reverse_sweep(coming.order, slopes):
+            for x, dx in operands if isfinite(upstream) else ():
                 if not isfinite(dx * upstream) and (x.op is not None or x in record.names):
                     why = f"its derivative {dx:.6g} times {upstream:.6g} from above"
                     what = f"Backward, {value.op} passes on {dx * upstream}, {why}"

@@ -4,7 +4,7 @@ import linecache
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from scalargrad.engine import Value, local_derivatives
+from scalargrad.engine import Value, reverse_sweep
 from scalargrad.explaining.findings import REMEDIES, Finding, Place, line_of
 from scalargrad.explaining.words import listed, plural
 from scalargrad.parameter_names import layer_of, owner_of
@@ -118,9 +118,7 @@ def layer_named_in(parameter: str) -> str:
 def slopes_of(order: list[Value]) -> dict[Value, float]:
     """d output / d value for each value that the output depends on: a backward pass that leaves every `.grad` alone."""
     slopes = {order[-1]: 1.0}
-    for value in reversed(order):
-        if value in slopes and value.op is not None and value.op.partials is not None:
-            upstream = slopes[value]
-            for x, dx in local_derivatives(value):
-                slopes[x] = slopes.get(x, 0.0) + dx * upstream
+    for _, upstream, operands in reverse_sweep(order, slopes):
+        for x, dx in operands:
+            slopes[x] = slopes.get(x, 0.0) + dx * upstream
     return slopes

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from scalargrad.drawing.snapshot import Snapshot
-from scalargrad.engine import Value, local_derivatives, topological_order
+from scalargrad.engine import Value, reverse_sweep, topological_order
 from scalargrad.explaining.words import distinct
 from scalargrad.ops import dot
 
@@ -44,21 +44,16 @@ def backward_terms(output: Value) -> list[Term]:
     index = {value: position for position, value in enumerate(order)}
     turns: Counter[Value] = Counter()
     terms = []
-    for value in order:
-        value.grad = 0.0
-    output.grad = 1.0
-    for value in reversed(order):
-        if value.op is None or value.op.partials is None:  # a leaf, or a predicate: no slope to pass on
-            continue
-        slopes = local_derivatives(value)
+    slopes = {**dict.fromkeys(order, 0.0), output: 1.0}
+    for value, upstream, operands in reverse_sweep(order, slopes):
         for place in _places_in_order(value):
-            operand, local = slopes[place]
-            before = operand.grad
-            operand.grad += local * value.grad
+            operand, local = operands[place]
+            before = slopes[operand]
+            slopes[operand] = after = before + local * upstream
             turns[operand] += 1
-            terms.append(
-                Term(index[value], index[operand], place, local, value.grad, before, operand.grad, turns[operand])
-            )
+            terms.append(Term(index[value], index[operand], place, local, upstream, before, after, turns[operand]))
+    for value, slope in slopes.items():
+        value.grad = slope
     return terms
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from scalargrad.checks import real
 from scalargrad.holders import flat
 from scalargrad.structure import Structure
 
@@ -207,8 +208,7 @@ def _items(part: object) -> Iterable[Any]:
 
 
 def check_number(name: str, number: object, largest: float = LARGEST) -> None:
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0.0 <= number <= largest:
-        raise ValueError(f"{name} is a number from 0 to {largest:g}, got {reprlib.repr(number)}")
+    real(name, number, 0.0, largest)
 
 
 def check_flag(name: str, flag: object) -> None:

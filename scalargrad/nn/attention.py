@@ -3,6 +3,7 @@
 import random
 from math import sqrt
 
+from scalargrad.checks import one_of
 from scalargrad.datasets.nested import Sample
 from scalargrad.files.architecture import (
     Arguments,
@@ -12,7 +13,7 @@ from scalargrad.files.architecture import (
     described,
     shapes_of_parts,
 )
-from scalargrad.nn.dense import Layer, check_name, check_size, generator, layer_description
+from scalargrad.nn.dense import Layer, check_size, generator, layer_description
 from scalargrad.nn.functions import softmax
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.nn.normalisation import LayerNorm
@@ -150,7 +151,7 @@ class TransformerBlock(Module):
     ) -> None:
         check_size("d_model", d_model)
         check_size("dim_feedforward", dim_feedforward)
-        check_name("activation", activation, list(ACTIVATIONS))
+        one_of("activation", activation, ACTIVATIONS)
         rng = generator(rng)
         self.self_attn = CausalSelfAttention(d_model, nhead, rng)
         self.linear1 = Layer(d_model, dim_feedforward, activation=activation, init="he", rng=rng)

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Any
 
+from scalargrad.checks import is_whole, one_of
 from scalargrad.datasets.nested import Sample, check_image, numbers_in, on_each_number
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Shapes, check_flag, described, no_shapes
-from scalargrad.nn.dense import INITIALISATIONS, check_name, check_size, generator
+from scalargrad.nn.dense import INITIALISATIONS, check_size, generator
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.operands import is_recorded
 from scalargrad.ops import dot, maximum, mean
@@ -79,7 +80,7 @@ class Conv2d(Module):
     ) -> None:
         check_size("in_channels", in_channels)
         check_size("out_channels", out_channels)
-        check_name("init", init, list(FIRST_WEIGHTS))
+        one_of("init", init, FIRST_WEIGHTS)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = pair("kernel_size", kernel_size)
         self.stride, self.padding = pair("stride", stride), pair("padding", padding, least=0)
@@ -227,7 +228,7 @@ def pair(name: str, size: Size, least: int = 1) -> Pair:
     both = (size, size) if isinstance(size, int) else size
     if isinstance(both, tuple | list) and len(both) == 2:
         first, second = both
-        if all(isinstance(n, int) and not isinstance(n, bool) and n >= least for n in (first, second)):
+        if all(is_whole(n, int) and n >= least for n in (first, second)):
             return first, second
     raise ValueError(f"{name} is a whole number of at least {least}, or a pair of them, got {size!r}")
 

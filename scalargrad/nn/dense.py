@@ -6,12 +6,13 @@ from itertools import pairwise
 from math import sqrt
 from typing import Any
 
+from scalargrad.checks import listed, one_of, whole
 from scalargrad.datasets.nested import Sample
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Description, Shapes, described, prefixed
 from scalargrad.holders import arrays_of, inventory
 from scalargrad.nn.module import Module, Parameter
-from scalargrad.operands import is_recorded, listed
+from scalargrad.operands import is_recorded
 from scalargrad.ops import OPERATIONS, dot
 
 # A weight's distribution from (rng, fan_in, fan_out): the sources of a unit and how many units read the same sources.
@@ -57,8 +58,8 @@ class Neuron(Module):
         fan_out: int = 1,
     ) -> None:
         check_size("fan_in", fan_in)
-        check_name("activation", activation, [*ACTIVATIONS, "linear"])
-        check_name("init", init, list(INITIALISATIONS))
+        one_of("activation", activation, [*ACTIVATIONS, "linear"])
+        one_of("init", init, INITIALISATIONS)
         rng, draw = generator(rng), INITIALISATIONS[init]
         self.weights = tuple(Parameter(draw(rng, fan_in, fan_out)) for _ in range(fan_in))
         self.bias = Parameter(0.0)
@@ -226,10 +227,4 @@ def generator(rng: int | random.Random | None) -> Any:
 
 
 def check_size(name: str, size: object) -> None:
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"{name} is a whole number of at least 1, got {size!r}")
-
-
-def check_name(what: str, name: object, known: list[str]) -> None:
-    if name not in known:
-        raise ValueError(f"{what} {name!r} is not known; there are {', '.join(known)}")
+    whole(name, size, 1, "a whole number of at least 1,", int)

@@ -1,10 +1,10 @@
 """Dropout: in training, leave out numbers at random, so that no unit relies on a single other one."""
 
 import random
-from numbers import Real
 from typing import Any
 
 from scalargrad import ops
+from scalargrad.checks import is_real
 from scalargrad.datasets.nested import Sample, like, numbers_in
 from scalargrad.files.architecture import Shapes, check_number, described
 from scalargrad.nn.dense import generator
@@ -44,8 +44,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, rng: int | random.Random | None = None) -> None:
-        setting: Any = p
-        if isinstance(p, bool) or not isinstance(setting, Real) or not 0.0 <= p < 1.0:
+        if not is_real(p) or not 0.0 <= p < 1.0:
             raise ValueError(f"p is a probability from 0 to less than 1, got {p!r}")
         self.p = float(p)
         self.seed = float(generator(rng).randrange(2**24))  # whole in float32, too

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from scalargrad.operands import listed
+from scalargrad.checks import listed
 from scalargrad.ops import log, log1p, powers, shares, where
 
 

@@ -4,10 +4,9 @@ Normalize learns nothing: its mean and deviation are known from the data.
 """
 
 from collections.abc import Sequence
-from math import isfinite
-from numbers import Real
 from typing import Any
 
+from scalargrad.checks import real
 from scalargrad.datasets.nested import Sample, check_image, checked_shape, like, numbers_in, on_each_number, shown
 from scalargrad.files.architecture import Shapes, check_number, described
 from scalargrad.nn.dense import check_size
@@ -185,12 +184,9 @@ class Normalize(Module):
     """
 
     def __init__(self, mean: float, deviation: float) -> None:
-        for name, setting in (("mean", mean), ("deviation", deviation)):
-            if isinstance(setting, bool) or not isinstance(setting, Real) or not isfinite(number(setting, name)):
-                raise ValueError(f"{name} is a number, got {setting!r}")
+        self.mean, self.deviation = real("mean", mean), real("deviation", deviation)
         if deviation <= 0.0:
             raise ValueError(f"deviation is a number above 0, got {deviation!r}")
-        self.mean, self.deviation = float(mean), float(deviation)
 
     def __call__(self, sample: Sample) -> Any:
         return on_each_number(lambda x: (x - self.mean) / self.deviation, sample)

@@ -11,11 +11,12 @@ from functools import partial
 from math import sqrt
 from typing import Any
 
+from scalargrad.checks import one_of
 from scalargrad.datasets.nested import Sample, checked_shape, is_nested, shown
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Shapes, check_flag, described
 from scalargrad.holders import arrays_of
-from scalargrad.nn.dense import as_operands, check_name, check_size, generator
+from scalargrad.nn.dense import as_operands, check_size, generator
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.nn.sequences import as_sequence, linear, matrix
 from scalargrad.ops import sigmoid, tanh
@@ -120,7 +121,7 @@ class RNNCell(Cell):
         nonlinearity: str = "tanh",
         rng: int | random.Random | None = None,
     ) -> None:
-        check_name("nonlinearity", nonlinearity, list(NONLINEARITIES))
+        one_of("nonlinearity", nonlinearity, NONLINEARITIES)
         super().__init__(input_size, hidden_size, bias, rng)
         self.nonlinearity = nonlinearity
 

@@ -11,7 +11,7 @@ from scalargrad.datasets.nested import Sample
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
 from scalargrad.holders import attributes, inventory, walk
-from scalargrad.observers import observed_only_by
+from scalargrad.observers import Observer, observed_only_by
 from scalargrad.operands import is_recorded
 from scalargrad.ops import dot, mul
 from scalargrad.structure import Parameter, Structure, in_mode
@@ -88,7 +88,7 @@ class _Row:
         return self.path, title, self.output, f"{self.parameters:,}", work
 
 
-class _Observer:
+class _Observer(Observer):
     """Sees each new Value, and counts its work in the row of the innermost layer that is being called."""
 
     def __init__(self, row: _Row) -> None:
@@ -100,13 +100,8 @@ class _Observer:
         elif value.op is mul:
             self.row.work += 1
 
-    def before_backward(self, order: list) -> None:
-        """Nothing to count: the table is about the way forward."""
-
-    before_gradients = before_backward
-
-    def updated(self, buffer: Value, expression: Any) -> None:
-        """Leave the buffer as it is: this is not training."""
+    def updated(self, buffer: Value, expression: Any) -> bool:
+        return True  # and leave it as it is: this is not training
 
     def watch(self, row: _Row, call: Callable, *inputs: Sample, **options: Any) -> Any:
         outer, self.row = self.row, row

@@ -7,9 +7,10 @@ best epoch so far, and the history. The file says what the run depends on, too, 
 import json
 import os
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
+from scalargrad.checks import whole
 from scalargrad.engine import Value
 from scalargrad.files.safetensors import read_arrays, write_arrays
 from scalargrad.forks import kept
@@ -65,8 +66,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
-        if isinstance(every, bool) or not isinstance(every, Integral) or every < 1:
-            raise ValueError(f"every is a whole number of epochs from 1 on, got {every!r}")
+        whole("every", every, 1, "a whole number of epochs from 1 on,")
         self.path: str | os.PathLike[str] = path
         self.every: int = every
 

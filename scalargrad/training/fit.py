@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
-from numbers import Integral, Real
+from numbers import Real
 from os import PathLike
 from typing import Any
 
+from scalargrad.checks import is_real, one_of, whole
 from scalargrad.compiler import TraceError
 from scalargrad.compiler.backends import devices_for
 from scalargrad.datasets.arrays import checked_inputs, checked_weights
@@ -51,12 +52,13 @@ class Settings:
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
             raise TypeError(f"optimizer is one such as Adam(lr=0.001), got {self.optimizer!r}")
-        _check_whole("epochs", self.epochs, 0)
+        whole("epochs", self.epochs, 0, "a whole number from 0 on;")
         if self.batch_size is not None:
-            _check_whole("batch_size", self.batch_size, 1, ", or None for all rows")
+            whole("batch_size", self.batch_size, 1, "a whole number from 1 on, or None for all rows;")
         if self.early_stopping is not None:
-            _check_whole("early_stopping", self.early_stopping, 1, " (how many epochs to wait), or None")
-        _check_whole("rng", self.rng, 0)
+            what = "a whole number from 1 on (how many epochs to wait), or None;"
+            whole("early_stopping", self.early_stopping, 1, what)
+        whole("rng", self.rng, 0, "a whole number from 0 on;")
         if self.rng >= SPLIT:
             raise ValueError(f"rng is a seed below 2**52, got {self.rng}")
         if not (isinstance(self.l2, Real) and isfinite(self.l2) and self.l2 >= 0.0):
@@ -71,8 +73,7 @@ class Settings:
             raise TypeError(
                 f"augment is a function (images, seed, epoch) -> images such as Shift(1), got {self.augment!r}"
             )
-        if self.engine not in LEARNERS:
-            raise ValueError(f"engine {self.engine!r} is not known; there are {', '.join(LEARNERS)}")
+        one_of("engine", self.engine, LEARNERS)
         if self.devices is not None and self.engine != "jax":
             raise ValueError(f'devices are those of JAX: engine="jax", not {self.engine!r}')
 
@@ -100,7 +101,7 @@ class Data:
         targets = objective.targets(y, self.shape, len(inputs))
         weights = None if sample_weight is None else _shares(checked_weights(sample_weight, len(inputs)), inputs.dtype)
         self.held_out: tuple[Any, Any] | None = None
-        if isinstance(validation, Real) and not isinstance(validation, bool):
+        if is_real(validation):
             kept, put_aside = _split(len(inputs), float(validation), seed)
             self.held_out = inputs[put_aside], targets[put_aside]
             inputs, targets = inputs[kept], targets[kept]
@@ -316,8 +317,3 @@ def _description(
     if schedule != Constant():
         description["epochs"] = int(settings.epochs)
     return description
-
-
-def _check_whole(name: str, number: Any, least: int, more: str = "") -> None:
-    if isinstance(number, bool) or not isinstance(number, Integral) or number < least:
-        raise ValueError(f"{name} is a whole number from {least} on{more}; got {number!r}")

@@ -12,7 +12,7 @@ from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import observed_by
 from scalargrad.ops import dot, mean, sum
 from scalargrad.optim import Optimizer
-from scalargrad.randomness import one_of
+from scalargrad.randomness import in_batch_of
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer, Structure
 from scalargrad.training.objectives import Objective
@@ -166,7 +166,7 @@ class EagerLearner:
     def _step(self, inputs: Any, rows: Sequence[int]) -> tuple[float, float]:
         """One step on these rows. Returns the loss, and the sum of their scores."""
         task, parameters, updates = self.task, self.task.model.parameters(), Updates()
-        with one_of(len(rows)), observed_by(updates) if self.has_buffers else nullcontext():
+        with in_batch_of(len(rows)), observed_by(updates) if self.has_buffers else nullcontext():
             found = [self._sample(inputs, row) for row in rows]
         if task.weights is None:
             loss = mean([loss for loss, _ in found])

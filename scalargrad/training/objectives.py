@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from scalargrad.checks import one_of
 from scalargrad.datasets.arrays import checked_numbers, variable
 from scalargrad.ieee import quiet
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, mse, pairs
@@ -47,9 +48,7 @@ def objective_of(loss: str | Callable) -> Objective:
     ''
     """
     if isinstance(loss, str):
-        if loss not in OBJECTIVES:
-            raise ValueError(f"loss {loss!r} is not known; there are {', '.join(OBJECTIVES)}, or pass a function")
-        return OBJECTIVES[loss]
+        return OBJECTIVES[one_of("loss", loss, OBJECTIVES, ", or pass a function")]
     if not callable(loss):
         raise TypeError(f"loss is a name or a function (outputs, target) -> Value, got {loss!r}")
     name = f"{getattr(loss, '__name__', type(loss).__name__)}()"  # no row of the table is called so

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scalargrad.checks import one_of
 from scalargrad.datasets.arrays import checked_inputs
 from scalargrad.ieee import quiet
 from scalargrad.observers import no_grad, observed_by
-from scalargrad.randomness import one_of
+from scalargrad.randomness import in_batch_of
 from scalargrad.structure import Structure, in_mode
 from scalargrad.training.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
 from scalargrad.training.programs import (
@@ -126,14 +127,12 @@ def _mean(losses: Any) -> float:
 
 
 def check_engine(engine: str) -> str:
-    if engine not in ENGINES:
-        raise ValueError(f"engine {engine!r} is not known; there are {', '.join(ENGINES)}")
-    return engine
+    return one_of("engine", engine, ENGINES)
 
 
 def _one_by_one(function: Callable, *arrays: Any) -> list:
     """What the function returns for each row."""
-    with no_grad(), observed_by(Updates()), one_of(len(arrays[0])):
+    with no_grad(), observed_by(Updates()), in_batch_of(len(arrays[0])):
         return [function(*row) for row in zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scalargrad.compiler import compile
 from scalargrad.datasets.nested import is_nested
 from scalargrad.losses import l2 as sum_of_squares
-from scalargrad.observers import no_grad, observed_by
+from scalargrad.observers import Observer, no_grad, observed_by
 from scalargrad.operands import is_recorded
 from scalargrad.ops import batch_mean
 from scalargrad.structure import Buffer, Structure, in_mode
@@ -116,18 +116,15 @@ def one_value(loss: Any) -> Any:
     return loss
 
 
-class Updates:
+class Updates(Observer):
     """Keeps what samples make of buffers: a step of training changes them once, prediction does not."""
 
     def __init__(self) -> None:
         self.numbers: dict[Buffer, float] = {}
 
-    def updated(self, buffer: Buffer, expression: Any) -> None:
+    def updated(self, buffer: Buffer, expression: Any) -> bool:
         self.numbers[buffer] = float(expression)
-
-    def recorded(self, value: Any) -> None: ...
-    def before_backward(self, order: list) -> None: ...
-    def before_gradients(self, order: list) -> None: ...
+        return True
 
 
 def shape_of_outputs(model: Structure, inputs: Any) -> tuple[int, ...]:

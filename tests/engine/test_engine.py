@@ -3,9 +3,11 @@
 import copy
 import gc
 import inspect
+import math
 import os
 import pickle
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -15,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from scalargrad.anomaly import AnomalyError, anomaly_detection
-from scalargrad.engine import Value, gradients, local_derivatives, topological_order
+from scalargrad.engine import Value, gradients, local_derivatives, reverse_sweep, topological_order
 from scalargrad.functional import jvp
 from scalargrad.observers import no_grad
 from scalargrad.ops import OPERATIONS, add, dot, exp, less, log, logsumexp, maximum, mean, mul, sqrt, tanh, where
 from scalargrad.ops import sum as total
 from tests.oracles.mpmath import deep, flat, points
-from tests.paths import ROOT
+from tests.paths import PACKAGE, ROOT
 from tests.platforms import Later
 
 np = Later("numpy")
@@ -174,6 +176,28 @@ def test_backward_through_an_interior_value_that_was_an_output_before():
     inner.backward()
     (inner * 5.0).backward()
     assert (x.grad, inner.grad) == (4.0 + 20.0, 5.0)
+
+
+def test_the_sweep_gives_what_each_term_is_made_of():
+    x, y = Value(3.0, "x"), Value(2.0, "y")
+    z = where(less(x, y), 1.0, x * y) + x
+    slopes, terms = {z: 1.0}, []
+    for value, upstream, operands in reverse_sweep(topological_order(z), slopes):
+        for operand, local in operands:
+            terms.append((value.op.name, operand.label, local, upstream))
+            slopes[operand] = slopes.get(operand, 0.0) + local * upstream
+    assert terms == [
+        *(("add", "", 1.0, 1.0), ("add", "x", 1.0, 1.0)),
+        *(("where", "", 0.0, 1.0), ("where", "", 0.0, 1.0), ("where", "", 1.0, 1.0)),
+        *(("mul", "x", 2.0, 1.0), ("mul", "y", 3.0, 1.0)),
+    ]  # and nothing by way of the predicate
+    assert [slopes[x], slopes[y]] == gradients(z, [x, y]) == [3.0, 3.0]
+
+
+def test_nobody_else_writes_the_sweep_out():
+    sweep = re.compile(r"in reversed\(order\):.{,400}local_derivatives\(", re.DOTALL)
+    written = [path.name for path in PACKAGE.rglob("*.py") if sweep.search(path.read_text(encoding="utf-8"))]
+    assert written == ["engine.py"]
 
 
 def test_gradients_leave_every_grad_alone():
@@ -392,6 +416,14 @@ def test_an_anomaly_names_its_line():
     with anomaly_detection(), pytest.raises(AnomalyError) as caught:
         log(place())
     assert str(caught.value) == f"{lines[0]}: log gave nan; x = -1.0"
+
+
+def test_an_anomaly_inside_of_a_library_names_the_users_line():
+    from colorsys import rgb_to_yiq  # which multiplies and adds in Python
+
+    line = inspect.currentframe().f_lineno + 2
+    with anomaly_detection(), pytest.raises(AnomalyError, match=rf"^test_engine\.py:{line}: mul gave inf"):
+        rgb_to_yiq(Value(math.inf), Value(0.0), Value(0.0))
 
 
 def test_an_anomaly_of_backward_names_the_line_of_the_forward_pass():

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy import ndarray
 
+from scalargrad.checks import one_of
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.trace import Trace
 from scalargrad.compiler.watch.watching import uncollected
@@ -49,10 +50,7 @@ def checked_backend(word: str) -> str:
         ...
     ValueError: backend 'metal' is not known; there are eager, numpy, native, jax
     """
-    name = ALIASES.get(word, word)
-    if name not in BACKENDS:
-        raise ValueError(f"backend {word!r} is not known; there are {', '.join(BACKENDS)}")
-    return name
+    return ALIASES.get(word) or one_of("backend", word, BACKENDS)
 
 
 class Backend(Protocol):

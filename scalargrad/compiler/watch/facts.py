@@ -8,8 +8,8 @@ from itertools import pairwise
 from types import CodeType
 from typing import Any
 
+from scalargrad.callers import PACKAGE
 from scalargrad.compiler.watch.libraries import is_of_library
-from scalargrad.observers import PACKAGE
 
 # Code that uses one of these may ask for any name.
 COMPUTED = {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from scalargrad.compiler.watch.libraries import is_library
+from scalargrad.callers import is_library
 from scalargrad.engine import Value
 from scalargrad.holders import BARE
 from scalargrad.ops import Op

@@ -31,6 +31,7 @@ from types import (
 from typing import Any
 from weakref import ref
 
+from scalargrad.callers import PACKAGE, is_library
 from scalargrad.compiler.watch.chance import is_drawn_from
 from scalargrad.compiler.watch.contents import LARGEST_ARRAY, numbers_of, reader_of
 from scalargrad.compiler.watch.facts import IMPORTS, Facts, facts_of, only_appends_to
@@ -46,10 +47,9 @@ from scalargrad.compiler.watch.guards import (
     is_made_inside,
     is_text_or_row,
 )
-from scalargrad.compiler.watch.libraries import is_library, is_of_library, module_of
+from scalargrad.compiler.watch.libraries import is_of_library, module_of
 from scalargrad.engine import Value
 from scalargrad.holders import UNSEEN
-from scalargrad.observers import PACKAGE
 from scalargrad.ops import Op
 from scalargrad.structure import Buffer, Parameter, Structure
 

@@ -6,9 +6,9 @@ processes take part, and each process reads the rows of its own devices only.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
+from scalargrad.checks import whole
 from scalargrad.forks import kept
 
 AXIS = "rows"  # of the mesh: the devices share the rows of a batch
@@ -32,8 +32,7 @@ def devices_for(asked: int | str | None) -> "Devices":
         asked = 1 if jax.process_count() == 1 else "all"
     if asked == "all":
         asked = len(there)
-    if isinstance(asked, bool) or not isinstance(asked, Integral) or asked < 1:
-        raise ValueError(f'devices is a whole number from 1 on, or "all"; got {asked!r}')
+    asked = whole("devices", asked, 1, 'a whole number from 1 on, or "all";')
     if asked > len(there):
         hint = f"; XLA_FLAGS=--xla_force_host_platform_device_count={asked} makes {asked} of a processor"
         hint = hint if there[0].platform == "cpu" else ""

@@ -1,0 +1,124 @@
+"""Checks of what users pass: each gives it back as it is needed, or raises an error that says what it should be."""
+
+from collections.abc import Iterable, Mapping, Set
+from math import inf, isfinite
+from numbers import Integral, Real
+from operator import is_
+from typing import Any
+
+from scalargrad.operands import UNMASK, brief, is_recorded, number
+
+
+def is_whole(x: Any, kind: type = Integral) -> bool:
+    """Is `x` a whole number, of Python or of NumPy? True and False are none."""
+    return isinstance(x, kind) and not isinstance(x, bool)
+
+
+def is_real(x: Any) -> bool:
+    """Is `x` a number, of Python or of NumPy, inf and nan among them? True and False are none."""
+    return isinstance(x, Real) and not isinstance(x, bool)
+
+
+def whole(name: str, setting: Any, least: int, what: str = "", kind: type = Integral) -> int:
+    """A whole number of at least `least`, else a ValueError that says `what` the setting is.
+
+    >>> whole("epochs", 2.5, least=0)
+    Traceback (most recent call last):
+    ValueError: epochs is a whole number from 0 on, got 2.5
+    """
+    if not is_whole(setting, kind) or setting < least:
+        raise ValueError(f"{name} is {what or f'a whole number from {least} on,'} got {setting!r}")
+    return int(setting)
+
+
+def real(name: str, setting: Any, low: float = -inf, high: float = inf, what: str = "") -> float:
+    """A finite number from `low` to `high`, else a ValueError that says `what` the setting is.
+
+    >>> real("momentum", 1.5, 0.0, 1.0)
+    Traceback (most recent call last):
+    ValueError: momentum is a number from 0 to 1, got 1.5
+    """
+    if not is_real(setting) or not isfinite(number(setting, name)) or not low <= setting <= high:
+        limits = f" from {low:g} to {high:g}" if high < inf else f" from {low:g} on" if low > -inf else ""
+        raise ValueError(f"{name} is {what or f'a number{limits},'} got {brief(setting)}")
+    return float(setting)
+
+
+def one_of(what: str, name: Any, known: Iterable[str], more: str = "") -> Any:
+    """The name of something, if it is known, else a ValueError that lists those that are.
+
+    >>> one_of("backend", "fortran", ["numpy", "native"])
+    Traceback (most recent call last):
+    ValueError: backend 'fortran' is not known; there are numpy, native
+    """
+    if name not in known:
+        raise ValueError(f"{what} {name!r} is not known; there are {', '.join(known)}{more}")
+    return name
+
+
+def listed(x: Any, taker: str, wanted: str = "a list or tuple of Values and numbers") -> Any:
+    """`x` as it is, if to walk over it gives its items in their order.
+
+    A TypeError for numbers and text, for sets, and for what gives its labels instead: dictionaries and DataFrames.
+
+    >>> listed({0: 0.5, 1: -1.0}, "mean", "a list")
+    Traceback (most recent call last):
+    TypeError: mean takes a list, and to walk over a dict gives its keys: pass list(dict.values())
+    """
+    if type(x) is tuple or type(x) is list:
+        return x
+    kind = type(x).__name__
+    if isinstance(x, str | bytes) or not is_list(x):
+        remedy = "; pass parameters()" if hasattr(x, "parameters") else ""
+        raise TypeError(f"{taker} takes {wanted}, got {brief(x)}{remedy}")
+    if isinstance(x, Set):
+        raise TypeError(f"{taker} takes {wanted}, and a {kind} has no order: pass a list")
+    if hasattr(x, "columns"):
+        raise TypeError(
+            f"{taker} takes {wanted}, and to walk over a {kind} gives its columns: pass its numbers, as an array "
+            "(to_numpy()), or one row of them (to_numpy()[0])"
+        )
+    if isinstance(x, Mapping) or (hasattr(x, "keys") and not hasattr(x, "dtype")):  # a pandas Series has both
+        raise TypeError(f"{taker} takes {wanted}, and to walk over a {kind} gives its keys: pass list({kind}.values())")
+    return x
+
+
+def is_list(x: Any) -> bool:
+    """Can one walk over `x`?"""
+    return hasattr(x, "__iter__") and not is_recorded(x) and getattr(x, "shape", None) != ()  # a tensor may have none
+
+
+def checked_values(name: str, output: Any, inputs: Any) -> list[Any]:
+    """The inputs as a list. A TypeError for what is no Value: the derivative by a number would be 0 without a word."""
+    wanted = [inputs] if is_recorded(inputs) else list(listed(inputs, name, "a Value or a list of them as inputs"))
+    for role, x in (("output", output), *(("input", x) for x in wanted)):
+        if not is_recorded(x):
+            raise TypeError(f"{name} takes Values, and got {brief(x)} as {role}: pass the Value itself, not its number")
+    return wanted
+
+
+def plain(setting: Any) -> Any:
+    """A setting with its numbers as Python's own, and anything else as it is.
+
+    float32 times float is float32 to NumPy: such a rate would round every parameter that it moves.
+    """
+    if type(setting) is tuple or type(setting) is list:
+        items = list(map(plain, setting))
+        return setting if all(map(is_, items, setting)) else type(setting)(items)  # settings are compared by identity
+    if type(setting) in (float, int, bool) or is_recorded(setting):
+        return setting
+    refuse_hidden(setting, "a setting")
+    if getattr(setting, "shape", None) == ():  # of NumPy, PyTorch or JAX
+        return plain(setting.item()) if not isinstance(setting.item(), type(setting)) else number(setting, "a setting")
+    return number(setting, "a setting") if isinstance(setting, Real) else setting
+
+
+def refuse_hidden(x: Any, name: str) -> None:
+    """A ValueError, if `x` is a masked array that hides numbers, or a list of such: they would be computed with."""
+    if type(x) is list or type(x) is tuple:
+        for item in x:
+            if type(item) is float or type(item) is int:
+                break  # a row of numbers
+            refuse_hidden(item, name)
+    elif hasattr(x, "filled") and getattr(x, "mask", False) is not False and x.mask.any():
+        raise ValueError(f"{name} has numbers that are masked; {UNMASK}")
