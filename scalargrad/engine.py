@@ -312,4 +312,4 @@ def _numbers(data: Any) -> Any:
     return tuple(map(Number, data)) if isinstance(data, tuple | list) else Number(data)
 
 
-stamp_operations(Value)
+stamp_operations(Value, numeric=True)

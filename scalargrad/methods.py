@@ -1,28 +1,30 @@
-"""The operations of the table as methods and operators of Value: closures, one for each row."""
+"""The operations of the table as methods and operators, of Values and of terms: closures, one for each row."""
 
 import operator
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.operands import is_recorded, number
+from scalargrad.operands import is_recorded, number, operand
 from scalargrad.ops import OPERATIONS, Op
 
 
-def stamp_operations(cls: Any) -> None:
-    """Give `cls` every operation as a method, and Python's operators.
+def stamp_operations(cls: type, numeric: bool = False) -> None:
+    """Give a class every operation as a method, and Python's operators: for Values, and for terms of the compiler.
 
-    The closures of the unary and binary operations are the hot path of the eager engine: they ask little.
+    Of a `numeric` class, Value, the methods compute with `data`, and it has comparisons; a term only records.
     """
-    makers = {0: _general, 1: _unary, 2: _binary}  # by how many arguments are single operands
+    quick = {1: _unary, 2: _binary}  # by how many arguments are single operands: the hot path of the eager engine
     for op in OPERATIONS.values():
-        method = (_general if op.default is not None else makers[op.scalars])(op, cls)
+        is_quick = numeric and op.scalars in quick and op.default is None
+        method = (quick[op.scalars] if is_quick else _general)(op, cls)
         method.__name__, method.__doc__ = op.name, f"The operation {op.name} of the table in ops.py."
         setattr(cls, op.name, method)
         if op.special:
-            setattr(cls, f"__{op.special}__", method)
+            setattr(cls, f"__{op.special}__", method if numeric or op.scalars == 1 else _recording(op, cls))
             if op.scalars == 2:
-                setattr(cls, f"__r{op.special}__", _reflected(op, cls))
-    for name in ("lt", "le", "gt", "ge"):
+                reflected = _reflected(op, cls) if numeric else _recording(op, cls, reflected=True)
+                setattr(cls, f"__r{op.special}__", reflected)
+    for name in ("lt", "le", "gt", "ge") if numeric else ():
         setattr(cls, f"__{name}__", _comparison(getattr(operator, name), cls))
 
 
@@ -64,6 +66,17 @@ def _reflected(op: Op, cls: Any) -> Callable:
 def _general(op: Op, cls: Any) -> Callable:
     def method(self: Any, *others: Any) -> Any:
         return op((self, *others)) if op.arguments == ("[values]",) else op(self, *others)
+
+    return method
+
+
+def _recording(op: Op, cls: Any, reflected: bool = False) -> Callable:
+    def method(self: Any, other: Any) -> Any:
+        if type(other) is not cls and type(other) is not float:
+            if getattr(other, "shape", ()) != ():
+                return NotImplemented  # an array computes element by element
+            other = operand(other, op.name)
+        return cls.apply_operation(op, (other, self) if reflected else (self, other))
 
     return method
 

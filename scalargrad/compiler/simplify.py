@@ -3,13 +3,12 @@
 Only rewrites that change no bit of any result, nan, inf and -0.0 included (`0.0 + x` stays: it turns -0.0 into 0.0).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from scalargrad.compiler.scalars import LANE, ScalarProgram
 from scalargrad.compiler.trace import SHARE, Trace, Tracer, flatten_results, result_operand
 from scalargrad.engine import Value, topological_order
-from scalargrad.ops import OPERATIONS, Op, add, dot, mul, sum
+from scalargrad.ops import Op, add, dot, mul, sum
 from scalargrad.structure import Buffer
 
 
@@ -142,22 +141,6 @@ NEUTRAL: dict[str, tuple[float | None, float | None]] = {
     "div": (1.0, None),
     "pow": (1.0, None),
 }
-
-
-def give_operators(cls: Any) -> None:
-    """Python's operators for a class that has `apply_operation`, as the formulas of the table use them."""
-
-    def operator(op: Op, reflected: bool) -> Callable:
-        def method(*args: Any) -> Any:
-            return cls.apply_operation(op, args[::-1] if reflected else args)
-
-        return method
-
-    for op in OPERATIONS.values():
-        if op.special:
-            setattr(cls, f"__{op.special}__", operator(op, reflected=False))
-            if op.scalars == 2:
-                setattr(cls, f"__r{op.special}__", operator(op, reflected=True))
 
 
 def chains_as_dots(program: ScalarProgram) -> ScalarProgram:

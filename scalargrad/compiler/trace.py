@@ -27,10 +27,11 @@ from scalargrad.compiler.watch.quiet import quiet_places
 from scalargrad.compiler.watch.watching import watched
 from scalargrad.engine import Value
 from scalargrad.forks import freed, undone
+from scalargrad.methods import stamp_operations
 from scalargrad.observers import observed_only_by, with_grad
-from scalargrad.operands import flatten, operand
+from scalargrad.operands import flatten
 from scalargrad.operands import number as as_number
-from scalargrad.ops import OPERATIONS, Op, dot
+from scalargrad.ops import Op, dot
 from scalargrad.structure import Buffer
 
 SHARE = Buffer(1.0, "share")  # stands for 1 / the number of samples, which a program is told when it runs
@@ -459,28 +460,4 @@ def _guarded(field: str) -> Iterator[None]:
 WORDS = {"data": "number", "grad": "gradient"}
 
 
-def _method(op: Op) -> Callable:
-    def method(self: Tracer, *others: Any) -> Any:
-        return op((self, *others)) if op.arguments == ("[values]",) else op(self, *others)
-
-    return method
-
-
-def _operator(op: Op, reflected: bool) -> Callable:
-    def method(self: Tracer, other: Any) -> Any:
-        if type(other) is not Tracer and type(other) is not float:
-            if getattr(other, "shape", ()) != ():
-                return NotImplemented  # an array computes element by element
-            other = operand(other, op.name)
-        return Tracer.apply_operation(op, (other, self) if reflected else (self, other))
-
-    return method
-
-
-for _op in OPERATIONS.values():
-    setattr(Tracer, _op.name, _method(_op))
-    if _op.special and _op.scalars == 2:
-        setattr(Tracer, f"__{_op.special}__", _operator(_op, reflected=False))
-        setattr(Tracer, f"__r{_op.special}__", _operator(_op, reflected=True))
-    elif _op.special:
-        setattr(Tracer, f"__{_op.special}__", _method(_op))
+stamp_operations(Tracer)

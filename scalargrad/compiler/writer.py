@@ -3,7 +3,8 @@
 from typing import Any
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
-from scalargrad.compiler.simplify import give_operators, same_as_operand
+from scalargrad.compiler.simplify import same_as_operand
+from scalargrad.methods import stamp_operations
 from scalargrad.operands import flatten
 from scalargrad.ops import Op, where
 
@@ -113,4 +114,4 @@ def _number(x: Any) -> float | None:
     return x.number if isinstance(x, Rows) else float(x)
 
 
-give_operators(Rows)
+stamp_operations(Rows)

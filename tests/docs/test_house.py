@@ -143,10 +143,14 @@ def test_only_dot_and_sum_are_known_by_name_outside_the_table():
 
 
 def test_every_operation_is_a_method_and_a_function():
+    from scalargrad.compiler.trace import Tracer
+    from scalargrad.compiler.writer import Rows
     from scalargrad.ops import OPERATIONS
 
     for name, op in OPERATIONS.items():
-        assert callable(getattr(scalargrad.Value, name))
+        specials = [f"__{op.special}__", f"__r{op.special}__"][: op.scalars] if op.special else []
+        for kind in (scalargrad.Value, Tracer, Rows):  # all stamped alike
+            assert {vars(kind)[method].__module__ for method in (name, *specials)} == {"scalargrad.methods"}
         assert getattr(scalargrad, name) is op
 
 

@@ -7,7 +7,7 @@ they differentiate again, and again.
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.compiler.simplify import give_operators
+from scalargrad.methods import stamp_operations
 from scalargrad.ops import OPERATIONS, Op
 
 # What JAX derives as the table does: sums, products, choices.
@@ -35,7 +35,7 @@ def with_partials(jax: Any, code: dict[str, Callable]) -> dict[str, Callable]:
         def lift(number: float) -> float:
             return number
 
-    give_operators(Array)
+    stamp_operations(Array)
 
     def bare(argument: Any) -> Any:
         """Without `Array`; the operands of a list as one array."""
