@@ -17,7 +17,7 @@ from scalargrad.compiler import loop as loop_module
 from scalargrad.compiler.backends.native.planning import lower
 from scalargrad.compiler.backends.native.running import backend as native_backend
 from scalargrad.compiler.backends.native.running import buffers, executable, job
-from scalargrad.compiler.backends.native.running import threads as team
+from scalargrad.compiler.backends.native.running import threads as native_threads
 from scalargrad.compiler.program import UNIFORM, Table
 from scalargrad.compiler.writer import Rows
 from scalargrad.engine import Value
@@ -1030,19 +1030,8 @@ class Interruption:
 
 
 INTERRUPTED = (
-    compiled,
-    programs,
-    variants,
-    trainer,
-    loop_module,
-    native_backend,
-    executable,
-    buffers,
-    job,
-    team,
-    own_steps,
-    snapshot,
-    optim,
+    *(compiled, programs, variants, trainer, loop_module, own_steps, snapshot, optim),
+    *(native_backend, executable, buffers, job, native_threads),
 )
 STEPS = 2
 

@@ -21,7 +21,7 @@ from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
 from scalargrad.compiler.backends.native.planning.accumulation import with_sums_in_products
 from scalargrad.compiler.backends.native.planning.schedule import schedule
 from scalargrad.compiler.backends.native.running import backend as native_backend
-from scalargrad.compiler.backends.native.running import threads as team
+from scalargrad.compiler.backends.native.running import threads as native_threads
 from scalargrad.compiler.backends.native.running.backend import NativeBackend
 from scalargrad.compiler.backends.native.running.target import Machine, UnavailableError
 from scalargrad.compiler.backends.reference import NumpyBackend
@@ -845,10 +845,10 @@ def test_threads_are_as_many_as_processors_may_be_used(name, tmp_path, monkeypat
     else:
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(affinity)), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
-    monkeypatch.setattr(team, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(native_threads, "QUOTA", tmp_path / "cpu.max")
     if quota is not None:
-        team.QUOTA.write_text(quota, encoding="ascii")
-    assert team.available_threads() == threads
+        native_threads.QUOTA.write_text(quota, encoding="ascii")
+    assert native_threads.available_threads() == threads
 
 
 # Guard pages. That they catch what they are there for:

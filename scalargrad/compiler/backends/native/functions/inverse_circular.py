@@ -53,7 +53,7 @@ def acos(code: Code, x: str) -> str:
 
 
 def _asin_parts(code: Code, x: str) -> tuple[str, str, str]:
-    """Is |x| beyond 1/2, the number s whose asin is needed, and that asin less s."""
+    """The mask of |x| > 1/2, the number s whose asin is needed, and that asin less s."""
     a, half = code.abs(x), code.constant(0.5)
     beyond = code.compare("ogt", a, half)
     z = code.select(beyond, code.mul(code.sub(code.constant(1.0), a), half), code.mul(a, a))

@@ -23,7 +23,7 @@ def sum_of(code: Code, x: str, y: str) -> Pair:
 
 
 def ordered_sum(code: Code, x: str, y: str) -> Pair:
-    """The same where |x| >= |y| or x = 0."""
+    """x + y, and what rounding took from it, where |x| >= |y| or x = 0."""
     total = code.add(x, y)
     return total, code.sub(y, code.sub(total, x))
 

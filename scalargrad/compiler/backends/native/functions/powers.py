@@ -76,7 +76,7 @@ def _positive_power(code: Code, x: str, n: str) -> str:
 
 
 def _rough_power(code: Code, x: str, n: str) -> str:
-    """The same, precise enough for floats."""
+    """x**n for 0 < x < inf, precise enough for floats."""
     return exp(code, code.mul(n, log_of_positive(code, x)))
 
 
@@ -95,5 +95,5 @@ def log_pair(code: Code, x: str) -> Pair:
 
 
 def _has_sign(code: Code, x: str) -> str:
-    """Is x negative or -0.0?"""
+    """The mask of negative numbers and -0.0."""
     return code.compare_integers("slt", code.bits_of(x), code.integer(0))

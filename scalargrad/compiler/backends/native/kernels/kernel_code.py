@@ -23,7 +23,7 @@ CONTEXT = (
     "uniform",  # memory of the uniform rows
     "tables",  # of 32-bit row numbers
     "partial",  # where this share of the batch adds up its sums over lanes
-    "scratch",  # memory of this thread: for rows that a kernel packs, and sums that wait
+    "scratch",  # memory of this thread: for packed rows, and accumulators between two blocks
     "panels",  # how many there are in this block
     "panel_bytes",
     "valid",  # lanes of this block that are samples; the others repeat the last one

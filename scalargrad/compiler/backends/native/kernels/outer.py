@@ -40,8 +40,8 @@ def outer_kernel(code: KernelCode, variant: Outer) -> None:
                         sums[rows, terms] += upstream[rows, c] * inputs[c, terms]
         for tile of terms: partial[rows, terms] += the elements of the sums
 
-    The sums of a tile wait in scratch memory between two blocks. With a `single` column they stay in registers, as the
-    loop over panels is the inner one.
+    The accumulators of a tile lie in scratch memory between two blocks. With a `single` column they stay in registers,
+    as the loop over panels is the inner one.
     """
     _OuterCode(code, variant).write()
 
@@ -74,11 +74,11 @@ class _OuterCode:
         if self.variant.single:
             code.loop(self.term_tiles, self._in_registers)
             return
-        code.loop(self.term_tiles, lambda j: code.store_all(self.zeros, self._waiting(j)))
+        code.loop(self.term_tiles, lambda j: code.store_all(self.zeros, self._accumulators(j)))
         over_lanes(code, [], self._in_blocks)
         code.loop(
             self.term_tiles,
-            lambda j: self._finish(j, [code.load(self._waiting(j), n) for n in range(len(self.zeros))]),
+            lambda j: self._finish(j, [code.load(self._accumulators(j), n) for n in range(len(self.zeros))]),
         )
 
     def _in_registers(self, j: str) -> None:
@@ -94,7 +94,7 @@ class _OuterCode:
             last = code.integer_min(code.integer_add(first, COLUMN_BLOCK), self.columns)
 
             def term_tile(j: str) -> None:
-                place = self._waiting(j)
+                place = self._accumulators(j)
                 sums = [(code.vector, code.load(place, n)) for n in range(len(self.zeros))]
                 found = code.loop(last, lambda c, *sums: self._added(lanes, masks, j, c, sums), sums, first=first)
                 code.store_all(found, place)
@@ -109,7 +109,7 @@ class _OuterCode:
         first = code.integer_add(self.first_term, code.integer_mul(j, width))
         return [code.integer_add(first, w) for w in range(width)]
 
-    def _waiting(self, j: str) -> str:
+    def _accumulators(self, j: str) -> str:
         """The address of the sums of a tile in scratch memory."""
         code = self.code
         tile_bytes = len(self.zeros) * code.width * code.size

@@ -21,9 +21,9 @@ class Contraction:
                  column meets all weights
     packed       a column is packed first, row after row: an index table is read once then, and inputs a power of two
                  apart, which compete for the same sets of the cache, are read from there by all tiles
-    depth_block  a column too long for the first cache comes in blocks of so many terms, while the sums of all rows wait
-                 in scratch memory; 0: in one
-    sums         over all columns and lanes of a row, of what the body makes of it: they wait there, too
+    depth_block  a column too long for the first cache comes in blocks of so many terms, and the accumulators of all
+                 rows lie in scratch memory; 0: in one
+    sums         over all columns and lanes of a row, of what the body computes: their accumulators lie there, too
     scattered    an index table says to which of its results each number is added: see `accumulation`
     """
 
@@ -80,9 +80,9 @@ class _ContractionCode:
     def write(self) -> None:
         code, totals = self.code, self.totals
         if self.variant.sums.operations:
-            totals.clear_waiting(self.column_sums, self.rows)
+            totals.clear_accumulators(self.column_sums, self.rows)
             over_lanes(code, [], self._all_columns)
-            totals.store_waiting(self.column_sums, self.rows, self.first_row)
+            totals.store_accumulators(self.column_sums, self.rows, self.first_row)
         elif self.variant.single and not self.variant.uniform:
             code.loop(self.tiles, lambda tile: code.over_panels(partial(self._whole_tile, None, "0", tile)))
         else:
@@ -106,7 +106,7 @@ class _ContractionCode:
         def sums_of(tile: str) -> str:
             return self._rows_on(self.row_sums, code.integer_mul(tile, self.variant.height))
 
-        def waiting(tile: str) -> Vectors:
+        def accumulators(tile: str) -> Vectors:
             return [code.load(sums_of(tile), v) for v in range(len(self.zeros))]
 
         def block(first: str) -> None:
@@ -115,13 +115,13 @@ class _ContractionCode:
                 self._pack(lanes, c, first, last)
 
             def tile(tile: str) -> None:
-                code.store_all(self._summed(lanes, c, tile, waiting(tile), first, last), sums_of(tile))
+                code.store_all(self._summed(lanes, c, tile, accumulators(tile), first, last), sums_of(tile))
 
             code.loop(self.tiles, tile)
 
         code.loop(self.tiles, lambda tile: code.store_all(self.zeros, sums_of(tile)))
         code.loop(self.terms, block, step=self.variant.depth_block)
-        code.loop(self.tiles, lambda tile: self._finish(lanes, masks, c, tile, waiting(tile)))
+        code.loop(self.tiles, lambda tile: self._finish(lanes, masks, c, tile, accumulators(tile)))
 
     def _pack(self, lanes: str, c: str, first: Integer, last: str) -> None:
         code = self.code
@@ -167,7 +167,7 @@ class _ContractionCode:
                 self._scatter_add(lanes, code.table_entry(self.added_to, index), row)
                 continue
             results = self.body.run(lanes, index, row)
-            self.totals.add_to_waiting(self.column_sums, place, results, masks)
+            self.totals.accumulate_row(self.column_sums, place, results, masks)
 
     def _scatter_add(self, lanes: str, number: str, xs: Vectors) -> None:
         address = self._result(lanes, number)

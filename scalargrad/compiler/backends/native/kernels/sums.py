@@ -60,30 +60,30 @@ class SumsCode:
             offset = code.integer_mul(code.table_entry(even, "0"), code.size) if table else even
             accumulate(code, total, code.at(code.context("partial", "ptr"), offset))
 
-    # Sums of many rows at once wait in memory: row after row, all sums of one next to each other.
+    # Accumulators of many rows at once lie in scratch memory: row after row, all sums of one next to each other.
 
-    def add_to_waiting(self, waiting: str, row: str, results: dict[int, Vectors], masks: list[str] | None) -> None:
+    def accumulate_row(self, accumulators: str, row: str, results: dict[int, Vectors], masks: list[str] | None) -> None:
         if self.sums.operations:
-            address = self._of_row(waiting, row)
+            address = self._of_row(accumulators, row)
             before = tuple(self.code.load(address, v) for v in range(len(self.zeros)))
             self.code.store_all(self.added(before, results, masks), address)
 
-    def clear_waiting(self, waiting: str, rows: str) -> None:
+    def clear_accumulators(self, accumulators: str, rows: str) -> None:
         zeros = [zero for _, zero in self.zeros]
-        self.code.loop(rows, lambda row: self.code.store_all(zeros, self._of_row(waiting, row)))
+        self.code.loop(rows, lambda row: self.code.store_all(zeros, self._of_row(accumulators, row)))
 
-    def store_waiting(self, waiting: str, rows: str, first: str) -> None:
+    def store_accumulators(self, accumulators: str, rows: str, first: str) -> None:
         """The first of these rows is row number `first` of the sums."""
         code = self.code
 
         def one(row: str) -> None:
-            address = self._of_row(waiting, row)
+            address = self._of_row(accumulators, row)
             self.store(code.integer_add(first, row), [code.load(address, v) for v in range(len(self.zeros))])
 
         code.loop(rows, one)
 
-    def _of_row(self, waiting: str, row: str) -> str:
-        return self.code.at(waiting, self.code.integer_mul(row, self.code.row_bytes * len(self.sums.operations)))
+    def _of_row(self, accumulators: str, row: str) -> str:
+        return self.code.at(accumulators, self.code.integer_mul(row, self.code.row_bytes * len(self.sums.operations)))
 
 
 def lane_sum_kernel(code: KernelCode, body: Body, sums: Sums) -> None:

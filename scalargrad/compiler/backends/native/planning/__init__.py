@@ -1,1 +1,1 @@
-"""Planning: which instructions run together, when, and where their numbers lie."""
+"""Planning: scheduling, fusion and memory planning make a table of records from a program."""

@@ -1,1 +1,1 @@
-"""Running: threads, buffers, and the backend itself."""
+"""Running: the table in memory, jobs in threads, and the backend itself."""

@@ -67,7 +67,7 @@ class NativeBackend:
     # For a compiled function.
 
     def results(self, arrays: list[ndarray], rows: int) -> ndarray:
-        """[rows, numbers of one result]."""
+        """The results, [rows, numbers of one result]."""
         table = self.program.result
         assert table is not None
         result = buffers.allocated(rows * table.rows.size, self.dtype).reshape(rows, -1)

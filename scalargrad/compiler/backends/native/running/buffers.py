@@ -1,4 +1,4 @@
-"""Buffers: arrays that begin where vectors like it, and those that the jobs of a program share."""
+"""Buffers: arrays aligned to lines of the cache, and the working memory that the jobs of a program share."""
 
 from collections.abc import Callable
 

@@ -122,6 +122,6 @@ def matrix_operand(table: RecordTable, matrix: Table) -> tuple[str, list[int]]:
 
 
 def gathered_operand(table: RecordTable, matrix: Table) -> tuple[str, list[int]]:
-    """As `matrix_operand`, but always through an index table."""
+    """The kind of operands [i, k] and their fields, always through an index table."""
     places = table.places(matrix)
     return (ROW_TABLE if matrix.bank == LANE else NUMBER_TABLE), [table.index_table(places), places.shape[1], 1]

@@ -79,7 +79,7 @@ def _write_tiled_outer(table: RecordTable, group: Group, first: int, target: lis
         first_term = first
         for width, term_tiles in tiles_of(terms - first, wide) if terms > first else ():
             kernel = table.kernel(outer_kernel, Outer(height, width, upstream, inputs, adjacent, single))
-            if not single:  # the sums wait there
+            if not single:  # for accumulators
                 table.reserve_scratch(-(-term_tiles * height * width // VECTORS))
             record = [row_tiles, term_tiles, columns, first_row, first_term, *above, *below, *target]
             table.add_lanes(group.head.stage, kernel, record, group)
