@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy import ndarray
 
-from scalargrad.compiler.backends.native.planning.schedule import Task
+from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind
 from scalargrad.compiler.program import LANE, Program, Table
 
 WORTH = 2  # rows for each place, from which on it is done
@@ -52,7 +52,7 @@ def _sums_of_products(program: Program, tasks: list[Task], read: ndarray) -> dic
             outside[table.rows] = True
     product = np.full(program.lane_rows, -1)  # that a row belongs to
     for number, task in enumerate(tasks):
-        several = task.kind == "contract" and task.bank == LANE and len(task.columns[1].rows) > 1
+        several = task.kind is TaskKind.CONTRACT and task.bank == LANE and len(task.columns[1].rows) > 1
         if several and not outside[task.rows].any():
             product[task.rows] = number
     found: dict[int, list[Task]] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scalargrad.compiler.backends.native.planning.schedule import Task
+from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind
 from scalargrad.compiler.program import LANE, UNIFORM, Program, Table
 
 MOST_TASKS = 24  # of a group
@@ -38,7 +38,7 @@ class Group:
 
     @property
     def takes_more(self) -> bool:
-        alone = self.head.sums_lanes or (self.head.kind != "map" and self.head.bank == UNIFORM)
+        alone = self.head.sums_lanes or (self.head.kind is not TaskKind.MAP and self.head.bank == UNIFORM)
         alone = alone or self.head.adds_to is not None  # its results are complete only at its end
         return not alone and len(self.tasks) < MOST_TASKS
 
@@ -69,11 +69,16 @@ class Fusion:
         needed = max((int(self.writer[c.bank][c.rows].max(initial=-1)) for c in task.columns), default=-1)
         if update:
             needed = max(needed, int(self.last_use[task.bank][task.rows].max(initial=-1)))
-        if self.enabled and task.kind == "lane_sum" and needed >= started and self._sums_up(task, self.groups[needed]):
+        if (
+            self.enabled
+            and task.kind is TaskKind.LANE_SUM
+            and needed >= started
+            and self._sums_up(task, self.groups[needed])
+        ):
             self._join(task, self.groups[needed])
             return
         candidates = [needed] if task.bank == LANE else range(len(self.groups) - 1, max(needed, started) - 1, -1)
-        for place in candidates if self.enabled and task.kind == "map" else ():
+        for place in candidates if self.enabled and task.kind is TaskKind.MAP else ():
             if place >= started and self._fits(task, self.groups[place], update):
                 self._join(task, self.groups[place])
                 return
@@ -92,10 +97,10 @@ class Fusion:
     def _sums_up(self, task: Task, group: Group) -> bool:
         table, head = task.columns[0], group.head
         shape = table.rows.shape
-        if head.kind == "contract" and head.bank == LANE:  # a sum for each row of its weights
+        if head.kind is TaskKind.CONTRACT and head.bank == LANE:  # a sum for each row of its weights
             fits = shape == (len(head.columns[0].rows), len(head.columns[1].rows)) and shape[1] > 1
         else:
-            fits = head.kind == "map" and head.count == table.rows.size
+            fits = head.kind is TaskKind.MAP and head.count == table.rows.size
         alike = not group.sums or group.sums[0].columns[0].rows.shape == shape
         return fits and alike and self._is_result(Table(table.bank, table.rows.ravel()), group)
 
@@ -115,7 +120,7 @@ class Fusion:
         return True
 
     def _join(self, task: Task, group: Group) -> None:
-        (group.sums if task.kind == "lane_sum" and group.tasks else group.tasks).append(task)
+        (group.sums if task.kind is TaskKind.LANE_SUM and group.tasks else group.tasks).append(task)
         if not task.is_update:
             self.writer[task.bank][task.rows] = group.place
         for column in task.columns:

@@ -10,7 +10,7 @@ from scalargrad.compiler.backends.native.kernels.sums import reduce_kernel
 from scalargrad.compiler.backends.native.planning.accumulation import with_sums_in_products
 from scalargrad.compiler.backends.native.planning.fusion import Fusion
 from scalargrad.compiler.backends.native.planning.memory import MemoryPlan, plan_memory
-from scalargrad.compiler.backends.native.planning.schedule import Task, schedule
+from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind, schedule
 from scalargrad.compiler.backends.native.planning.table import BARRIER, SHARED, UNIFORM_CODE, RecordTable, Stage
 from scalargrad.compiler.backends.native.planning.writers.folds import write_fold
 from scalargrad.compiler.backends.native.planning.writers.maps import write_map
@@ -21,11 +21,11 @@ from scalargrad.compiler.program import LANE, Program, Table
 
 MOST_KERNELS = 80  # before fusion is given up, as it multiplies the kernels of an irregular graph
 WRITERS = {  # of records, by the kind of a group's head
-    "map": write_map,
-    "contract": write_contraction,
-    "fold": write_fold,
-    "outer": write_outer,
-    "lane_sum": write_lane_sum,
+    TaskKind.MAP: write_map,
+    TaskKind.CONTRACT: write_contraction,
+    TaskKind.FOLD: write_fold,
+    TaskKind.OUTER: write_outer,
+    TaskKind.LANE_SUM: write_lane_sum,
 }
 
 
@@ -80,7 +80,7 @@ def _written(program: Program, tasks: list[Task], machine: Machine, dtype: str, 
     table = RecordTable(machine, dtype, plan_memory(program, fusion), stages=last + 1)
     _write_imports(table, program)
     for group in fusion.groups:
-        WRITERS["lane_sum" if group.sums and group.head.kind == "map" else group.head.kind](table, group)
+        WRITERS[TaskKind.LANE_SUM if group.sums and group.head.kind is TaskKind.MAP else group.head.kind](table, group)
     _write_reductions(table)
     _write_export(table, program, tasks)
     return table

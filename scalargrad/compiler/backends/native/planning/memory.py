@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from scalargrad.compiler.backends.native.planning.fusion import Fusion
-from scalargrad.compiler.backends.native.planning.schedule import Task
+from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind
 from scalargrad.compiler.program import LANE, UNIFORM, Program
 
 LINE, LONG = 16, 64  # numbers that make a line of the cache; from how many on a stretch of them begins on one
@@ -121,7 +121,7 @@ def _uniform_places(program: Program, fusion: Fusion) -> tuple[ndarray, int, lis
     while any(scattered):  # products whose gradients would not be affine keep their own order, behind the others
         order = np.lexsort((rows, parameter[rows], stage_of[rows]))
         places[rows[order]] = start + np.arange(len(rows))
-        scattered = [task.kind == "outer" and not _is_affine(task, places) for task in sums]
+        scattered = [task.kind is TaskKind.OUTER and not _is_affine(task, places) for task in sums]
         for task, away in zip(sums, scattered, strict=True):
             if away:
                 parameter[task.rows] = BEHIND
@@ -162,7 +162,7 @@ def _parameter_of(program: Program, fusion: Fusion, is_sum: ndarray) -> ndarray:
     position[gradient] = np.arange(len(gradient))
     result[is_sum] = position[is_sum]
     for task in _tasks(fusion):
-        if task.kind == "map" and task.op == "sum" and task.bank == UNIFORM:
+        if task.kind is TaskKind.MAP and task.op == "sum" and task.bank == UNIFORM:
             for number, column in enumerate(task.columns):
                 if column.bank == UNIFORM:
                     fresh = is_sum[column.rows] & (result[column.rows] == BEHIND) & (position[task.rows] < BEHIND)

@@ -1,6 +1,7 @@
 """The schedule: the instructions of a program as tasks, each in the stage where its operands are available."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from numpy import ndarray
@@ -12,11 +13,20 @@ FALLIBLE = ("take", "random")  # operations that refuse some arguments
 POWERS = {1.0: "copy", 2.0: "square", 3.0: "cube", -1.0: "inverse"}
 
 
+class TaskKind(StrEnum):
+    """Of tasks, by the kernel that does them. A dot is a fold, if its operands are no matrices."""
+
+    MAP = "map"
+    FOLD = "fold"
+    CONTRACT = "contract"
+    OUTER = "outer"
+    LANE_SUM = "lane_sum"
+
+
 @dataclass(eq=False)
 class Task:
     """One instruction for one stage, in the form that kernels take.
 
-    kind     map, fold, contract, outer, lane_sum
     op       the operation of a map or a fold
     stage    a stage is: uniform rows, then lanes, then sums over lanes
     rows     [count], the rows of its results
@@ -25,7 +35,7 @@ class Task:
     adds_to  for each row of a product the number of the result that it is added to; None: it is one itself
     """
 
-    kind: str
+    kind: TaskKind
     op: str
     bank: str
     stage: int
@@ -50,7 +60,7 @@ class Task:
 
     @property
     def sums_lanes(self) -> bool:
-        return self.kind in ("outer", "lane_sum")
+        return self.kind in (TaskKind.OUTER, TaskKind.LANE_SUM)
 
     @property
     def part(self) -> tuple[int, bool]:
@@ -73,6 +83,12 @@ class _Availability:
     def of(self, tables: tuple[Table, ...]) -> int:
         return max((int(self.stages[table.bank][table.rows].max(initial=0)) for table in tables), default=0)
 
+    def constant(self, table: Table) -> float | None:
+        """The number, if all rows are one constant."""
+        first = int(table.rows[0])
+        same = table.bank == UNIFORM and first in self.constants and (table.rows == first).all()
+        return self.constants[first] if same else None
+
 
 def schedule(program: Program) -> list[Task]:
     """The tasks of a planned program, in its order, with the copies of its `moves` at the end."""
@@ -82,7 +98,7 @@ def schedule(program: Program) -> list[Task]:
         if instruction.kind.is_given:
             continue
         stage, rows = available.of(instruction.args), instruction.rows
-        task = _task(instruction, stage, rows, available)
+        task = _task(instruction, stage, available)
         if instruction.kind is Kind.BROADCAST:
             available.copied[rows] = instruction.args[0].rows
         available.last = max(available.last, stage + (instruction.bank == LANE or task.sums_lanes))
@@ -91,7 +107,7 @@ def schedule(program: Program) -> list[Task]:
     if any(task.bank == UNIFORM and task.op in FALLIBLE for task in tasks):
         available.last += 1  # what may fail is over before the step is made
     for source, target in program.moves:
-        tasks.append(Task("map", "copy", UNIFORM, available.last, target.rows, (source,), (None,)))
+        tasks.append(Task(TaskKind.MAP, "copy", UNIFORM, available.last, target.rows, (source,), (None,)))
     tasks = _without_dead_copies(program, tasks, available.copied)
     _sink(program, tasks)
     return tasks
@@ -132,28 +148,27 @@ def _sink(program: Program, tasks: list[Task]) -> None:
                 wanted[rows] = np.minimum(wanted[rows], task.stage)
 
 
-def _task(instruction: Instruction, stage: int, rows: ndarray, available: _Availability) -> Task:
-    name = instruction.name if instruction.kind is Kind.MAP else instruction.kind.value
+def _task(instruction: Instruction, stage: int, available: _Availability) -> Task:
+    kind, op, columns = _form(instruction, available)
+    if kind is TaskKind.MAP and op == "pow" and (exponent := available.constant(columns[1])) in POWERS:
+        op, columns = POWERS[exponent], columns[:1]
+    whole = tuple(_whole(available.constant(column)) if op == "random" else None for column in columns)
+    return Task(kind, op, instruction.bank, stage, instruction.rows, columns, whole, instruction)
+
+
+def _form(instruction: Instruction, available: _Availability) -> tuple[TaskKind, str, tuple[Table, ...]]:
+    """The kind of an instruction's task, the operation, and the tables that its kernel reads."""
+    args, widths = instruction.args, [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
     if instruction.kind.sums_lanes:
-        return Task(name, name, UNIFORM, stage, rows, instruction.args, (), instruction)
-    columns: tuple[Table, ...]
+        return TaskKind(instruction.kind), instruction.kind, args
     if instruction.kind is Kind.CONTRACT:
-        weights, inputs = instruction.args
-        if weights.rows.shape[1] > 1:
-            return Task(name, "dot", instruction.bank, stage, rows, instruction.args, (), instruction)
-        columns = _product_columns(weights, inputs)
-        return Task("map", "mul", instruction.bank, stage, rows, columns, (None, None), instruction)
+        return (TaskKind.CONTRACT, "dot", args) if widths[0] > 1 else (TaskKind.MAP, "mul", _product_columns(*args))
     if instruction.kind is Kind.BROADCAST:
-        return Task("map", "copy", LANE, stage, rows, instruction.args, (None,), instruction)
-    widths = [table.rows.shape[1] for table in instruction.args if table.rows.ndim > 1]
-    if widths and max(widths) > WIDEST:
-        return Task("fold", name, instruction.bank, stage, rows, instruction.args, (), instruction)
-    constants = available.constants
-    columns = tuple(_original(column, available.copied) for table in instruction.args for column in _columns(table))
-    if name == "pow" and (exponent := _constant(columns[1], constants)) in POWERS:
-        name, columns = POWERS[exponent], columns[:1]
-    whole = tuple(_whole(_constant(c, constants)) if name == "random" else None for c in columns)
-    return Task("map", name, instruction.bank, stage, rows, columns, whole, instruction)
+        return TaskKind.MAP, "copy", args
+    if max(widths, default=0) > WIDEST:
+        return TaskKind.FOLD, instruction.name, args
+    columns = tuple(_original(column, available.copied) for table in args for column in _columns(table))
+    return TaskKind.MAP, instruction.name, columns
 
 
 def _product_columns(weights: Table, inputs: Table) -> tuple[Table, Table]:
@@ -174,13 +189,6 @@ def _original(column: Table, copied: ndarray) -> Table:
     if column.bank == LANE and (originals := copied[column.rows]).min(initial=0) >= 0:
         return Table(UNIFORM, originals)
     return column
-
-
-def _constant(table: Table, constants: dict[int, float]) -> float | None:
-    """The number, if all rows are one constant."""
-    first = int(table.rows[0])
-    same = table.bank == UNIFORM and first in constants and (table.rows == first).all()
-    return constants[first] if same else None
 
 
 def _whole(number: float | None) -> int | None:

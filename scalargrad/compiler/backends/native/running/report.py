@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from scalargrad.compiler.backends.native.kernels.kernel_code import CONTEXT, HEADER, KernelCode
+from scalargrad.compiler.backends.native.planning.schedule import TaskKind
 from scalargrad.compiler.backends.native.planning.table import BARRIER, Record
 from scalargrad.compiler.backends.native.running.executable import Executable
 from scalargrad.compiler.backends.native.running.job import Batch, Job
@@ -72,7 +73,7 @@ def _line(record: Record, rows: int) -> tuple[Hashable, Line]:
         return name, Line(name, 0.0, 0.0)
     tasks = record.group.tasks
     lanes = rows if tasks[0].bank == LANE or tasks[0].sums_lanes else 1
-    operations = " + ".join(task.op if task.kind == "map" else task.kind for task in tasks[:6])
+    operations = " + ".join(task.op if task.kind is TaskKind.MAP else task.kind for task in tasks[:6])
     more = f" + {len(tasks) - 6} more" if len(tasks) > 6 else ""
     first = tasks[0].instruction
     where = f"{first.module}: " if first and first.module else ""

@@ -18,7 +18,7 @@ from scalargrad.compiler.backends.native.kernels.operands import (
 )
 from scalargrad.compiler.backends.native.planning.fusion import Group
 from scalargrad.compiler.backends.native.planning.memory import affine, affine_matrix
-from scalargrad.compiler.backends.native.planning.schedule import Task
+from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind
 from scalargrad.compiler.backends.native.planning.table import RecordTable
 from scalargrad.compiler.program import LANE, Table
 
@@ -70,7 +70,7 @@ def body_of(group: Group) -> GroupBody:
     operations: list[Operation] = []
     done: list[tuple[Task, int]] = []  # and the number of its operation
     tasks = group.tasks
-    if group.head.kind != "map":
+    if group.head.kind is not TaskKind.MAP:
         tasks, done = tasks[1:], [(group.head, HEAD_RESULT)]
     for task in tasks:
         args = []

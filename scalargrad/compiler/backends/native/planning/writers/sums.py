@@ -9,7 +9,7 @@ from scalargrad.compiler.backends.native.kernels.outer import Outer, dense_outer
 from scalargrad.compiler.backends.native.kernels.sums import Sums, lane_sum_kernel
 from scalargrad.compiler.backends.native.planning.fusion import Group
 from scalargrad.compiler.backends.native.planning.memory import affine, affine_matrix
-from scalargrad.compiler.backends.native.planning.schedule import Task
+from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind
 from scalargrad.compiler.backends.native.planning.table import RecordTable
 from scalargrad.compiler.backends.native.planning.writers.operands import GroupBody, body_of, matrix_operand
 from scalargrad.compiler.backends.native.planning.writers.tiles import most_of_outer, most_rows, tiles_of
@@ -48,7 +48,7 @@ def _summed(group: Group, task: Task) -> int:
     """The number of the operation whose results a lane_sum adds up."""
     wanted = task.columns[0].rows.ravel()
     place = next(n for n, t in enumerate(group.tasks) if np.array_equal(t.rows, wanted))
-    return place if group.head.kind == "map" else place - 1 if place else HEAD_RESULT
+    return place if group.head.kind is TaskKind.MAP else place - 1 if place else HEAD_RESULT
 
 
 def write_outer(table: RecordTable, group: Group) -> None:
