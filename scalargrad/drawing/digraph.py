@@ -27,7 +27,7 @@ def digraph_of(view: View, theme: str, heading: str) -> "graphviz.Digraph":
             "fontcolor": colours["ink"],
             "fontname": "Helvetica",
             "labelloc": "t",
-            "label": _html(f"<B>{escaped(heading)}</B><BR/>{escaped(view.summary)}"),
+            "label": _html(f"<B>{as_entities(heading)}</B><BR/>{as_entities(view.summary)}"),
         },
         node_attr={"shape": "plain", "fontname": "Helvetica", "fontsize": "11", "fontcolor": colours["ink"]},
         edge_attr={"fontname": "Helvetica", "fontsize": "9", "fontcolor": colours["ink"], "arrowsize": "0.6"},
@@ -36,7 +36,7 @@ def digraph_of(view: View, theme: str, heading: str) -> "graphviz.Digraph":
         graph.node(f"value{place}", _html(_table(card, colours)), tooltip=_tooltip(card.explanation))
         if card.badge:
             badge = {"shape": "ellipse", "style": "filled", "fillcolor": colours["badge"], "margin": "0.04"}
-            graph.node(f"operation{place}", _html(escaped(card.badge)), fontcolor=colours["badge-ink"], **badge)
+            graph.node(f"operation{place}", _html(as_entities(card.badge)), fontcolor=colours["badge-ink"], **badge)
             graph.edge(f"operation{place}", f"value{place}", color=colours["zero"])
     for edge in view.edges:
         end = "operation" if view.cards[edge.target].badge else "value"
@@ -65,10 +65,10 @@ def rendered(graph: "graphviz.Digraph", file_format: str) -> bytes:
         raise RuntimeError(f"Graphviz's program `dot` made no {file_format}: {said[:300] or error}") from error
 
 
-def escaped(text: str) -> str:
+def as_entities(text: str) -> str:
     """`text` for an HTML-like label: letters and digits as they are, whatever could mean something as its number.
 
-    >>> escaped("a<b")
+    >>> as_entities("a<b")
     'a&#60;b'
     """
     shown = visible(text)
@@ -87,14 +87,14 @@ def _tooltip(text: str) -> str:
 def _table(card: Card, colours: dict[str, str]) -> str:
     columns = 2 if card.grad else 1
     border = 3 if card.kind == "output" else 1
-    cells = f'<TD WIDTH="56">data<BR/><FONT COLOR="{colours[card.data_colour]}">{escaped(card.data)}</FONT></TD>'
+    cells = f'<TD WIDTH="56">data<BR/><FONT COLOR="{colours[card.data_colour]}">{as_entities(card.data)}</FONT></TD>'
     if card.grad:
         ink = colours[card.grad_colour]
         cells += f'<TD WIDTH="56" BGCOLOR="{colours[card.tint]}">grad<BR/><FONT COLOR="{ink}">'
-        cells += f"<B>{escaped(card.grad)}</B></FONT></TD>"
-    tag = f"  {escaped(card.tag)}" if card.tag else ""
+        cells += f"<B>{as_entities(card.grad)}</B></FONT></TD>"
+    tag = f"  {as_entities(card.tag)}" if card.tag else ""
     return (
         f'<TABLE BORDER="{border}" CELLBORDER="0" CELLSPACING="0" CELLPADDING="4" COLOR="{colours[card.kind]}" '
         f'BGCOLOR="{colours["card"]}"><TR><TD COLSPAN="{columns}" BGCOLOR="{colours["header"]}">'
-        f"<B>{escaped(card.name) or ' '}</B>{tag}</TD></TR><TR>{cells}</TR></TABLE>"
+        f"<B>{as_entities(card.name) or ' '}</B>{tag}</TD></TR><TR>{cells}</TR></TABLE>"
     )

@@ -10,6 +10,7 @@ from scalargrad.drawing.folding import DETAILS
 from scalargrad.drawing.layout import Layout, lay_out
 from scalargrad.drawing.lettering import number
 from scalargrad.drawing.palette import THEMES
+from scalargrad.drawing.picture import GraphPicture
 from scalargrad.drawing.svg import SvgWriter
 from scalargrad.drawing.view import View, view_of
 from scalargrad.engine import Value
@@ -92,8 +93,8 @@ class Drawing:
         return self._svg
 
     def elements(self, writer: SvgWriter, layout: Layout) -> tuple[list[str], tuple[float, float]]:
-        """What is inside the SVG element, and its width and height."""
-        return writer.graph(self.view, layout, self.heading)
+        """The contents of the SVG element, and its width and height."""
+        return GraphPicture(writer, self.view, layout).elements(self.heading)
 
     def image(self) -> "Image":
         """The picture as pixels, drawn by Graphviz."""
@@ -123,7 +124,7 @@ class Drawing:
         return path
 
     def contents(self, suffix: str) -> bytes:
-        """What is in a file of this ending."""
+        """The contents of a file of this ending."""
         suffix = suffix.lower()
         if suffix == ".svg":
             return self.svg().encode()

@@ -202,7 +202,7 @@ def _within_budget(snapshot: Snapshot, card: Folding) -> Folding:
 
 
 def _keys_of_operations(snapshot: Snapshot) -> list[Hashable]:
-    """What makes values alike: the operation, or for a leaf its kind; and the module that owns it."""
+    """Values are alike in their operation, or leaves in their kind, and in the module that owns them."""
     return [
         (getattr(snapshot.op(position), "name", snapshot.kind(position)), owner_of(snapshot.labels[position]))
         for position in range(len(snapshot.values))

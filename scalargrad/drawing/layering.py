@@ -90,7 +90,7 @@ def columns_of_cards(cards: int, edges: Edges) -> list[int]:
         # A card that many use fans out in a column of lanes, where the leaves of those that use it are not in the way.
         return 2 if len(consumers[source]) >= MANY_USES and has_own_leaf[target] else 1
 
-    order = topological_order(operands, consumers)
+    order = operands_first(operands, consumers)
     column = [0] * cards
     for card in order:
         column[card] = max((column[x] + length(x, card) for x in operands[card]), default=0)
@@ -102,8 +102,8 @@ def columns_of_cards(cards: int, edges: Edges) -> list[int]:
     return [place - leftmost for place in column]
 
 
-def topological_order(operands: list[set[int]], consumers: list[set[int]]) -> list[int]:
-    """Operands before consumers (Kahn 1962)."""
+def operands_first(operands: list[set[int]], consumers: list[set[int]]) -> list[int]:
+    """The cards in an order in which operands stand before consumers (Kahn 1962)."""
     waiting = [len(below) for below in operands]
     order = [card for card, count in enumerate(waiting) if count == 0]
     for card in order:  # grows while it is read

@@ -136,7 +136,7 @@ def card_width(card: Card) -> float:
 
 
 def header_indent(card: Card) -> float:
-    """Where the name begins: beside the badge, whose right half stands on the card, or beside a parameter's bar."""
+    """The left end of the name: beside the badge, whose right half stands on the card, or beside a parameter's bar."""
     return cell_indent(card) + 6 if card.badge else PADDING + cell_indent(card)
 
 
@@ -151,7 +151,7 @@ def badge_width(badge: str) -> float:
 
 
 def badge_overhang(badge: str) -> float:
-    """How far a badge stands out of the left edge of its card: a circle by half, a pill by all but one radius."""
+    """The part of a badge that stands out of the left edge of its card: half a circle, a pill but for one radius."""
     return badge_width(badge) - BADGE_RADIUS if badge else 0.0
 
 
@@ -200,7 +200,7 @@ def _columns(
 
 
 def _ends(layers: Layers, edges: list[tuple[int, int]], middles: list[float]) -> list[float]:
-    """How far down each edge arrives at its target: edges from above arrive above."""
+    """The heights at which edges arrive at their targets: those from above arrive above."""
     arriving: dict[int, list[tuple[float, int]]] = {}
     for number, (_, target) in enumerate(edges):
         path = layers.paths[number]

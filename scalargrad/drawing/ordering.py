@@ -155,7 +155,7 @@ def exchange_neighbours(layers: Layers, rounds: int) -> None:
 
 
 def _exchange_gain(above: list[int], below: list[int]) -> int:
-    """How many crossings go away if the vertex with the neighbours `above` moves below the other."""
+    """The number of crossings that go away if the vertex with the neighbours `above` moves below the other."""
     if len(above) == len(below) == 1:
         return (above[0] > below[0]) - (above[0] < below[0])
     below.sort()
@@ -172,7 +172,7 @@ def places(layers: Layers) -> list[int]:
 
 
 def crossings_in(layers: Layers) -> int:
-    """How many pairs of edges between neighbouring columns cross."""
+    """The number of pairs of edges between neighbouring columns that cross."""
     place = places(layers)
     total = 0
     for column, following in zip(layers.columns, layers.columns[1:], strict=False):

@@ -1,4 +1,4 @@
-"""The third step of a layered drawing: how far down each card and each lane stands.
+"""The third step of a layered drawing: the height of each card and each lane.
 
 Sweeps over the columns move every vertex towards the weighted mean of its neighbours (the priority method of Sugiyama,
 Tagawa and Toda 1981, with the weights of Gansner and others 1993, which straighten lanes). Within a column that is a
@@ -59,7 +59,7 @@ def _settle(
 
 
 def _stiffness(layers: Layers, vertex: int, other: int) -> float:
-    """How strongly `vertex` is pulled towards its neighbour `other`."""
+    """The force that pulls `vertex` towards its neighbour `other`."""
     if _is_own_leaf(layers, vertex) or _is_own_leaf(layers, other):
         return OWN_LEAF  # a leaf comes to its consumer, and whoever stands in its way pushes it aside
     lanes = (vertex >= layers.cards) + (other >= layers.cards)

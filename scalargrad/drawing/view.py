@@ -66,7 +66,7 @@ class View(NamedTuple):
 
 
 def view_of(output: Value, detail: str | None = None, names: Mapping[str, Any] | None = None) -> View:
-    """What a picture of `output` says at this detail."""
+    """The cards and edges of a picture of `output` at this detail."""
     snapshot = Snapshot(output, names)
     folding, detail = fold(snapshot, detail)
     members: dict[Any, list[int]] = {}
@@ -219,7 +219,7 @@ class _Cards:
         return "Σ" if self.detail == "folded" and len(members) <= MOST_CARDS and self._is_sum(last) else "…"
 
     def _common_operation(self, results: list[int]) -> str:
-        """What all of them are: the operation with its constant, or at least the operation, or ""."""
+        """The operation that all of them share, with its constant or at least without; or ""."""
         operations = {self.snapshot.badge(x) for x in results}
         if len(operations) > 1:
             operations = {op.name for x in results if (op := self.snapshot.op(x))}

@@ -26,7 +26,7 @@ LEGEND_LINES = 12
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """What `explain` found. `print` it for the text; a notebook shows the formula; the fields are the data.
+    """A derivative written out. `print` it for the text; a notebook shows the formula; the fields are the data.
 
     output      the name of the output
     wrt         the name of the value asked about
@@ -183,7 +183,7 @@ def _names(snapshot: Snapshot) -> dict[Value, str]:
 
 
 def _legend(values: Iterable[Value], called: Mapping[Value, str]) -> tuple[str, ...]:
-    """What the numbered names stand for: `where v4 = y − v3 = 3`."""
+    """The meaning of the numbered names: `where v4 = y − v3 = 3`."""
     lines = []
     for value in values:
         if re.fullmatch(r"v[0-9]+|output", called[value]):

@@ -52,7 +52,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """What `diagnose` found: `findings`, the most serious first. Print it, or show it in a notebook."""
+    """The `findings` of `diagnose`, the most serious first. Print it, or show it in a notebook."""
 
     findings: list[Finding] = field(default_factory=list)
     seen: str = "the block is still running"

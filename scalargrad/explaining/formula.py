@@ -14,7 +14,7 @@ FACTORS_SHOWN = 10  # of a path; a deep graph has paths of 100,000
 
 
 class Text:
-    """How the pieces of the formula are written in plain text."""
+    """Writes the pieces of a formula in plain text."""
 
     times, dot, dots = " × ", " · ", "⋯"
 

@@ -62,7 +62,7 @@ def links_from(order: list[Value], wrt: Value) -> Links:
 
 
 def sums_over_paths(order: list[Value], links: Links, wrt: Value) -> tuple[int, float, float]:
-    """How many paths lead from `wrt` to the output, the sum of their products, and of the absolute values of those."""
+    """Count the paths from `wrt` to the output, and add up their products, and the absolute values of those."""
     last_use = {link.operand: value for value in order if value in links for link in links[value]}
     sums: dict[Value, tuple[int, float, float]] = {wrt: (1, 1.0, 1.0)}
     for value in order:

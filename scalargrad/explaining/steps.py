@@ -42,7 +42,7 @@ class Event(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a card shows from a step on."""
+    """The contents of a card from a step on."""
 
     step: int
     gradient: str
@@ -152,7 +152,7 @@ class Story:
     # What cards and edges show.
 
     def readings(self) -> list[list[Reading]]:
-        """For each card what it shows, from which step on."""
+        """For each card its contents, from which step on."""
         computed = {position: step for step, position in enumerate(self.results, 1)}
         readings = []
         for position in range(len(self.values)):

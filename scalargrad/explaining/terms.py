@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.engine import Value, reverse_sweep, topological_order
 from scalargrad.explaining.words import distinct
+from scalargrad.holders import Parameter
 from scalargrad.ops import dot
 
 MOST_VALUES = 300
@@ -34,7 +35,7 @@ class Term(NamedTuple):
 
 
 def backward_terms(output: Value) -> list[Term]:
-    """What `output.backward()` adds, addition by addition in its order; sets `.grad` of all values, from 0.
+    """List what `output.backward()` adds, addition by addition in its order; sets `.grad` of all values, from 0.
 
     >>> x = Value(3.0, "x")
     >>> [(term.local, term.upstream, term.after) for term in backward_terms(x * x)]
@@ -65,11 +66,6 @@ def _places_in_order(value: Value) -> list[int]:
     return list(range(count))
 
 
-class _Parameter(Value):
-    __slots__ = ()
-    is_parameter = True
-
-
 def copy_of(output: Value, names: Mapping[str, object] | None) -> Value:
     """The same graph in Values of its own, with `names` as labels, and no label twice: the second `h` is `h#2`."""
     snapshot = Snapshot(output, names)
@@ -82,7 +78,7 @@ def copy_of(output: Value, names: Mapping[str, object] | None) -> Value:
     called = [snapshot.name(position) for position in range(len(snapshot.values))]
     copies: dict[Value, Value] = {}
     for position, (value, name) in enumerate(zip(snapshot.values, distinct(called), strict=True)):
-        kind = _Parameter if snapshot.is_parameter(position) else Value
+        kind = Parameter if snapshot.is_parameter(position) else Value
         label = snapshot.labels[position] if name == called[position] else name
         first, second = _moved(value.first, copies), _moved(value.second, copies)
         copies[value] = kind(value.data, label, value.op, first, second)

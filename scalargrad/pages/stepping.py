@@ -19,6 +19,7 @@ from scalargrad.drawing.figure import check_options
 from scalargrad.drawing.layout import lay_out
 from scalargrad.drawing.lettering import escaped
 from scalargrad.drawing.palette import THEMES
+from scalargrad.drawing.picture import GraphPicture
 from scalargrad.drawing.svg import SvgWriter
 from scalargrad.engine import Value
 from scalargrad.explaining.steps import Reading, Story
@@ -127,7 +128,7 @@ def _picture(story: Story, readings: list[list[Reading]], title: str, theme: str
     """The picture as it is at the end, and its height."""
     writer = SvgWriter(FIGURE, theme)
     layout = lay_out([story.view, story.widest_view(readings)])
-    body, (width, height) = writer.graph(story.view, layout, "")
+    body, (width, height) = GraphPicture(writer, story.view, layout).elements("")
     height -= HEADING_HEIGHT
     body = [f'<g transform="translate(0 -{HEADING_HEIGHT})">', *body, "</g>"]
     # Where the window is narrower it shrinks a little, on a telephone not at all, before its box scrolls.
@@ -152,7 +153,7 @@ def _file(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """What a content security policy calls an inline style or script by."""
+    """The name of an inline style or script in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

@@ -21,7 +21,7 @@ POINTS = 72  # of a font, an inch
 
 @quiet
 def plot_confusion(matrix: Any, classes: Sequence[Any], title: str) -> "Figure":
-    """How often each class was taken for which: counts [classes, classes], a row a true class, a column a prediction.
+    """Counts [classes, classes] of which class was taken for which: a row a true class, a column a prediction.
 
     The deeper a cell's blue (right) or orange (a mistake), the larger its share of its row. Mistakes have a scale of
     their own, up to the largest share among them: beside a thousand hits, one would not see them. ValueError, if the

@@ -42,7 +42,7 @@ def plot_points(points: Sequence[Sequence[float]], labels: Sequence[int], title:
 def plot_boundary(
     output: Callable[[list[float]], Any], points: Sequence[Sequence[float]], labels: Sequence[int], title: str
 ) -> "Figure":
-    """What a network says about every place: `output([x1, x2])` above 0.5 is class 1.
+    """Draw what a network says about every place: `output([x1, x2])` above 0.5 is class 1.
 
     The colour goes with the output, from 0 and below to 1 and above; a black line runs where it is 0.5.
     """

@@ -316,7 +316,7 @@ def contrast(first, second):
 
 
 def text_contrasts(drawing, palette):
-    """(contrast, text) for every text, on the first shape of the nearest group that has one: see svg.py."""
+    """(contrast, text) for every text, on the first shape of the nearest group that has one: see picture.py."""
     found = []
 
     def fill(element):
