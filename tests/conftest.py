@@ -1,4 +1,11 @@
-"""Where SCALARGRAD_REQUIRE_ORACLES is set, nothing may be missing: a skipped test is a failed one.
+"""Which tests a run takes, and what it may leave out.
+
+`oracle`    a test compares with something that is no dependency: see oracles/needed.py, which gives the mark
+`long`      a test is for .ci/run
+`sampled`   of the cases of a test one in so many is in every run, and the others are long
+
+README's command leaves out `oracle` and `long`; `pytest -m "oracle or long"` runs the others.
+Where SCALARGRAD_REQUIRE_ORACLES is set, nothing may be missing: a skipped test is a failed one.
 Only data that is not there, MNIST, may be missing: set SCALARGRAD_DATA to its folder.
 
 In a browser, where Python is WebAssembly (.ci/pyodide), a test that wants a thread, a process or a compiled package is
@@ -9,20 +16,20 @@ packages have texts of their own.
 
 Where SCALARGRAD_GUARD_PAGES is set, native code runs in memory between pages that nobody may touch: see guard.py.
 Where SCALARGRAD_VECTOR_BYTES is set, it is that of a processor with vectors of so many bytes: see machines.py.
-
-A run with SCALARGRAD_NOTE_PASSED writes into that file which tests passed. A run with SCALARGRAD_LEAVE_OUT leaves out
-those in that file: what was skipped, or was not chosen, or is new, runs.
 """
 
-import json
 import os
 import sys
-from pathlib import Path
+from collections import Counter
+from importlib import import_module
+from shutil import which
 
 import pytest
 
 from tests.machines import install_if_asked
-from tests.oracles.mpmath import oracle
+from tests.oracles.needed import MODULES, PROGRAMS, lack, oracles_of
+
+collect_ignore = ["oracles/torch_names.py"]  # it takes PyTorch to be imported, and has no doctests
 
 install_if_asked()
 if os.environ.get("SCALARGRAD_GUARD_PAGES"):
@@ -36,17 +43,34 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", "ignore::EncodingWarning:(?!scalargrad|tests)")
 
 
-def pytest_terminal_summary(terminalreporter):
-    if file := os.environ.get("SCALARGRAD_NOTE_PASSED"):
-        passed = [report.nodeid for report in terminalreporter.getreports("passed")]
-        Path(file).write_text(json.dumps(passed, indent=0), encoding="utf-8")
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items):
+    places = Counter()
+    for item in items:
+        for name in oracles_of(item):
+            item.add_marker(pytest.mark.oracle(name))
+        if mark := item.get_closest_marker("sampled"):
+            function = item.nodeid.partition("[")[0]
+            if places[function] % mark.args[0]:
+                item.add_marker(pytest.mark.long)
+            places[function] += 1
 
 
-def pytest_collection_modifyitems(config, items):
-    if file := os.environ.get("SCALARGRAD_LEAVE_OUT"):
-        passed = {*json.loads(Path(file).read_text(encoding="utf-8"))}
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in passed])
-        items[:] = [item for item in items if item.nodeid not in passed]
+def oracle(name):
+    """The fixture of that name: a module, or the path of a program."""
+    return pytest.fixture(scope="session", name=name)(
+        lambda: import_module(MODULES[name]) if name in MODULES else which(PROGRAMS[name])
+    )
+
+
+globals().update({f"oracle_{name}": oracle(name) for name in (*MODULES, *PROGRAMS)})
+
+
+def pytest_runtest_setup(item):
+    for mark in item.iter_markers("oracle"):
+        for name in mark.args:
+            if words := lack(name):
+                pytest.skip(words)
 
 
 COMPILED = {"numpy", "scipy", "sklearn", "matplotlib", "PIL", "llvmlite"}
@@ -76,10 +100,3 @@ def pytest_runtest_makereport(item, call):
     ):
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be missing: {report.longrepr}"
-
-
-@pytest.fixture(autouse=True)
-def _what_the_backend_takes(request):
-    """A test of the backend "jax" takes JAX, which is an extra."""
-    if hasattr(request.node, "callspec") and request.node.callspec.params.get("backend") == "jax":
-        oracle("jax")

@@ -7,9 +7,10 @@ SCALARGRAD_VECTOR_BYTES=16 python -m pytest tests/compiler/backends/test_native.
 import os
 from functools import cache, partial
 
+import pytest
+
 from scalargrad.compiler.backends.native.running import backend
 from scalargrad.compiler.backends.native.running.target import Machine
-from tests.oracles.mpmath import oracle
 
 WIDTHS = (16, 32, 64)
 CHOSEN = int(os.environ.get("SCALARGRAD_VECTOR_BYTES") or 0) or None  # for the whole run; None: the processor's own
@@ -19,7 +20,7 @@ machine = cache(Machine)
 
 def machine_with(vector_bytes: int | None = None, fma: bool = True) -> Machine:
     """See `Machine`; None: the width of this run. Without llvmlite the test is skipped."""
-    oracle("llvmlite.binding")
+    pytest.importorskip("llvmlite.binding")
     return machine(vector_bytes or CHOSEN, fma)
 
 

@@ -147,7 +147,7 @@ def test_the_default_network_for_mnist_is_784_128_64_10():
     assert digits.MNIST.hidden == (128, 64)
 
 
-@pytest.mark.skipif(not os.environ.get("SCALARGRAD_DATA"), reason="SCALARGRAD_DATA names no folder with MNIST")
+@pytest.mark.oracle("mnist")
 @pytest.mark.long
 def test_the_defaults_for_mnist_are_right_about_97_8_of_100():
     assert digits.learn(digits.MNIST, digits.Images(*load_mnist())).accuracy >= 0.978

@@ -11,6 +11,7 @@ import pstats
 import subprocess
 import sys
 import threading
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -20,7 +21,6 @@ from scalargrad.compiler.trace import Tracer
 from scalargrad.compiler.watch.quiet import quiet_places
 from scalargrad.compiler.watch.watching import watched
 from scalargrad.nn import Layer, Neuron
-from tests.oracles.mpmath import oracle
 from tests.paths import ROOT
 
 X = [1.0, 2.0]
@@ -607,7 +607,7 @@ def coverage_by(core):
     @contextlib.contextmanager
     def measured(seen, monkeypatch):
         monkeypatch.setenv("COVERAGE_CORE", core)
-        measure = oracle("coverage").Coverage(data_file=None, config_file=False, include=[__file__])
+        measure = import_module("coverage").Coverage(data_file=None, config_file=False, include=[__file__])
         measure.start()
         try:
             yield

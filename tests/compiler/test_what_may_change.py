@@ -20,8 +20,9 @@ import pytest
 import tests.compiler.changes  # noqa: F401 (its cases)
 from scalargrad import MLP, SGD, TraceError, compile, no_grad
 from scalargrad.compiler import variants
-from tests.compiler.changes.cases import CHANGES, FROZEN, REFUSABLE
+from tests.compiler.changes.cases import CHANGES, FROZEN, ORACLES, REFUSABLE
 from tests.compiler.changes.frozen import KINDS
+from tests.oracles.needed import marked
 
 X = np.array([1.0, 2.0, 3.0])
 
@@ -119,7 +120,7 @@ def check(case, folder, column, may_refuse=False):
 
 
 @pytest.mark.parametrize("column", EVERY_COLUMN)
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", marked(CHANGES, ORACLES))
 def test_a_change_is_noticed_or_refused(name, column, tmp_path):
     check(CHANGES[name], tmp_path, COLUMNS[column])
 

@@ -6,15 +6,13 @@ import pytest
 from scalargrad import MLP, Adam
 from scalargrad.datasets import load_digits
 from scalargrad.datasets.augmentation import Augment, Rotate, Shift, normalised, rotated, shifted
-from tests.oracles.mpmath import oracle
 
 SOURCE = np.random.default_rng(0)
 IMAGES = SOURCE.random((5, 2, 7, 9))
 
 
 @pytest.mark.parametrize("fill", [0.0, 0.25])
-def test_rotation_is_pytorchs_grid_sample(fill):
-    torch = oracle("torch")
+def test_rotation_is_pytorchs_grid_sample(fill, torch):
     from torch.nn.functional import grid_sample
 
     angles = np.array([0.0, 0.1, -0.7, np.pi / 2, 3.0])

@@ -377,7 +377,7 @@ def test_a_folder_that_is_none_is_named(folder, monkeypatch):
         load_mnist(folder)
 
 
-@pytest.mark.skipif(not os.environ.get("SCALARGRAD_DATA"), reason="SCALARGRAD_DATA names no folder with MNIST")
+@pytest.mark.oracle("mnist")
 def test_mnist_is_the_one_that_everybody_knows():
     mnist = load_mnist()
     assert repr(mnist) == "Mnist(60,000 training and 10,000 test images)"

@@ -16,7 +16,7 @@ from scalargrad import (
     mse,
 )
 from scalargrad.datasets.arrays import checked_inputs
-from tests.oracles.mpmath import oracle
+from tests.oracles.needed import marked
 
 
 def tensors(kind, numbers):
@@ -25,21 +25,24 @@ def tensors(kind, numbers):
     if kind == "memoryview":
         return memoryview(numpy.array(numbers))
     if kind in ("jax", "jax bfloat16", "list of jax"):
-        jax = oracle("jax")
+        import jax
+
         made = jax.numpy.array(numbers, "bfloat16" if "bfloat16" in kind else "float32")
         return list(made) if kind.startswith("list") else made
-    torch = oracle("torch")
+    import torch
+
     if kind == "list of torch":
         return [torch.tensor(number) for number in numbers]
     dtype = torch.bfloat16 if "bfloat16" in kind else torch.float32
     return torch.tensor(numbers, dtype=dtype, requires_grad="gradient" in kind)
 
 
-KINDS = ["torch", "torch gradient", "torch bfloat16", "list of torch", "jax", "jax bfloat16", "list of jax"]
-KINDS += ["array", "memoryview"]
+TENSORS = ["torch", "torch gradient", "torch bfloat16", "jax", "jax bfloat16"]
+KINDS = [*TENSORS, "list of torch", "list of jax", "array", "memoryview"]
+LIBRARIES = {kind: library for kind in KINDS for library in ("torch", "jax") if library in kind}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", marked(KINDS, LIBRARIES))
 def test_targets_and_samples_come_as_anybodys_arrays(kind):
     """Like lists of the same numbers, in losses, `fit`, `evaluate`, `predict` and compiled functions."""
     numbers, rows = [1.0, 0.0], [[1.0, 0.5], [0.25, 2.0]]
@@ -64,7 +67,7 @@ def test_targets_and_samples_come_as_anybodys_arrays(kind):
     assert ends[0] == pytest.approx(ends[1], rel=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["torch", "torch gradient", "torch bfloat16", "jax", "jax bfloat16"])
+@pytest.mark.parametrize("kind", marked(TENSORS, LIBRARIES))
 def test_samples_come_as_tensors_and_keep_their_precision(kind):
     rows = tensors(kind, [[1.0, 0.5], [0.25, 2.0]])
     assert checked_inputs(rows).dtype == "float32"
@@ -72,8 +75,7 @@ def test_samples_come_as_tensors_and_keep_their_precision(kind):
     assert model.predict(rows) == pytest.approx(model.predict([[1.0, 0.5], [0.25, 2.0]]), rel=1e-6)
 
 
-def test_a_tensor_that_is_no_array_is_one_clear_line():
-    torch = oracle("torch")
+def test_a_tensor_that_is_no_array_is_one_clear_line(torch):
     sparse = torch.tensor([[1.0, 0.0]]).to_sparse()
     for use in (lambda: checked_inputs(sparse), lambda: compile(lambda x: x[0])(sparse)):
         with pytest.raises(TypeError, match=r"to_dense\(\)") as error:

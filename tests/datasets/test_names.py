@@ -21,7 +21,6 @@ from scalargrad.datasets.names import (
     surprise,
 )
 from scalargrad.demos.networks import AttentionNames, LSTMNames, name_loss, sample_names
-from tests.oracles.mpmath import oracle
 
 SMALL = [LSTMNames(4, 6, rng=0), AttentionNames(6, 2, 8, rng=0)]
 MODELS = pytest.mark.parametrize("model", SMALL, ids=lambda model: type(model).__name__)
@@ -110,9 +109,8 @@ def test_the_loss_of_a_name_is_minus_log_of_its_probability_and_padding_does_not
 
 
 @MODELS
-def test_fifty_steps_of_training_are_pytorchs_from_the_same_weights(model):
+def test_fifty_steps_of_training_are_pytorchs_from_the_same_weights(model, torch):
     """Short names with and without an end inside, so that padding and its gradient take part."""
-    torch = oracle("torch")
     from tests.oracles import torch_names
 
     arguments = {"LSTMNames": (4, 6), "AttentionNames": (6, 2, 8)}[type(model).__name__]

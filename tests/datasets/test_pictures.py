@@ -1,6 +1,5 @@
 """Digits from picture files: read back as the data sets' own images, and files that are no such pictures."""
 
-import os
 import warnings
 
 import numpy as np
@@ -55,9 +54,8 @@ def test_a_classifier_of_digits_knows_them_when_read_from_pictures(digits, paper
     assert classifier.score(read, labels) >= 0.92
 
 
+@pytest.mark.oracle("mnist")
 def test_mnist_read_from_shifted_pictures_on_white_is_mnist(tmp_path):
-    if not os.environ.get("SCALARGRAD_DATA"):
-        pytest.skip("SCALARGRAD_DATA does not name the folder of MNIST")
     rng = np.random.default_rng(0)
     differences = []
     for ink in load_mnist().test_images[:100]:

@@ -12,6 +12,7 @@ import warnings
 
 import pytest
 
+from tests.oracles.needed import marked
 from tests.paths import ROOT
 
 FOLDER = ROOT / "notebooks"
@@ -40,12 +41,8 @@ SCRIPTS = build.lessons()
 every_lesson = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 
 
-def needs(module):
-    """The module; where it is missing, the test is skipped, or fails where all oracles are required."""
-    if importlib.util.find_spec(module) is None:
-        if os.environ.get("SCALARGRAD_REQUIRE_ORACLES"):
-            pytest.fail(f"{module} is not installed")
-        pytest.skip(f"{module} is not installed")
+def quietly(module):
+    """The module, without the warnings of its own import."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module(module)
@@ -80,10 +77,9 @@ def same(script, text, other):
     return text == other
 
 
-def needs_mnist_for(script):
-    """The ninth lesson shows MNIST, and other digits where it is not at hand: skip where it would."""
-    if script.stem == "9_mnist_from_scalars" and not os.environ.get("SCALARGRAD_DATA"):
-        pytest.skip("SCALARGRAD_DATA does not say where MNIST is")
+def with_mnist(scripts):
+    """Cases for parametrize: the ninth lesson shows MNIST, and other digits where it is not at hand."""
+    return marked(scripts, {script: "mnist" for script in scripts if script.stem == "9_mnist_from_scalars"})
 
 
 def test_there_are_twelve_lessons_in_order():
@@ -106,9 +102,10 @@ def test_notebook_and_script_hold_the_same_cells(script):
     assert build.cells_of_notebook(script.with_suffix(".ipynb")) == build.cells_of_script(script)
 
 
+@pytest.mark.oracle("jupytext")
 @every_lesson
 def test_jupytext_reads_the_script_as_we_do(script):
-    jupytext = needs("jupytext")
+    jupytext = quietly("jupytext")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cells = jupytext.read(script, fmt="py:percent").cells
@@ -218,18 +215,15 @@ def test_the_script_runs_and_prints_what_the_notebook_shows(script):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("script", [x for x in SCRIPTS if x.stem in SLOW], ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", with_mnist([x for x in SCRIPTS if x.stem in SLOW]), ids=lambda path: path.stem)
 def test_the_slow_script_runs(script):
-    needs_mnist_for(script)
     assert runs(script)
 
 
 @pytest.mark.long
-@every_lesson
+@pytest.mark.oracle("nbclient", "ipykernel")
+@pytest.mark.parametrize("script", with_mnist(SCRIPTS), ids=lambda path: path.stem)
 def test_the_notebook_runs_and_gives_the_committed_outputs(script):
-    needs("nbclient")
-    needs("ipykernel")
-    needs_mnist_for(script)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fresh = build.executed(script)
@@ -251,7 +245,7 @@ def lesson():
     """Runs a lesson in this process and gives its variables."""
 
     def variables(number):
-        matplotlib = needs("matplotlib")
+        matplotlib = quietly("matplotlib")
         matplotlib.use("Agg")
         namespace = runpy.run_path(str(SCRIPTS[number - 1]))
         importlib.import_module("matplotlib.pyplot").close("all")

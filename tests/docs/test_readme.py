@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_house import FOLDERS
-from tests.oracles.mpmath import oracle
 from tests.paths import PACKAGE, ROOT, in_a_checkout
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -60,8 +59,7 @@ def test_other_systems_are_tested_with_the_commands_of_the_readme():
 
 
 @in_a_checkout
-def test_the_workflow_is_read_as_it_is_meant():
-    yaml = oracle("yaml")
+def test_the_workflow_is_read_as_it_is_meant(yaml):
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8"))["jobs"]
     assert jobs["readme"]["strategy"]["matrix"] == {
         "system": ["ubuntu-latest", "macos-latest", "windows-latest"],
@@ -86,8 +84,8 @@ def started(script: Path, **environment: str) -> subprocess.Popen:
     )
 
 
+@pytest.mark.oracle("jax")
 def test_the_script_for_several_machines_trains_in_two_processes(tmp_path):
-    oracle("jax")
     script = tmp_path / "train.py"
     script.write_text(code_with("# train.py"), encoding="utf-8")
     with socket.socket() as free:
@@ -101,8 +99,8 @@ def test_the_script_for_several_machines_trains_in_two_processes(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"train.py", "digits.safetensors", "run.safetensors"}
 
 
+@pytest.mark.oracle("jax")
 def test_the_code_for_users_of_jax_trains(tmp_path):
-    oracle("jax")
     script = tmp_path / "own.py"
     before = """
 import jax, scalargrad

@@ -2,7 +2,6 @@
 
 import math
 import re
-from shutil import which
 from xml.etree import ElementTree
 
 import pytest
@@ -87,7 +86,7 @@ def test_boundaries_are_animated_as_svg_and_gif(tmp_path):
         assert gif.info["duration"] == 200
 
 
-@pytest.mark.skipif(which("dot") is None, reason="Graphviz's dot is not installed")
+@pytest.mark.oracle("dot")
 def test_a_gif_of_graphs_is_drawn_by_graphviz(tmp_path):
     image = pytest.importorskip("PIL.Image")
     with image.open(draw_frames(descent(3), tmp_path / "a.gif")) as gif:

@@ -717,13 +717,7 @@ def test_without_graphviz_one_line_says_what_to_install(tmp_path, monkeypatch, s
     assert not list(tmp_path.iterdir())
 
 
-def has_graphviz():
-    from shutil import which
-
-    return which("dot") is not None
-
-
-@pytest.mark.skipif(not has_graphviz(), reason="Graphviz's dot is not installed")
+@pytest.mark.oracle("dot")
 @pytest.mark.parametrize("label", HOSTILE, ids=range(len(HOSTILE)))
 def test_graphviz_reads_every_label_as_text(tmp_path, label):
     a, b = Value(1.0, label), Value(2.0, "b")

@@ -9,7 +9,7 @@ from scalargrad.engine import Value, gradients
 from scalargrad.functional import GradcheckError, grad, gradcheck, hessian, hvp, jvp, value_and_grad
 from scalargrad.observers import no_grad
 from scalargrad.ops import OPERATIONS, abs, cos, dot, exp, log, maximum, relu, sigmoid, sin, take, tanh, where
-from tests.oracles.mpmath import deep, flat, oracle, points
+from tests.oracles.mpmath import deep, flat, points
 from tests.platforms import Later
 
 numpy = Later("numpy")
@@ -35,14 +35,12 @@ def bumpy_in_torch(torch):
     return function
 
 
-def test_the_gradient_agrees_with_pytorch():
-    torch = oracle("torch")
+def test_the_gradient_agrees_with_pytorch(torch):
     expected = torch.func.grad(bumpy_in_torch(torch))(torch.tensor(POINT, dtype=torch.float64))
     assert grad(bumpy)(POINT) == pytest.approx(expected.tolist(), rel=1e-12)
 
 
-def test_the_hessian_agrees_with_pytorch():
-    torch = oracle("torch")
+def test_the_hessian_agrees_with_pytorch(torch):
     point = torch.tensor(POINT, dtype=torch.float64)
     expected = torch.autograd.functional.hessian(bumpy_in_torch(torch), point)
     for row, expected_row in zip(hessian(bumpy)(POINT), expected.tolist(), strict=True):

@@ -23,7 +23,6 @@ from scalargrad.nn import Sequential as Layers
 from scalargrad.nn.loading import load_into
 from scalargrad.ops import relu
 from scalargrad.optim import SGD, Adam
-from tests.oracles.mpmath import oracle
 
 Pair = namedtuple("Pair", ["first", "second"])
 X = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
@@ -397,8 +396,7 @@ def test_a_parameter_that_a_class_forgets_to_name_is_not_lost_in_files(tmp_path)
             use()
 
 
-def test_names_and_state_are_those_of_pytorch():
-    torch = oracle("torch")
+def test_names_and_state_are_those_of_pytorch(torch):
     peer = torch.nn.Module()
     parameter = lambda *shape: torch.nn.Parameter(torch.zeros(shape, dtype=torch.float64))  # noqa: E731
     peer.W = parameter(2, 3)

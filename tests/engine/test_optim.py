@@ -6,7 +6,6 @@ import pytest
 
 from scalargrad.engine import Value
 from scalargrad.optim import SGD, Adam, AdamW, RMSProp, clip_grad_norm
-from tests.oracles.mpmath import oracle
 
 OPTIMIZERS = {
     "sgd": (SGD, "SGD", {"lr": 0.1}),
@@ -24,8 +23,7 @@ STEPS = 50
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_step_is_pytorchs(name):
-    torch = oracle("torch")
+def test_every_step_is_pytorchs(name, torch):
     ours, theirs, settings = OPTIMIZERS[name]
     rng = random.Random(name)
     start = [rng.uniform(-2.0, 2.0) for _ in range(5)]
@@ -52,8 +50,7 @@ def test_the_norm_adds_from_left_to_right():
 
 
 @pytest.mark.parametrize("max_norm", [0.5, 100.0, 0.0])
-def test_clipping_is_pytorchs(max_norm):
-    torch = oracle("torch")
+def test_clipping_is_pytorchs(max_norm, torch):
     slopes = [3.0, -4.0, 12.0]
     parameters = [Value(0.0) for _ in slopes]
     for parameter, slope in zip(parameters, slopes, strict=True):

@@ -10,7 +10,6 @@ from scalargrad.compiler import compile
 from scalargrad.engine import Value
 from scalargrad.optim import SGD
 from scalargrad.schedules import SCHEDULES, Constant, Cosine, OneCycle, Schedule, Step, WarmUp, schedule_of
-from tests.oracles.mpmath import oracle
 
 SHAPES = {
     "constant": Constant(),
@@ -37,7 +36,8 @@ def factors(schedule, steps):
 
 def theirs(scheduler, steps):
     """The factors of a scheduler of PyTorch, from (lr_scheduler, optimizer) of rate 1."""
-    torch = oracle("torch")
+    import torch
+
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     made = scheduler(torch.optim.lr_scheduler, optimizer)
     rates = []
@@ -86,6 +86,7 @@ PYTORCH = {
 # fmt: on
 
 
+@pytest.mark.oracle("torch")
 @pytest.mark.parametrize("name", PYTORCH)
 def test_every_step_is_pytorchs(name):
     steps, schedule, scheduler = PYTORCH[name]

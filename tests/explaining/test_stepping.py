@@ -5,10 +5,8 @@ import hashlib
 import html
 import json
 import math
-import os
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -22,9 +20,7 @@ from scalargrad.observers import no_grad
 from scalargrad.ops import dot, less, maximum, mean, where
 from scalargrad.ops import sum as sum_of
 from scalargrad.pages.stepping import step_through
-from tests.oracles.mpmath import oracle
 
-CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -331,16 +327,11 @@ def test_texts_stand_out_from_their_grounds(palette):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    playwright = oracle("playwright.sync_api")
-    if not CHROMIUM.exists():
-        if os.environ.get("SCALARGRAD_REQUIRE_ORACLES"):
-            pytest.fail(f"SCALARGRAD_REQUIRE_ORACLES is set, and there is no {CHROMIUM}")
-        pytest.skip(f"there is no {CHROMIUM}")
+def browser(playwright, chromium):
     with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+        browser = started.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -50,7 +50,6 @@ from scalargrad.nn.normalisation import Normalize
 from scalargrad.ops import leaky_relu, mean, relu, tanh
 from scalargrad.optim import SGD
 from tests.oracles.damage import flipped_bits, shorter_lengths
-from tests.oracles.mpmath import oracle
 from tests.paths import ROOT
 
 
@@ -253,9 +252,8 @@ def test_the_file_says_what_it_holds(path):
     }
 
 
-def test_pytorch_reads_what_was_saved(path):
-    torch = oracle("torch")
-    oracle("safetensors")
+@pytest.mark.oracle("safetensors")
+def test_pytorch_reads_what_was_saved(path, torch):
     from safetensors.torch import load_file
 
     model = MLP(3, [5, 2], rng=0)
@@ -268,9 +266,8 @@ def test_pytorch_reads_what_was_saved(path):
     assert y.tolist() == pytest.approx(outputs(model, x.tolist()), rel=1e-13)
 
 
-def test_pytorch_reads_a_sequence_that_was_saved(path):
-    torch = oracle("torch")
-    oracle("safetensors")
+@pytest.mark.oracle("safetensors")
+def test_pytorch_reads_a_sequence_that_was_saved(path, torch):
     from safetensors.torch import load_file
 
     n = torch.nn

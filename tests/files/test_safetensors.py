@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from scalargrad.files.safetensors import LONGEST_HEADER, LONGEST_REASON, read_arrays, write_arrays
 from tests.oracles.damage import flipped_bits, shorter_lengths
-from tests.oracles.mpmath import oracle
 
 ARRAYS = {
     "weight": np.array([[1.0, -0.0, 5e-324], [np.pi, 1.7976931348623157e308, -1e-300]]),
@@ -82,8 +81,7 @@ def test_the_numbers_begin_at_a_multiple_of_eight_bytes_as_readers_that_map_file
         assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0
 
 
-def test_the_reference_reader_reads_the_same(path):
-    safetensors = oracle("safetensors")
+def test_the_reference_reader_reads_the_same(path, safetensors):
     write_arrays(path, ARRAYS, METADATA)
     with safetensors.safe_open(path, framework="numpy") as file:
         assert_same(ARRAYS, {name: file.get_tensor(name) for name in ARRAYS})
@@ -92,8 +90,8 @@ def test_the_reference_reader_reads_the_same(path):
         assert file.metadata()["format_version"] == "1"
 
 
+@pytest.mark.oracle("safetensors")
 def test_a_file_of_the_reference_writer_has_no_checksum_and_is_refused_with_the_way_out(path):
-    oracle("safetensors")
     from safetensors.numpy import save_file
 
     save_file({"x": np.arange(3.0)}, path)

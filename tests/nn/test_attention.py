@@ -6,7 +6,6 @@ from scalargrad.compiler import compile
 from scalargrad.engine import gradients
 from scalargrad.nn.attention import CausalSelfAttention, TransformerBlock
 from tests.oracles.functions import numbers, value_of_row
-from tests.oracles.mpmath import oracle
 from tests.oracles.torch_agreement import EVERY_WAY, Agreement, flat_of
 
 ROWS, STEPS, WIDTH = 4, 5, 6
@@ -19,8 +18,7 @@ def mask(torch):
 
 @EVERY_WAY
 @pytest.mark.parametrize("heads", [1, 2, 6])
-def test_attention_is_pytorchs_with_a_causal_mask(heads, way):
-    torch = oracle("torch")
+def test_attention_is_pytorchs_with_a_causal_mask(heads, way, torch):
     peer = torch.nn.MultiheadAttention(WIDTH, heads, batch_first=True, dtype=torch.float64)
     layer = CausalSelfAttention(WIDTH, heads)
 
@@ -32,8 +30,7 @@ def test_attention_is_pytorchs_with_a_causal_mask(heads, way):
 
 @EVERY_WAY
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_the_block_is_pytorchs_encoder_layer(activation, way):
-    torch = oracle("torch")
+def test_the_block_is_pytorchs_encoder_layer(activation, way, torch):
     peer = torch.nn.TransformerEncoderLayer(
         WIDTH, 2, 8, dropout=0.0, activation=activation, norm_first=True, batch_first=True, dtype=torch.float64
     )

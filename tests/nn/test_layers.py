@@ -1,5 +1,7 @@
 """Layers of images: with PyTorch's weights they compute PyTorch's numbers and gradients, in training and evaluation."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ NEAR = {"rtol": 1e-10, "atol": 1e-10}
 
 
 def torch():
-    return pytest.importorskip("torch")
+    return import_module("torch")
 
 
 def numbers(*shape, seed=0):
@@ -125,6 +127,7 @@ def twins(name):
     return ours, theirs, numbers(5, *shape, seed=20), 0.5 + np.abs(numbers(*shape, seed=21))
 
 
+@pytest.mark.oracle("torch")
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", LAYERS)
@@ -157,6 +160,7 @@ def test_outputs_and_gradients_are_pytorchs(name, training, backend):
         np.testing.assert_allclose(ours.state_dict()[name], array.numpy(), **NEAR)
 
 
+@pytest.mark.oracle("torch")
 @pytest.mark.parametrize(
     "name", ["several", "layer norm", "batch norm 1d", "paddings and a stride", "max-pool", "average pool", "flatten"]
 )
@@ -205,6 +209,7 @@ def test_ties_in_a_pool_share_the_gradient():
 # Batch normalisation.
 
 
+@pytest.mark.oracle("torch")
 @pytest.mark.parametrize("backend", ["numpy", "native"])
 def test_running_averages_after_steps_of_several_sizes_are_pytorchs(backend):
     def model(n, activation):
@@ -316,6 +321,7 @@ def test_layers_of_one_generator_have_seeds_of_their_own_the_same_in_each_run():
 # Functions, and layers one after another.
 
 
+@pytest.mark.oracle("torch")
 @pytest.mark.parametrize("values", [[0.3], [1.0, -2.0, 0.5], [1000.0, 999.0, -1000.0], [0.0] * 4])
 def test_softmax_and_its_logarithm_are_pytorchs(values):
     tensor = in_torch(values)
@@ -323,6 +329,7 @@ def test_softmax_and_its_logarithm_are_pytorchs(values):
     np.testing.assert_allclose(log_softmax(values), torch().log_softmax(tensor, 0).numpy(), **NEAR)
 
 
+@pytest.mark.oracle("torch")
 @pytest.mark.parametrize("function", [softmax, log_softmax])
 def test_their_gradients_are_pytorchs(function):
     values, factors = numbers(4, seed=1), numbers(4, seed=2)
@@ -339,6 +346,7 @@ def test_cross_entropy_is_the_negative_log_likelihood_of_log_softmax():
         assert cross_entropy(logits, label) == pytest.approx(-log_softmax(logits)[label], rel=1e-14)
 
 
+@pytest.mark.oracle("torch")
 def test_a_sequence_applies_operations_to_numbers_and_functions_to_all():
     model = Sequential(tanh, leaky_relu, Flatten(), log_softmax, lambda outputs: outputs[0])
     sample = ((0.5, -0.25), (1.0, 0.0))
@@ -346,6 +354,7 @@ def test_a_sequence_applies_operations_to_numbers_and_functions_to_all():
     assert model(sample) == pytest.approx(expected.item(), rel=1e-12)
 
 
+@pytest.mark.oracle("torch")
 def test_arrays_of_sequences_in_modules_are_named_as_in_pytorch():
     class Ours(Module):
         def __init__(self):
@@ -452,6 +461,7 @@ def test_the_network_of_13808_parameters_and_3393376_multiply_adds():
     assert sum(int(row[-1].replace(",", "")) for row in rows) == 3_393_376
 
 
+@pytest.mark.oracle("torch")
 def test_it_is_pytorchs():
     def network(n):
         def block(inputs, outputs, padding=0):

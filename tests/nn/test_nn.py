@@ -9,7 +9,6 @@ import pytest
 from scalargrad.engine import Value
 from scalargrad.losses import mse
 from scalargrad.nn import MLP, Layer, Module, Neuron, Parameter
-from tests.oracles.mpmath import oracle
 
 
 def test_parameters_know_their_names():
@@ -77,8 +76,7 @@ def test_zero_grad_train_and_eval_reach_everything():
     assert model.train().layers[0].neurons[2].training
 
 
-def test_a_network_is_pytorchs_with_the_same_weights():
-    torch = oracle("torch")
+def test_a_network_is_pytorchs_with_the_same_weights(torch):
     model = MLP(3, [5, 4, 2], activation="tanh", rng=0)
     linears = [torch.nn.Linear(a, b, dtype=torch.float64) for a, b in ((3, 5), (5, 4), (4, 2))]
     peer = torch.nn.Module()

@@ -10,7 +10,6 @@ from scalargrad.engine import Value
 from scalargrad.nn.embedding import Embedding
 from scalargrad.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from tests.oracles.functions import numbers
-from tests.oracles.mpmath import oracle
 from tests.oracles.torch_agreement import EVERY_WAY, Agreement, flat_of
 
 ROWS, STEPS, INPUTS, HIDDEN = 5, 4, 3, 2
@@ -39,9 +38,8 @@ def shown(x):
 
 @EVERY_WAY
 @pytest.mark.parametrize(("cell", "options"), CELLS, ids=shown)
-def test_a_cell_is_pytorchs(cell, options, way):
+def test_a_cell_is_pytorchs(cell, options, way, torch):
     """The state is part of the input: its gradient is compared, too."""
-    torch = oracle("torch")
     layer, peer = cell(INPUTS, HIDDEN, **options), getattr(torch.nn, cell.__name__)(INPUTS, HIDDEN, **options).double()
     states = 2 if cell is LSTMCell else 1
 
@@ -59,8 +57,7 @@ def test_a_cell_is_pytorchs(cell, options, way):
 
 @EVERY_WAY
 @pytest.mark.parametrize(("module", "options"), SEQUENCES, ids=shown)
-def test_a_sequence_is_pytorchs(module, options, way):
-    torch = oracle("torch")
+def test_a_sequence_is_pytorchs(module, options, way, torch):
     layer = module(INPUTS, HIDDEN, **options)
     peer = getattr(torch.nn, module.__name__)(INPUTS, HIDDEN, batch_first=True, **options).double()
 
@@ -73,9 +70,8 @@ def test_a_sequence_is_pytorchs(module, options, way):
 
 
 @EVERY_WAY
-def test_an_embedding_is_pytorchs(way):
+def test_an_embedding_is_pytorchs(way, torch):
     """Its sums with other numbers, so that there are gradients of inputs to compare."""
-    torch = oracle("torch")
     layer, peer = Embedding(5, INPUTS), torch.nn.Embedding(5, INPUTS).double()
     tokens = [2, 0, 4, 2]
 
@@ -87,8 +83,7 @@ def test_an_embedding_is_pytorchs(way):
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native"])
-def test_one_compiled_program_serves_every_token(backend):
-    torch = oracle("torch")
+def test_one_compiled_program_serves_every_token(backend, torch):
     layer = Embedding(6, 3, rng=0)
     peer = torch.nn.Embedding(6, 3).double()
     peer.load_state_dict({name: torch.tensor(array) for name, array in layer.state_dict().items()})

@@ -14,7 +14,6 @@ from scalargrad.nn import MLP, Buffer, Layer, Module, Neuron, Parameter
 from scalargrad.nn.summary import summary
 from scalargrad.observers import no_grad
 from scalargrad.ops import dot, log, tanh
-from tests.oracles.mpmath import oracle
 
 
 class Line(NamedTuple):
@@ -89,7 +88,7 @@ class Returning(Module):
 
 def pytorchs(network, *shape):
     """(parameters, multiply-adds) of a network of PyTorch, which counts two operations for each."""
-    torch = oracle("torch")
+    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
@@ -98,8 +97,8 @@ def pytorchs(network, *shape):
 
 
 @pytest.mark.parametrize("sizes", [[2, 8, 8, 1], [1, 1], [64, 32, 10], [784, 16, 10]], ids=str)
-def test_an_mlp_is_counted_as_pytorch_counts(sizes):
-    nn = oracle("torch").nn
+def test_an_mlp_is_counted_as_pytorch_counts(sizes, torch):
+    nn = torch.nn
     lines = lines_of(summary(MLP(sizes[0], sizes[1:])))
     pairs = list(pairwise(sizes))
     for i, (fan_in, fan_out) in enumerate(pairs):
@@ -112,8 +111,8 @@ def test_an_mlp_is_counted_as_pytorch_counts(sizes):
     assert set(lines) == {f"layers.{i}" for i in range(len(pairs))} | {"total"}
 
 
-def test_a_network_of_ones_own_is_counted_as_pytorch_counts():
-    nn = oracle("torch").nn
+def test_a_network_of_ones_own_is_counted_as_pytorch_counts(torch):
+    nn = torch.nn
     lines = lines_of(summary(Network(), np.zeros(8)))
     assert lines["convolution"] == ("Convolution", "[6]", *pytorchs(nn.Conv1d(1, 1, 3), 1, 1, 8))
     assert lines["head.score"] == ("Layer(6, 2, relu)", "[2]", *pytorchs(nn.Linear(6, 2), 1, 6))

@@ -1,17 +1,13 @@
 """Oracles for the tests: the truth about every operation from mpmath, and points at which to ask for it."""
 
 import functools
-import importlib
 import itertools
 import math
-import os
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from types import ModuleType
 from typing import Any, NamedTuple
 
-import pytest
 from mpmath import mp, mpf
 
 from scalargrad.engine import Value, gradients
@@ -22,13 +18,6 @@ VALUE_ULP, GRADIENT_ULP = 4.0, dict.fromkeys(OPERATIONS, 8.0) | {"pow": 16.0}  #
 HIGHER_ULP = 32.0  # of second and third derivatives
 LARGEST = sys.float_info.max
 SMALLEST = sys.float_info.min  # of the floats with all their digits
-
-
-def oracle(module: str) -> ModuleType:
-    """A module that is no dependency: without it the test is skipped, or fails if SCALARGRAD_REQUIRE_ORACLES is set."""
-    if os.environ.get("SCALARGRAD_REQUIRE_ORACLES"):
-        return importlib.import_module(module)
-    return pytest.importorskip(module)
 
 
 class Truth(NamedTuple):

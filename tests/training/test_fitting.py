@@ -30,7 +30,6 @@ from scalargrad.schedules import SCHEDULES, Cosine, Schedule, WarmUp
 from scalargrad.training.objectives import OBJECTIVES, objective_of
 from scalargrad.training.programs import Target, training_program
 from scalargrad.training.run import EarlyStopping, History, Run
-from tests.oracles.mpmath import oracle
 from tests.platforms import needs_posix
 
 POINTS, LABELS = load_moons(50, noise=0.2, seed=1)
@@ -195,8 +194,7 @@ def test_equal_weights_are_no_weights_and_rows_of_weight_zero_take_no_part(engin
     np.testing.assert_allclose(numbers(models[2]), numbers(models[3]), rtol=1e-9)
 
 
-def test_training_is_what_pytorch_does():
-    torch = oracle("torch")
+def test_training_is_what_pytorch_does(torch):
     from torch.nn.functional import cross_entropy
 
     labels = LOSSES["cross_entropy"][1]

@@ -16,7 +16,6 @@ from scalargrad.nn import MLP
 from scalargrad.randomness import shuffled
 from tests.compiler.backends.test_xla import IN_HASTE
 from tests.oracles.jax_processes import DIFFERENCES, LATER, MISTAKES, PROBLEMS, convolutional_network
-from tests.oracles.mpmath import oracle
 from tests.paths import ROOT
 
 LONGEST = 300.0  # seconds that processes may take together
@@ -66,18 +65,16 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory):
+def one(tmp_path_factory, jax):
     """What one process with 8 devices finds, by the functions of jax_processes.py."""
-    oracle("jax")
     folder = tmp_path_factory.mktemp("one")
     (found,) = found_by(folder, 8, ("one", folder))
     return found
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
+def two(tmp_path_factory, jax):
     """What each of two processes with 2 devices finds. They go on with a run of one process with 8 devices."""
-    oracle("jax")
     folder, port = tmp_path_factory.mktemp("two"), free_port()
     found_by(folder, 8, ("begin", folder))
     found = found_by(folder, 2, ("two", folder, 0, port), ("two", folder, 1, port))

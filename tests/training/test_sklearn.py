@@ -537,8 +537,7 @@ def test_the_decision_boundary_is_drawn():
     pyplot.close(display.figure_)
 
 
-def test_names_of_columns_are_kept_and_compared():
-    pandas = pytest.importorskip("pandas")
+def test_names_of_columns_are_kept_and_compared(pandas):
     frame = pandas.DataFrame(X, columns=["left", "right"])
     model = MLPClassifier(**SMALL).fit(frame, Y)
     assert model.feature_names_in_.tolist() == ["left", "right"]

@@ -40,7 +40,7 @@ from tests.oracles.functions import (
     two_towers,
     weights,
 )
-from tests.oracles.mpmath import backward, deep, oracle, points
+from tests.oracles.mpmath import backward, deep, points
 from tests.oracles.mpmath import flat as flat_args
 
 EVERY_BACKEND = pytest.mark.parametrize("backend", BACKENDS)
@@ -661,8 +661,7 @@ def test_programs_compiled_twice_give_equal_bits(backend, dtype):
 
 
 @EVERY_BACKEND
-def test_gradients_of_a_network_are_pytorchs(backend):
-    torch = oracle("torch")
+def test_gradients_of_a_network_are_pytorchs(backend, torch):
     model = MLP(3, [16, 16, 4], activation="tanh", rng=0)
     x, labels = numbers(20, 3), np.arange(20) % 4
     program = compile(lambda x, y: ops.logsumexp(model(x)) - ops.take(y, model(x)), backend=backend)

@@ -5,6 +5,7 @@ import math
 from fractions import Fraction
 from functools import cache
 
+import numpy
 import pytest
 from mpmath import mp, mpf
 
@@ -14,7 +15,6 @@ from scalargrad.compiler.backends.native.code import function, rounded
 from scalargrad.compiler.backends.native.functions import FUNCTIONS, exponentials
 from scalargrad.compiler.backends.native.functions.quarter_turns import pi
 from tests.machines import WIDTHS, machine_with
-from tests.oracles.mpmath import oracle
 from tests.oracles.native_functions import (
     DIGITS,
     LARGEST,
@@ -28,7 +28,6 @@ from tests.oracles.native_functions import (
 )
 from tests.oracles.polynomials import APPROXIMATIONS, computed, error, written
 
-numpy = oracle("numpy")
 inf, nan = math.inf, math.nan
 
 ULP, ULP_WITHOUT_FMA = 2.0, 4.0

@@ -4,7 +4,6 @@ import pytest
 
 from scalargrad.functional import grad, hessian
 from scalargrad.ops import OPERATIONS, dot, exp, tanh
-from tests.oracles.mpmath import oracle
 
 # Our operation -> JAX's function, by name in jax.numpy, jax.nn or jax.scipy.special.
 THEIRS = {
@@ -12,11 +11,13 @@ THEIRS = {
     "nn": "sigmoid relu softplus",
     "scipy.special": "erf erfc",
 }
+pytestmark = pytest.mark.oracle("jax")
 POINTS = (0.3, 0.7, -0.45)
 
 
 def jax_in_float64():
-    jax = oracle("jax")
+    import jax
+
     jax.config.update("jax_enable_x64", True)
     return jax
 

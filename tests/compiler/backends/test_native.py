@@ -35,7 +35,6 @@ from tests.compiler.backends.test_backends import SETTINGS, one_output, programs
 from tests.machines import WIDTHS, machine_with
 from tests.oracles.functions import CASES, Case, flat, numbers, planned, rolled, weights
 from tests.oracles.guard import EDGES, Guard
-from tests.oracles.mpmath import oracle
 from tests.paths import ROOT
 
 ROWS = (1, 2, 7, 8, 9, 31, 32, 33, 63, 64, 65, 129, 500, 3_000)
@@ -737,7 +736,7 @@ UNAVAILABLE = {
 
 @pytest.mark.parametrize("name", UNAVAILABLE)
 def test_where_there_is_no_native_code_numpy_does_it_and_says_why_in_one_line(name, monkeypatch):
-    llvm = oracle("llvmlite.binding")
+    llvm = pytest.importorskip("llvmlite.binding")
     monkeypatch.setattr(llvm, name, raising(UNAVAILABLE[name]))
     monkeypatch.setattr(native_backend, "machine", Machine)
     program = compile(lambda x: 2.0 * x)
@@ -761,7 +760,7 @@ def test_an_llvmlite_that_fails_at_import_is_as_good_as_none(tmp_path, monkeypat
     [("get_host_cpu_name", lambda: "generic"), ("get_host_cpu_features", raising(RuntimeError("who knows")))],
 )
 def test_a_processor_that_llvm_does_not_know_gets_code_for_any_of_its_kind(attribute, replaced, monkeypatch):
-    monkeypatch.setattr(oracle("llvmlite.binding"), attribute, replaced)
+    monkeypatch.setattr(pytest.importorskip("llvmlite.binding"), attribute, replaced)
     machine = Machine()
     case = product(3, 8, 1, "affine")
     check_against_numpy(planned(case), [case.arrays], machine, "float64")
@@ -792,7 +791,7 @@ ARCHITECTURES = {
 @pytest.mark.parametrize("triple", ARCHITECTURES)
 def test_what_a_processor_can_do_is_what_llvm_compiles_for(triple, monkeypatch):
     """Not what the name of the computer says: a Python for x86 may run on an Arm."""
-    llvm = oracle("llvmlite.binding")
+    llvm = pytest.importorskip("llvmlite.binding")
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     monkeypatch.setattr(llvm.Target, "from_default_triple", lambda: llvm.Target.from_triple(triple))

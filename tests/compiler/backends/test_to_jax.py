@@ -18,7 +18,7 @@ from scalargrad.nn import LSTM, MLP, BatchNorm2d, Conv2d, Dropout, Flatten, Glob
 from scalargrad.ops import OPERATIONS, relu, take
 from scalargrad.optim import Adam
 from tests.oracles.functions import attention, loop, numbers, value_of_row
-from tests.oracles.mpmath import deep, flat, oracle
+from tests.oracles.mpmath import deep, flat
 from tests.paths import ROOT
 
 inf, nan = math.inf, math.nan
@@ -27,9 +27,8 @@ X, Y = numbers(6, 2), numbers(6, seed=1)
 
 
 @pytest.fixture
-def jax():
+def jax(jax):
     """JAX with float64, in this test only."""
-    jax = oracle("jax")
     with jax.enable_x64(True):
         yield jax
 
@@ -143,8 +142,7 @@ def test_losses_and_gradients_are_the_programs(name, jax):
 
 
 @pytest.mark.parametrize("wide", [False, True], ids=["float32 alone", "float64 switched on"])
-def test_programs_of_float32_stay_in_float32(wide):
-    jax = oracle("jax")
+def test_programs_of_float32_stay_in_float32(wide, jax):
     problem, _ = perceptron()
     program = compile(problem.loss, dtype="float32")
     with jax.enable_x64(wide):
@@ -246,8 +244,7 @@ def test_gradients_by_the_samples(jax):
     assert np.column_stack(found) == pytest.approx(np.array(expected), rel=1e-12)
 
 
-def test_training_by_optax_is_our_own(jax):
-    optax = oracle("optax")
+def test_training_by_optax_is_our_own(jax, optax):
     problem, model = perceptron()
     function, parameters = compile(problem.loss).to_jax(X, Y)
     optimizer = optax.adam(0.05)
@@ -559,8 +556,7 @@ def test_what_a_program_cannot_hand_out(jax):
         )
 
 
-def test_float64_has_to_be_switched_on():
-    jax = oracle("jax")
+def test_float64_has_to_be_switched_on(jax):
     problem, _ = perceptron()
     program = compile(problem.loss)
     words = 'float64 takes jax.config.update("jax_enable_x64", True) at the start; or compile with dtype="float32"'

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from importlib import import_module
 from itertools import product
 
 import numpy as np
@@ -31,7 +32,6 @@ from scalargrad.ops import OPERATIONS, dot, log, mean, take, tanh
 from scalargrad.optim import SGD, Adam
 from scalargrad.schedules import Cosine, OneCycle, WarmUp
 from tests.oracles.functions import numbers, weights
-from tests.oracles.mpmath import oracle
 from tests.paths import ROOT
 
 SETTINGS = {
@@ -231,7 +231,8 @@ def operations(jaxpr):
 
 def lowered(function, *arrays):
     """The operations of a loss and its gradient, or of a function that returns a list."""
-    jax = oracle("jax")
+    import jax
+
     compiled = compile(function, backend="numpy")
     compiled(*arrays)
     program = compiled.last.program
@@ -271,6 +272,7 @@ def of_layers():
     }
 
 
+@pytest.mark.oracle("jax")
 @pytest.mark.parametrize("name", of_layers())
 def test_layers_are_products_of_slices_and_gather_nothing(name):
     found = lowered(*of_layers()[name])
@@ -278,6 +280,7 @@ def test_layers_are_products_of_slices_and_gather_nothing(name):
     assert found["dot_general"] >= (1 if "outputs" in name else 2)
 
 
+@pytest.mark.oracle("jax")
 def test_a_layer_whose_inputs_lie_anywhere_gathers_them():
     order, own = random.Random(1).sample(range(20), 20), weights(6, 2, 4)
 
@@ -332,7 +335,7 @@ def any_table(source, count):
 
 
 def check_tables(seed, how_many):
-    jax, source, program = oracle("jax"), random.Random(seed), program_of_many_arrays()
+    jax, source, program = import_module("jax"), random.Random(seed), program_of_many_arrays()
     backend, ready = NumpyBackend(program, "float64"), Lowered(program, "float64")
     arrays, leaves, kept = [numbers(3, n, seed=n) for n in program.inputs], numbers(9), numbers(3, seed=1)
     backend.kept[[row for i in program.instructions if i.kind is Kind.LEAF for row in i.rows]] = kept
@@ -356,10 +359,12 @@ def check_tables(seed, how_many):
             assert rows.shape[:-1] == table.rows.shape
 
 
+@pytest.mark.oracle("jax")
 def test_tables_over_several_arrays():
     check_tables(seed=0, how_many=40)
 
 
+@pytest.mark.oracle("jax")
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_many_tables_over_several_arrays(seed):
@@ -389,17 +394,17 @@ RESULTS = {
 # fmt: on
 
 
+@pytest.mark.oracle("jax")
 @pytest.mark.parametrize("name", RESULTS)
 def test_results_of_any_kind_are_numpys(name):
-    oracle("jax")
     function, *arrays = RESULTS[name]
     found, expected = (compile(function, backend=backend)(*arrays) for backend in ("jax", "numpy"))
     np.testing.assert_array_equal(found, expected)
     assert np.shape(found) == np.shape(expected)
 
 
+@pytest.mark.oracle("jax")
 def test_results_belong_to_the_caller():
-    oracle("jax")
     program = compile(lambda x: [x, w], backend="jax")
     first = program(np.ones(3))
     first[...] = 0.0
@@ -420,9 +425,9 @@ def calls_of(program, training):
     }
 
 
+@pytest.mark.oracle("jax")
 @pytest.mark.parametrize("index", [3.0, math.nan])
 def test_a_wrong_index_is_named_with_its_row_as_numpy_does(index):
-    oracle("jax")
     words = {}
     for backend in ("numpy", "jax"):
         table = tuple(map(Value, (0.1, 0.2, 0.3)))
@@ -439,9 +444,9 @@ def test_a_wrong_index_is_named_with_its_row_as_numpy_does(index):
     assert all(len(both) == 1 for both in words.values()), words
 
 
+@pytest.mark.oracle("jax")
 @pytest.mark.parametrize("counter", [0.5, 2.0**63])
 def test_a_wrong_counter_of_random_is_named_as_numpy_does(counter):
-    oracle("jax")
     words = set()
     for backend in ("numpy", "jax"):
         factor = Value(2.0)
@@ -547,16 +552,16 @@ def check_close(found, expected, tolerance, what):
         assert found[name] == pytest.approx(numbers_of, rel=tolerance, abs=tolerance, nan_ok=True), (what, name)
 
 
+@pytest.mark.oracle("jax")
 @pytest.mark.parametrize("name", TRAININGS)
 def test_training_is_numpys(name):
-    oracle("jax")
     training = TRAININGS[name]
     check_close(training.result("jax"), training.result("numpy"), 1e-12, name)
 
 
+@pytest.mark.oracle("jax")
 @pytest.mark.parametrize("batch_size", [None, 4, 5])
 def test_training_stops_where_the_loss_is_no_number_with_the_step_that_numpy_did_last(batch_size):
-    oracle("jax")
     results = []
     for backend in ("numpy", "jax"):
         factor, shift, optimizer = Value(1.0), Value(0.0), SGD(0.2, momentum=0.5)
@@ -572,8 +577,8 @@ def test_training_stops_where_the_loss_is_no_number_with_the_step_that_numpy_did
     assert 1 < results[0][1] < 20
 
 
+@pytest.mark.oracle("jax")
 def test_a_step_whose_loss_is_no_number_says_so_and_the_next_goes_on():
-    oracle("jax")
     found = []
     for backend in ("numpy", "jax"):
         factor, optimizer = Value(-1.0), SGD(0.1)
@@ -586,10 +591,10 @@ def test_a_step_whose_loss_is_no_number_says_so_and_the_next_goes_on():
     assert math.isnan(found[0][0])
 
 
+@pytest.mark.oracle("jax")
 @pytest.mark.parametrize("writeable", [True, False])
 def test_other_numbers_in_the_same_array_are_trained_on(writeable):
     """Samples lie on the device from call to call only if nobody can have changed them."""
-    oracle("jax")
     x = np.ones((8, 1))
     x.flags.writeable = writeable
     training = compile(lambda x: (w * x[0]) ** 2, backend="jax").trainer(SGD(0.0), batch_size=4)
@@ -612,9 +617,8 @@ IN_HASTE = (
 
 
 @pytest.fixture(scope="module")
-def shared():
+def shared(jax):
     """What jax_devices.py found, by its functions."""
-    oracle("jax")
     command = [sys.executable, "-m", "tests.oracles.jax_devices"]
     for flags in (f"{DEVICES} {IN_HASTE}", DEVICES):
         environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}

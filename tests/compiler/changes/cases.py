@@ -21,6 +21,7 @@ from scalargrad.nn import Module
 CHANGES = {}  # the function runs before the change; after it, too, or it is refused
 REFUSABLE = {}  # it may be refused at once: most give something else in each run
 FROZEN = {}  # what no guard can see, and the documentation lists
+ORACLES = {}  # what a case needs that is no dependency
 
 
 def added_to(table):
@@ -32,6 +33,16 @@ def added_to(table):
         return case
 
     return add
+
+
+def needing(oracle):
+    """A decorator for a case that takes a package which is no dependency."""
+
+    def mark(case):
+        ORACLES[case.__name__] = oracle
+        return case
+
+    return mark
 
 
 change, refusable, frozen = map(added_to, (CHANGES, REFUSABLE, FROZEN))
