@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from scalargrad.arrays import uniform_array
 from scalargrad.compiler.backends.reference import elementary
-from scalargrad.randomness import LARGEST, uniform_array
+from scalargrad.randomness import LARGEST
 
 
 def primitives(jax: Any) -> dict[str, Callable]:
