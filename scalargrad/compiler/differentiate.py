@@ -9,7 +9,9 @@ Gradients are rows like all others: a row that receives several terms gets a `su
 """
 
 from collections.abc import Iterator
-from typing import Any
+
+import numpy
+from numpy import ndarray
 
 from scalargrad.compiler.plan import with_composites_expanded
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
@@ -31,19 +33,18 @@ def differentiate(program: Program) -> Program:
 class _Differentiator(Writer):
     def __init__(self, program: Program) -> None:
         super().__init__(program, backward=True)
-        numpy = self.numpy
         self.forward = list(program.instructions)
         self.zeros: dict[str, int] = {}
         self.needed = self._needed()
         # What arrives at the rows of each instruction and of the parameters: (rows, rows of the terms), by bank.
-        self.arrived: dict[int, list[tuple[Any, Table]]] = {}
+        self.arrived: dict[int, list[tuple[ndarray, Table]]] = {}
         starts: dict[str, list[tuple[int, int]]] = {LANE: [(0, -1)], UNIFORM: [(0, -1)]}
         for place, instruction in enumerate(self.forward):
             starts[instruction.bank].append((instruction.first, place))
         self.starts = {bank: tuple(map(numpy.array, zip(*pairs, strict=True))) for bank, pairs in starts.items()}
 
     def run(self) -> None:
-        numpy, program = self.numpy, self.program
+        program = self.program
         loss = program.result
         assert loss is not None
         batch = Table(UNIFORM, numpy.array([program.batch_row]))
@@ -72,32 +73,30 @@ class _Differentiator(Writer):
         elif target.bank == LANE and terms.bank == UNIFORM:
             term_rows = self.broadcast(Table(UNIFORM, term_rows)).rows
         firsts, places = self.starts[target.bank]
-        owners = places[self.numpy.searchsorted(firsts, rows, side="right") - 1]
-        for owner in self.numpy.unique(owners):
+        owners = places[numpy.searchsorted(firsts, rows, side="right") - 1]
+        for owner in numpy.unique(owners):
             if owner >= 0 or target.bank == UNIFORM:  # nobody asks for the gradient of the data
                 mine = owners == owner
                 self.arrived.setdefault(int(owner), []).append((rows[mine], Table(target.bank, term_rows[mine])))
 
-    def summed_over_lanes(self, rows: Any, terms: Any) -> tuple[Any, Any]:
+    def summed_over_lanes(self, rows: ndarray, terms: ndarray) -> tuple[ndarray, ndarray]:
         """Lane terms that arrive at uniform rows: each of these rows once, and what it gets from all lanes."""
         summed: tuple[list, list] = ([], [])
         for receivers, table in self.by_receiver(rows, terms):
             summed[0].append(receivers)
             summed[1].append(self.emit(Kind.LANE_SUM, UNIFORM, len(receivers), (Table(LANE, table),)).rows)
-        return self.numpy.concatenate(summed[0]), self.numpy.concatenate(summed[1])
+        return numpy.concatenate(summed[0]), numpy.concatenate(summed[1])
 
-    def by_receiver(self, rows: Any, terms: Any) -> Iterator[tuple[Any, Any]]:
+    def by_receiver(self, rows: ndarray, terms: ndarray) -> Iterator[tuple[ndarray, ndarray]]:
         """For each number of terms that a row may get: the rows that get so many, [n], and their terms, [n, many]."""
-        numpy = self.numpy
         order = numpy.argsort(rows, kind="stable")
         receivers, begins, counts = numpy.unique(rows[order], return_index=True, return_counts=True)
         for many in numpy.unique(counts):
             places = begins[counts == many][:, None] + numpy.arange(many)
             yield receivers[counts == many], terms[order][places]
 
-    def adjoint(self, bank: str, first: int, count: int, place: int) -> tuple[Any, Table]:
+    def adjoint(self, bank: str, first: int, count: int, place: int) -> tuple[ndarray, Table]:
         """For `count` rows from `first` on: which of them a gradient has reached, and the gradients, 0 elsewhere."""
-        numpy = self.numpy
         # The largest first: what all parameters get, such as the slope of their squares, is one column of the table.
         arrived = sorted(self.arrived.pop(place, []), key=lambda pair: -len(pair[0]))
         rows = numpy.concatenate([numpy.empty(0, int), *(rows for rows, _ in arrived)]) - first
@@ -124,7 +123,7 @@ class _Differentiator(Writer):
 
     # The transposes.
 
-    def transpose(self, instruction: Instruction, reached: Any, upstream: Table) -> None:
+    def transpose(self, instruction: Instruction, reached: ndarray, upstream: Table) -> None:
         # Not for rows that no gradient reaches: 0 times an infinite partial is nan.
         if instruction.kind is Kind.CONTRACT:
             self.transpose_contraction(instruction.args, reached, upstream)
@@ -145,12 +144,12 @@ class _Differentiator(Writer):
         else:
             self.transpose_map(instruction, Table(instruction.bank, instruction.rows[reached]), args, upstream)
 
-    def transpose_contraction(self, args: tuple[Table, ...], reached: Any, upstream: Table) -> None:
+    def transpose_contraction(self, args: tuple[Table, ...], reached: ndarray, upstream: Table) -> None:
         """Block by block: rows of which a gradient reaches the same columns, and these columns. Mostly it is one."""
         weights, inputs = args
         shape = len(weights.rows), len(inputs.rows)
         reached, rows_above = reached.reshape(shape), upstream.rows.reshape(shape)
-        for columns in self.numpy.unique(reached, axis=0)[::-1]:
+        for columns in numpy.unique(reached, axis=0)[::-1]:
             rows = (reached == columns).all(axis=1)
             if columns.any():
                 above = Table(upstream.bank, rows_above[rows][:, columns])
@@ -184,14 +183,14 @@ class _Differentiator(Writer):
                 self.arrive(x.table, (partial * above).table)
 
     def repeated(self, table: Table, times: int) -> Table:
-        return Table(table.bank, self.numpy.repeat(table.rows, times))
+        return Table(table.bank, numpy.repeat(table.rows, times))
 
     def wants(self, table: Table) -> bool:
         """Does anything in the table depend on a parameter?"""
         return bool(self.needed[table.bank][table.rows].any())
 
-    def _needed(self) -> dict[str, Any]:
-        program, numpy = self.program, self.numpy
+    def _needed(self) -> dict[str, ndarray]:
+        program = self.program
         needed = {LANE: numpy.zeros(program.lane_rows, bool), UNIFORM: numpy.zeros(program.uniform_rows, bool)}
         first = len(program.constants)
         needed[UNIFORM][first : first + len(program.parameters)] = True

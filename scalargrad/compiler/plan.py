@@ -6,7 +6,9 @@ put in the order in which the contractions read them, so that a layer's weights 
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import Any
+
+import numpy
+from numpy import ndarray
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.writer import Rows, Writer
@@ -43,7 +45,7 @@ def with_composites_expanded(program: Program) -> Program:
 def without_repeats(program: Program) -> Program:
     """Each instruction once: a composite and its partials often begin with the same terms."""
     fresh, moves = _emptied(program)
-    known: dict[tuple, Any] = {}
+    known: dict[tuple, ndarray] = {}
     for instruction in program.instructions:
         args = tuple(_moved(table, moves) for table in instruction.args)
         tables = tuple((table.bank, table.rows.shape, table.rows.tobytes()) for table in args)
@@ -57,8 +59,6 @@ def without_repeats(program: Program) -> Program:
 
 def without_dead(program: Program) -> Program:
     """Only instructions that an output depends on."""
-    import numpy
-
     read = {LANE: numpy.zeros(program.lane_rows, bool), UNIFORM: numpy.zeros(program.uniform_rows, bool)}
     for table in program.outputs():
         read[table.bank][table.rows] = True
@@ -73,8 +73,6 @@ def without_dead(program: Program) -> Program:
 
 def with_depths_merged(program: Program) -> Program:
     """Elementwise instructions of one depth, operation and shape as one instruction over all their rows."""
-    import numpy
-
     depth = {LANE: numpy.zeros(program.lane_rows, int), UNIFORM: numpy.zeros(program.uniform_rows, int)}
     buckets: dict[tuple, list[Instruction]] = defaultdict(list)
     for place, instruction in enumerate(program.instructions):
@@ -91,8 +89,6 @@ def with_depths_merged(program: Program) -> Program:
 
 def with_parameters_in_order(program: Program) -> Program:
     """Parameters in the order in which the contractions read them, the largest first, then the others."""
-    import numpy
-
     first = len(program.constants)
     last = first + len(program.parameters)
     tables = [i.args[0].rows.ravel() for i in program.instructions if i.kind is Kind.CONTRACT and not i.backward]
@@ -114,8 +110,6 @@ def with_parameters_in_order(program: Program) -> Program:
 
 def _renumbered(program: Program, groups: list[list[Instruction]]) -> Program:
     """A program of one instruction for each group, with all rows in their new places."""
-    import numpy
-
     fresh, moves = _emptied(program)
     for members in groups:
         head = members[0]
@@ -133,10 +127,8 @@ def _renumbered(program: Program, groups: list[list[Instruction]]) -> Program:
     return _with_outputs(fresh, program, moves)
 
 
-def _emptied(program: Program) -> tuple[Program, dict[str, Any]]:
+def _emptied(program: Program) -> tuple[Program, dict[str, ndarray]]:
     """The program without instructions, and where its old rows go: so far only the leaves have a place."""
-    import numpy
-
     moves = {LANE: numpy.full(program.lane_rows, -1), UNIFORM: numpy.full(program.uniform_rows, -1)}
     leaves = {LANE: sum(program.inputs), UNIFORM: program.batch_row + 1}
     for bank, count in leaves.items():
@@ -144,14 +136,14 @@ def _emptied(program: Program) -> tuple[Program, dict[str, Any]]:
     return replace(program, instructions=[], lane_rows=leaves[LANE], uniform_rows=leaves[UNIFORM]), moves
 
 
-def _with_outputs(fresh: Program, program: Program, moves: dict[str, Any]) -> Program:
+def _with_outputs(fresh: Program, program: Program, moves: dict[str, ndarray]) -> Program:
     outputs = _moved_outputs(program, moves)
     fresh.result, fresh.mean, fresh.gradient = outputs.result, outputs.mean, outputs.gradient
     fresh.updates = outputs.updates
     return fresh
 
 
-def _moved_outputs(program: Program, moves: dict[str, Any]) -> Program:
+def _moved_outputs(program: Program, moves: dict[str, ndarray]) -> Program:
     return replace(
         program,
         result=program.result and _moved(program.result, moves),
@@ -161,5 +153,5 @@ def _moved_outputs(program: Program, moves: dict[str, Any]) -> Program:
     )
 
 
-def _moved(table: Table, moves: dict[str, Any]) -> Table:
+def _moved(table: Table, moves: dict[str, ndarray]) -> Table:
     return Table(table.bank, moves[table.bank][table.rows])

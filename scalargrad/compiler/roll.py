@@ -5,11 +5,13 @@ a dense layer, a convolution and an attention score turn out to be.
 """
 
 from collections import Counter, defaultdict
-from typing import Any
+from collections.abc import Sequence
+
+import numpy
+from numpy import ndarray
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
-from scalargrad.compiler.scalars import BATCH, ScalarProgram
-from scalargrad.compiler.scalars import LANE as LANE_KIND
+from scalargrad.compiler.scalars import ScalarProgram, Spread
 from scalargrad.compiler.trace import TraceError
 from scalargrad.ops import Op, dot, mul
 
@@ -26,13 +28,12 @@ def roll(scalars: ScalarProgram, inputs: list[int]) -> Program:
 
 class _Roller:
     def __init__(self, scalars: ScalarProgram, inputs: list[int]) -> None:
-        import numpy
-
-        self.numpy, self.scalars = numpy, scalars
-        self.kinds = numpy.array(scalars.kinds(), dtype=numpy.int8)
+        self.scalars = scalars
+        spreads = numpy.array(scalars.spreads(), dtype=numpy.int8)
+        self.lane, self.batch = spreads == int(Spread.LANE), spreads == int(Spread.BATCH)
         self.row = numpy.full(len(scalars.ops), -1, dtype=numpy.int64)
         self.program = self._leaves(inputs)
-        self.group_tables: dict[int, tuple[Any, bool]] = {}
+        self.group_tables: dict[int, tuple[ndarray, bool]] = {}
         self.lifted = numpy.full(len(scalars.ops), -1)  # uniform terms -> lane rows, for tuples that mix both
         for bucket in self._buckets():
             self._instruction(*bucket)
@@ -40,7 +41,7 @@ class _Roller:
         self.program.result = Table(BANKS[lane], rows)
         self.program.scalars = len(scalars.ops)
         for buffer, term in scalars.updates.items():
-            if self.kinds[term] == LANE_KIND:
+            if self.lane[term]:
                 raise TraceError(
                     f"the update of buffer {buffer.label or buffer.data} depends on the sample: use batch_mean()"
                 )
@@ -67,7 +68,7 @@ class _Roller:
     def _buckets(self) -> list[tuple]:
         """Terms that one instruction can compute, in an order in which operands come first."""
         scalars = self.scalars
-        lane, batch = (self.kinds == LANE_KIND).tolist(), (self.kinds == BATCH).tolist()
+        lane, batch = self.lane.tolist(), self.batch.tolist()
         depth = [0] * len(scalars.ops)
         of_group: dict[int, tuple[int, tuple]] = {}  # depth, and part of the pattern
         buckets: dict[tuple, list[int]] = defaultdict(list)
@@ -90,13 +91,13 @@ class _Roller:
             buckets[deepest + 1, op.name, batch[term], tuple(pattern)].append(term)
         return [(scalars.ops[terms[0]], terms, key[3]) for key, terms in sorted(buckets.items(), key=_by_depth)]
 
-    def _instruction(self, op: Any, terms: list[int], pattern: tuple) -> None:
+    def _instruction(self, op: Op, terms: list[int], pattern: tuple) -> None:
         if op is dot:
             self._dots(terms, pattern)
         elif op.name == "batch_mean" and pattern[0][0]:
             table = self._column(terms, 0, True)
             total = self._append(Kind.LANE_SUM, UNIFORM, None, (Table(LANE, table.rows[:, None]),), None)
-            batch = Table(UNIFORM, self.numpy.full(len(terms), self.program.batch_row))
+            batch = Table(UNIFORM, numpy.full(len(terms), self.program.batch_row))
             self._append(Kind.MAP, UNIFORM, terms, (Table(UNIFORM, total.rows), batch), mul)
         else:
             if len(terms) > 1:
@@ -110,7 +111,7 @@ class _Roller:
         for i in range(len(args[terms[0]])):
             firsts = [args[term][i] for term in terms]
             if firsts[0] >= 0 and len(set(firsts)) == len(firsts):
-                order = self.numpy.argsort(self.row[firsts], kind="stable")
+                order = numpy.argsort(self.row[firsts], kind="stable")
                 return [terms[j] for j in order]
         return terms
 
@@ -128,26 +129,26 @@ class _Roller:
         arguments = [self.scalars.args[term][position] for term in terms]
         if arguments[0] >= 0:
             return Table(BANKS[lane], self.row[arguments])
-        groups = self.numpy.array([self.scalars.groups[-1 - argument] for argument in arguments], self.numpy.int64)
+        groups = numpy.array([self.scalars.groups[-1 - argument] for argument in arguments], numpy.int64)
         return Table(BANKS[lane], self._rows(groups, lane))
 
-    def _group(self, argument: int) -> tuple[Any, bool]:
+    def _group(self, argument: int) -> tuple[ndarray, bool]:
         if argument not in self.group_tables:
             self.group_tables[argument] = self._group_rows(self.scalars.groups[-1 - argument])
         return self.group_tables[argument]
 
-    def _group_rows(self, group: Any) -> tuple[Any, bool]:
+    def _group_rows(self, group: Sequence[int]) -> tuple[ndarray, bool]:
         """The rows of a tuple, all in one bank: uniform ones among lanes are broadcast first."""
-        terms = self.numpy.array(group, dtype=self.numpy.int64)
-        lane = bool((self.kinds[terms] == LANE_KIND).any())
+        terms = numpy.array(group, dtype=numpy.int64)
+        lane = bool(self.lane[terms].any())
         return self._rows(terms, lane), lane
 
-    def _rows(self, terms: Any, lane: bool) -> Any:
+    def _rows(self, terms: ndarray, lane: bool) -> ndarray:
         """The rows of terms that are read together: as lanes, uniform ones among them are broadcast first."""
-        rows, uniform = self.row[terms], self.kinds[terms] != LANE_KIND
+        rows, uniform = self.row[terms], ~self.lane[terms]
         if lane and uniform.any():
             wanted = terms[uniform]
-            missing = self.numpy.unique(wanted[self.lifted[wanted] < 0])
+            missing = numpy.unique(wanted[self.lifted[wanted] < 0])
             if len(missing):
                 table = Table(UNIFORM, self.row[missing])
                 self.lifted[missing] = self._append(Kind.BROADCAST, LANE, None, (table,), None).rows
@@ -174,13 +175,13 @@ class _Roller:
             term_of = {pairs[i]: terms[i] for i in members}
             inputs = self._by_first_row(inputs)
             tables = tuple(
-                Table(name, self.numpy.stack([self._group(x)[0] for x in groups]))
+                Table(name, numpy.stack([self._group(x)[0] for x in groups]))
                 for name, groups in zip(banks, (weights, inputs), strict=True)
             )
             self._append(Kind.CONTRACT, bank, [term_of[w, x] for w in weights for x in inputs], tables, dot)
         if single:
             tables = tuple(
-                Table(name, self.numpy.stack([self._group(pairs[i][side])[0] for i in single]))
+                Table(name, numpy.stack([self._group(pairs[i][side])[0] for i in single]))
                 for side, name in enumerate(banks)
             )
             self._append(Kind.MAP, bank, [terms[i] for i in single], tables, dot)

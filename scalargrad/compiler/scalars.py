@@ -3,14 +3,19 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 from scalargrad.ops import Op
 from scalargrad.structure import Buffer
 
-# How many rows share a term: uniform terms are the same for every sample, batch terms too but depend on the data.
-UNIFORM, BATCH, LANE = 0, 1, 2
-KINDS = ("uniform", "batch", "lane")
+
+class Spread(IntEnum):
+    """Of a term over the samples: UNIFORM and BATCH are one number for all, which of BATCH depends on the data."""
+
+    UNIFORM = 0
+    BATCH = 1
+    LANE = 2
 
 
 @dataclass
@@ -41,26 +46,27 @@ class ScalarProgram:
             else:
                 yield argument
 
-    def kinds(self) -> list[int]:
-        """UNIFORM, BATCH or LANE for each term: an operation is of its operands' highest kind."""
-        kinds: list[int] = []
+    def spreads(self) -> list[int]:
+        """The Spread of each term: an operation has the widest of its operands."""
+        uniform, batch, lane = map(int, Spread)  # plain numbers: there are hundreds of thousands of terms
+        spreads: list[int] = []
         of_group: dict[int, int] = {}
         for term, op in enumerate(self.ops):
             if op is None:
-                kinds.append(LANE if self.leaves[term][0] == "input" else UNIFORM)
+                spreads.append(lane if self.leaves[term][0] == "input" else uniform)
                 continue
-            kind = UNIFORM
+            spread = uniform
             for argument in self.args[term]:
                 if argument < 0:
                     if argument not in of_group:
-                        of_group[argument] = max(kinds[x] for x in self.groups[-1 - argument])
+                        of_group[argument] = max(spreads[x] for x in self.groups[-1 - argument])
                     below = of_group[argument]
                 else:
-                    below = kinds[argument]
-                if below > kind:
-                    kind = below
-            kinds.append(BATCH if op.name == "batch_mean" else kind)
-        return kinds
+                    below = spreads[argument]
+                if below > spread:
+                    spread = below
+            spreads.append(batch if op.name == "batch_mean" else spread)
+        return spreads
 
     def verify(self) -> None:
         """Every operand is computed before its use, and every leaf says what it is."""

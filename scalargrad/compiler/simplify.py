@@ -5,7 +5,7 @@ Only rewrites that change no bit of any result, nan, inf and -0.0 included (`0.0
 
 from typing import Any
 
-from scalargrad.compiler.scalars import LANE, ScalarProgram
+from scalargrad.compiler.scalars import ScalarProgram, Spread
 from scalargrad.compiler.trace import SHARE, Trace, Tracer, flatten_results, result_operand
 from scalargrad.engine import Value, topological_order
 from scalargrad.ops import Op, add, dot, mul, sum
@@ -18,7 +18,7 @@ def simplify(trace: Trace) -> ScalarProgram:
 
 def scalar_program(trace: Trace) -> ScalarProgram:
     """The trace as terms, with constants computed and equal terms merged."""
-    builder = Builder()
+    builder = Terms()
     terms = [-1] * len(trace.tracers)
     place: dict[Value, int] = {}  # Values -> terms
     groups: dict[int, int] = {}  # tuples, by identity -> groups
@@ -63,7 +63,7 @@ def scalar_program(trace: Trace) -> ScalarProgram:
     return builder.program
 
 
-class Builder:
+class Terms:
     """Adds terms to a program, each only once."""
 
     def __init__(self) -> None:
@@ -161,7 +161,7 @@ def chains_as_dots(program: ScalarProgram) -> ScalarProgram:
             inner.add(args[0])
     if not inner:
         return program
-    builder, kinds = Builder(), program.kinds()
+    builder, spreads = Terms(), program.spreads()
     place: list[int] = []
     groups: dict[int, int] = {}
 
@@ -179,7 +179,7 @@ def chains_as_dots(program: ScalarProgram) -> ScalarProgram:
         elif term in inner:
             place.append(-1)  # nobody but the chain uses it
         elif op is add and program.args[term][0] in inner:
-            place.append(_chain(program, term, inner, kinds, builder, place))
+            place.append(_chain(program, term, inner, spreads, builder, place))
         else:
             place.append(builder.emit(op, tuple(map(moved, program.args[term]))))
     builder.program.results = [place[x] for x in program.results]
@@ -187,13 +187,13 @@ def chains_as_dots(program: ScalarProgram) -> ScalarProgram:
     return builder.program
 
 
-def _in_order(factors: tuple[int, ...], kinds: list[int]) -> tuple[int, ...]:
+def _in_order(factors: tuple[int, ...], spreads: list[int]) -> tuple[int, ...]:
     """The factor that is the same for all samples first: a dot's weights, and then its inputs."""
-    return factors[::-1] if kinds[factors[0]] > kinds[factors[1]] else factors
+    return factors[::-1] if spreads[factors[0]] > spreads[factors[1]] else factors
 
 
 def _chain(
-    program: ScalarProgram, term: int, inner: set[int], kinds: list[int], builder: Builder, place: list[int]
+    program: ScalarProgram, term: int, inner: set[int], spreads: list[int], builder: Terms, place: list[int]
 ) -> int:
     addends = [program.args[term][1]]
     head = program.args[term][0]
@@ -215,10 +215,10 @@ def _chain(
     while products < len(addends) and is_product(addends[products]):
         products += 1
     if products - skip >= 2:
-        pairs = [tuple(place[x] for x in _in_order(program.args[x], kinds)) for x in addends[skip:products]]
+        pairs = [tuple(place[x] for x in _in_order(program.args[x], spreads)) for x in addends[skip:products]]
         if skip:
             head_pair = (place[addends[0]], builder.constant(1.0))
-            pairs.insert(0, head_pair if kinds[addends[0]] < LANE else head_pair[::-1])
+            pairs.insert(0, head_pair if spreads[addends[0]] < Spread.LANE else head_pair[::-1])
         firsts, seconds = builder.group(tuple(p[0] for p in pairs)), builder.group(tuple(p[1] for p in pairs))
         total = builder.emit(dot, (firsts, seconds))
         rest = addends[products:]

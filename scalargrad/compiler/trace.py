@@ -13,6 +13,8 @@ from functools import cache
 from types import CodeType
 from typing import Any
 
+import numpy
+
 from scalargrad import ieee, observers, randomness
 from scalargrad.callers import PACKAGE, frame_of_user, line_of
 from scalargrad.compiler.errors import (
@@ -52,8 +54,6 @@ def _refusing(what: str, remedy: str, answer: Callable | None = None, may_print:
 
 @cache
 def _functions_of_numpy() -> frozenset[str]:
-    import numpy
-
     return frozenset(name for name, content in vars(numpy).items() if isinstance(content, numpy.ufunc))
 
 
@@ -162,8 +162,6 @@ class Tracer:
 
     def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """A function of NumPy: on each number the operation of this name; an error, where there is none."""
-        import numpy
-
         boxed = [numpy.array(x, object) if type(x) is Tracer else x for x in inputs]
         try:
             if function not in (numpy.equal, numpy.not_equal):  # which would ask whether it is the same object

@@ -1,6 +1,9 @@
 """Rows: rows of a program as operands of the table's formulas. An operation on them is an instruction."""
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.simplify import same_as_operand
@@ -13,9 +16,7 @@ class Writer:
     """Adds instructions to a program, and constants, each only once."""
 
     def __init__(self, program: Program, backward: bool = False) -> None:
-        import numpy
-
-        self.numpy, self.program, self.backward = numpy, program, backward
+        self.program, self.backward = program, backward
         self.constants = dict(enumerate(program.constants))  # uniform rows -> numbers
         self.constant_rows = {number.hex(): row for row, number in enumerate(program.constants)}
 
@@ -28,7 +29,7 @@ class Writer:
         count = len(tables[0].rows)
         if count > 1 and all((table.rows == table.rows[0]).all() for table in tables):  # computed once
             once = self.emit(Kind.MAP, bank, 1, tuple(Table(t.bank, t.rows[:1]) for t in tables), op)
-            return Table(bank, self.numpy.repeat(once.rows, count))
+            return Table(bank, numpy.repeat(once.rows, count))
         return self.emit(Kind.MAP, bank, count, tables, op)
 
     def broadcast(self, table: Table) -> Table:
@@ -41,7 +42,7 @@ class Writer:
             fresh = Instruction(Kind.CONSTANT, UNIFORM, 1, (), number=number, backward=self.backward)
             self.constant_rows[key] = row = self.program.append(fresh).first
             self.constants[row] = number
-        return Table(UNIFORM, self.numpy.full(count, self.constant_rows[key]))
+        return Table(UNIFORM, numpy.full(count, self.constant_rows[key]))
 
     def operands(self, tables: tuple[Table, ...]) -> tuple:
         """The tables of an instruction as operands: the columns of a wide one are a tuple."""
@@ -91,7 +92,7 @@ class Rows:
             if type(columns) is tuple:
                 if len({column.bank for column in columns}) > 1:
                     columns = tuple(map(writer.broadcast, columns))
-                columns = Table(columns[0].bank, writer.numpy.stack([c.rows for c in columns], axis=1))
+                columns = Table(columns[0].bank, numpy.stack([c.rows for c in columns], axis=1))
             tables.append(columns)
         return Rows(writer, writer.map(op, *tables))
 
@@ -106,7 +107,7 @@ class Rows:
     __hash__ = object.__hash__
 
 
-def _each(function: Any, argument: Any) -> Any:
+def _each(function: Callable, argument: Any) -> Any:
     return tuple(map(function, argument)) if type(argument) is tuple else function(argument)
 
 

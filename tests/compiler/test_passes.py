@@ -474,12 +474,12 @@ def test_a_dropped_term_of_a_sum_is_caught(monkeypatch):
 
 
 def test_a_wrong_constant_fold_is_caught(monkeypatch):
-    right = simplify_module.Builder._constant_result
+    right = simplify_module.Terms._constant_result
 
     def wrong(self, op, args):
         return right(self, op, args[::-1] if op.name == "sub" else args)
 
-    monkeypatch.setattr(simplify_module.Builder, "_constant_result", wrong)
+    monkeypatch.setattr(simplify_module.Terms, "_constant_result", wrong)
     is_caught()
 
 
@@ -489,28 +489,28 @@ def test_a_lost_minus_zero_is_caught(monkeypatch):
 
 
 def test_constants_merged_by_value_and_not_by_bits_are_caught(monkeypatch):
-    right = simplify_module.Builder.constant
-    monkeypatch.setattr(simplify_module.Builder, "constant", lambda self, number: right(self, number + 0.0))
+    right = simplify_module.Terms.constant
+    monkeypatch.setattr(simplify_module.Terms, "constant", lambda self, number: right(self, number + 0.0))
     is_caught()
 
 
 def test_terms_merged_without_looking_at_their_order_are_caught(monkeypatch):
-    right = simplify_module.Builder.emit
+    right = simplify_module.Terms.emit
 
     def wrong(self, op, args):
         return right(self, op, tuple(sorted(args)) if op.name in ("sub", "div") else args)
 
-    monkeypatch.setattr(simplify_module.Builder, "emit", wrong)
+    monkeypatch.setattr(simplify_module.Terms, "emit", wrong)
     is_caught()
 
 
 def test_a_chain_that_forgets_its_last_term_is_caught(monkeypatch):
-    right = simplify_module.Builder.group
+    right = simplify_module.Terms.group
 
     def wrong(self, terms):
         return right(self, terms[:-1] if len(terms) == 3 else terms)
 
-    monkeypatch.setattr(simplify_module.Builder, "group", wrong)
+    monkeypatch.setattr(simplify_module.Terms, "group", wrong)
     case = network_in_style("one operation at a time")
     with pytest.raises(AssertionError):
         check_against_the_loop(compile(case.function), case)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+import numpy
+
 from scalargrad.compiler.watch.guards import tokens
 from scalargrad.compiler.watch.libraries import is_installed
 
@@ -24,8 +26,6 @@ CONTAINERS: tuple[tuple[type, Callable[[Any], list]], ...] = (
 
 def reader_of(thing: Any) -> Callable[[Any], list] | None:
     """How to read what a container holds; None for other things."""
-    import numpy
-
     if issubclass(type(thing), numpy.ndarray) and thing.dtype == object:
         return lambda items: [*items.shape, *numpy.ndarray.ravel(items).tolist()]
     return next((read for kind, read in CONTAINERS if issubclass(type(thing), kind)), None)
@@ -42,8 +42,6 @@ def contents(thing: Any) -> Any:
 
 def numbers_of(thing: Any) -> tuple[int, Callable[[], Any]] | None:
     """How many bytes of numbers an array has, or what is like one, and what reads them; None for other things."""
-    import numpy
-
     if issubclass(type(thing), numpy.generic):
         return 0, lambda: None  # it does not change
     if issubclass(type(thing), numpy.ndarray):
@@ -75,8 +73,6 @@ def _is_of_user(method: Any) -> bool:
 
 
 def _as_array(thing: Any) -> Any:
-    import numpy
-
     if hasattr(thing, "detach"):  # PyTorch's
         thing = thing.detach().cpu()
     return numpy.asarray(thing)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
+
 from scalargrad.checks import whole
 from scalargrad.forks import kept
 
@@ -70,8 +72,6 @@ class Devices:
 
     @kept
     def mesh(self) -> Any:
-        import numpy
-
         return self.jax.sharding.Mesh(numpy.array(self.devices), (AXIS,))
 
     def sharding(self, axis: int | None) -> Any:

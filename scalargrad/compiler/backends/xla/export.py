@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy
+
 from scalargrad.compiler.backends.xla.devices import jax_or_error
 from scalargrad.compiler.backends.xla.lower import Lowered
 from scalargrad.compiler.program import Program
@@ -19,8 +21,6 @@ def exported(
     steps         the buffer that counts steps, should the program read it
     """
     jax = jax_or_error()
-    import numpy
-
     _refuse_narrow(jax, dtype)
     lowered = Lowered(program, dtype, differentiable=True)
     place = {value: n for n, value in enumerate(order)}
@@ -31,25 +31,25 @@ def exported(
 
     def compute(parameters: Any, buffers: Any, *arrays: Any) -> tuple:
         _refuse_narrow(jax, dtype)  # it may have been switched off since
-        numpy = jax.numpy
-        parameters, buffers, *inputs = [numpy.asarray(array, dtype) for array in (parameters, buffers, *arrays)]
+        jnp = jax.numpy
+        parameters, buffers, *inputs = [jnp.asarray(array, dtype) for array in (parameters, buffers, *arrays)]
         _check_numbers("parameters", parameters, len(order))
         _check_numbers("buffers", buffers, len(program.buffers))
         _check_inputs(inputs, widths)
         rows = len(inputs[0])
         inputs = [array.reshape(rows, -1) for array in inputs]
         if counts_rows:
-            inputs.append(numpy.arange(rows, dtype=dtype)[:, None])
-        leaves = numpy.concatenate([parameters[read], buffers])
+            inputs.append(jnp.arange(rows, dtype=dtype)[:, None])
+        leaves = jnp.concatenate([parameters[read], buffers])
         run = lowered.run(inputs, leaves)
-        gradient = numpy.append(run.rows(program.gradient)[:, 0], numpy.zeros((), dtype))[written]
+        gradient = jnp.append(run.rows(program.gradient)[:, 0], jnp.zeros((), dtype))[written]
         following = [
             run.rows(program.updates[buffer])[0, 0]
             if buffer in program.updates
             else buffers[n] + float(buffer is steps)
             for n, buffer in enumerate(program.buffers)
         ]
-        return run.rows(program.mean)[0, 0], gradient, numpy.array(following, dtype)
+        return run.rows(program.mean)[0, 0], gradient, jnp.array(following, dtype)
 
     parameters = jax.numpy.array([value.data for value in order], dtype)
     return (

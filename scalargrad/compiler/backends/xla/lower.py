@@ -10,6 +10,8 @@ others: what the devices found is added up.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy
+
 from scalargrad.compiler.backends.xla.derivatives import with_partials
 from scalargrad.compiler.backends.xla.primitives import primitives, random, wrong_index
 from scalargrad.compiler.backends.xla.windows import window
@@ -28,9 +30,8 @@ class Lowered:
 
     def __init__(self, program: Program, dtype: str, differentiable: bool = False) -> None:
         import jax
-        import numpy
 
-        self.jax, self.numpy, self.program, self.dtype = jax, numpy, program, dtype
+        self.jax, self.program, self.dtype = jax, program, dtype
         self.primitives = with_partials(jax, primitives(jax)) if differentiable else primitives(jax)
         self.known = program.known_numbers()
         # Where the rows of each array begin: inputs, leaves and results.
@@ -148,7 +149,7 @@ class Lowered:
             counters = [(column(run), known[:, place], numbers[:, place]) for place, column in enumerate(columns)]
             result, wrong = random(self.jax, counters, self.dtype)
             run.wrong.append(wrong)
-            return self.jax.numpy.where(wrong, self.numpy.nan, result)
+            return self.jax.numpy.where(wrong, numpy.nan, result)
 
         return compute
 
@@ -168,7 +169,6 @@ class Lowered:
         return self.reader(Table(table.bank, rows[:1]) if repeats else table)
 
     def _reader(self, bank: str, rows: Any) -> Reader:
-        numpy = self.numpy
         if not rows.size:
             return lambda run: numpy.zeros((*rows.shape, 1), self.dtype)
         if bank == UNIFORM:
@@ -189,17 +189,16 @@ class Lowered:
         return self._from_several(bank, owners, rows)
 
     def _from_one(self, bank: str, owner: int, rows: Any) -> Reader:
-        numpy, count = self.jax.numpy, self.ends[bank][owner] - self.starts[bank][owner]
-        if bank == LANE and owner < len(self.program.inputs) and self.numpy.array_equal(rows, self.numpy.arange(count)):
+        count = self.ends[bank][owner] - self.starts[bank][owner]
+        if bank == LANE and owner < len(self.program.inputs) and numpy.array_equal(rows, numpy.arange(count)):
             return lambda run: run.samples[owner].T  # as a factor of a product they need not be turned
         pattern = window(rows, count)
         if pattern is not None:
-            return lambda run: pattern.read(numpy, run.arrays[bank][owner])
-        return lambda run: numpy.take(run.arrays[bank][owner], rows, axis=0, mode="clip")
+            return lambda run: pattern.read(self.jax.numpy, run.arrays[bank][owner])
+        return lambda run: self.jax.numpy.take(run.arrays[bank][owner], rows, axis=0, mode="clip")
 
     def _from_several(self, bank: str, owners: Any, rows: Any) -> Reader:
         """From all the arrays that have some of the rows, one after another."""
-        numpy = self.numpy
         there, place = numpy.unique(owners, return_inverse=True)
         starts, ends = (numpy.array(ends[bank])[there] for ends in (self.starts, self.ends))
         moved = numpy.concatenate([[0], numpy.cumsum(ends - starts)[:-1]]) - starts
@@ -214,12 +213,12 @@ class Lowered:
 
     def _joined(self, arrays: list, axis: int) -> Any:
         """One array of several, one after another along an axis."""
-        numpy, shapes = self.jax.numpy, [array.shape for array in arrays]
+        jnp, shapes = self.jax.numpy, [array.shape for array in arrays]
         if shapes[0][-1] != 1:
-            return numpy.concatenate(arrays, axis)
+            return jnp.concatenate(arrays, axis)
         # Without lanes XLA would ask number by number which of the arrays it is from: each is copied into its place.
         length = sum(shape[axis] for shape in shapes)
-        whole, first = numpy.zeros((*shapes[0][:axis], length, *shapes[0][axis + 1 :]), self.dtype), 0
+        whole, first = jnp.zeros((*shapes[0][:axis], length, *shapes[0][axis + 1 :]), self.dtype), 0
         for array in arrays:
             whole = self.jax.lax.dynamic_update_slice_in_dim(whole, array, first, axis)
             first += array.shape[axis]
@@ -235,7 +234,7 @@ class Lowered:
 
     def owner(self, bank: str, rows: Any) -> Any:
         """Which arrays have the rows."""
-        return self.numpy.searchsorted(self.starts[bank], rows, side="right") - 1
+        return numpy.searchsorted(self.starts[bank], rows, side="right") - 1
 
 
 class Run:
@@ -247,10 +246,10 @@ class Run:
     def __init__(
         self, lowered: Lowered, arrays: Sequence[Any], leaves: Any, kept: Sequence, rows: Any, axis: Any, valid: Any
     ) -> None:
-        numpy = lowered.jax.numpy
+        jnp = lowered.jax.numpy
         self.lowered, self.axis, self.valid = lowered, axis, valid
         self.lanes = arrays[0].shape[0]
-        share = numpy.full((1, 1), 1.0 / (self.lanes if rows is None else rows), lowered.dtype)
+        share = jnp.full((1, 1), 1.0 / (self.lanes if rows is None else rows), lowered.dtype)
         self.arrays: dict[str, dict[int, Any]] = {LANE: {}, UNIFORM: {1: leaves[:, None], 2: share}}
         # Behind a barrier samples are turned once. Else each of a convolution's slices would turn them for itself.
         self.samples, turn = arrays, lowered.jax.lax.optimization_barrier
@@ -275,8 +274,8 @@ class Run:
     @property
     def is_wrong(self) -> Any:
         """Did any lane of this device ask for what is not there?"""
-        numpy = self.lowered.jax.numpy
-        return sum((numpy.any(one) for one in self.wrong), start=numpy.asarray(False))
+        jnp = self.lowered.jax.numpy
+        return sum((jnp.any(one) for one in self.wrong), start=jnp.asarray(False))
 
 
 def _without_axis(letter: str, table: Table) -> tuple[str, Table]:
