@@ -13,7 +13,7 @@ from scalargrad.structure import Buffer
 
 
 def simplify(trace: Trace) -> ScalarProgram:
-    return without_dead(chains_as_dots(scalar_program(trace)))
+    return without_dead_terms(chains_as_dots(scalar_program(trace)))
 
 
 def scalar_program(trace: Trace) -> ScalarProgram:
@@ -232,7 +232,7 @@ def _chain(
     return total if zero is None else builder.emit(add, (place[zero], total))
 
 
-def without_dead(program: ScalarProgram) -> ScalarProgram:
+def without_dead_terms(program: ScalarProgram) -> ScalarProgram:
     """Only what the results need; inputs stay, so that programs keep their arguments."""
     alive = {*program.results, *program.updates.values()}  # terms and groups
     for term in range(len(program.ops) - 1, -1, -1):

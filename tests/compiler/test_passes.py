@@ -18,7 +18,7 @@ from scalargrad.compiler.plan import plan
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.roll import roll
 from scalargrad.compiler.scalars import ScalarProgram
-from scalargrad.compiler.simplify import simplify, without_dead
+from scalargrad.compiler.simplify import simplify, without_dead_terms
 from scalargrad.compiler.trace import trace
 from scalargrad.engine import Value
 from scalargrad.ops import OPERATIONS, batch_mean, dot, exp, maximum, mean, sin, take, tanh
@@ -84,9 +84,9 @@ def test_equal_terms_are_one_and_unused_terms_are_gone():
 def test_a_program_of_which_nothing_is_dead_stays_as_it_is():
     w = weights(3)
     scalars = scalars_of(lambda x: dot(w, x) + 1.0, (3,))
-    assert without_dead(scalars) is scalars
+    assert without_dead_terms(scalars) is scalars
     scalars.results = [scalars.ops.index(dot)]  # the addition is dead now
-    assert counts(without_dead(scalars)) == {"dot": 1}
+    assert counts(without_dead_terms(scalars)) == {"dot": 1}
 
 
 def test_constants_are_computed():

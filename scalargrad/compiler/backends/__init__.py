@@ -34,7 +34,7 @@ BACKENDS = {
     "numpy": Row("scalargrad.compiler.backends.reference.NumpyBackend"),
     "native": Row("scalargrad.compiler.backends.native.running.backend.NativeBackend"),
     "jax": Row(
-        "scalargrad.compiler.backends.xla.backend.JaxBackend", "scalargrad.compiler.backends.xla.devices.devices_for"
+        "scalargrad.compiler.backends.xla.backend.JaxBackend", "scalargrad.compiler.backends.xla.devices.jax_devices"
     ),
 }
 ALIASES = {"compiled": "native"}  # words of before

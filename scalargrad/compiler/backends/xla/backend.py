@@ -5,18 +5,22 @@ Devices get equal shares of the rows. Where rows are left over, the last one is 
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
+from numpy import ndarray
 
 from scalargrad.compiler.backends import Slopes, Source, Toolchain
 from scalargrad.compiler.backends.reference import Kept, NumpyBackend
 from scalargrad.compiler.backends.xla.devices import AXIS, Devices
-from scalargrad.compiler.backends.xla.lower import Lowered, Run
+from scalargrad.compiler.backends.xla.lower import Environment, Lowered
 from scalargrad.compiler.program import LANE, UNIFORM, Program, Table
+
+if TYPE_CHECKING:
+    from jax import Array
 
 # XLA's simplifier writes log(exp(x)) as x, and x / y as x * (1 / y) for one y of many x: of another value where the
 # exponential, or 1 / y, leaves the range of floats. On a processor programs are as fast without it.
@@ -24,6 +28,9 @@ AS_WRITTEN = {"xla_disable_hlo_passes": "algsimp"}
 AT_ONCE = 10**10  # operations between two looks at an epoch: nobody can interrupt a call, or see how far it is
 MOST_COMPILED = 16  # for numbers of rows and steps that come back
 MOST_BYTES = 2**28  # of the samples that are put on devices for one call
+
+
+Chosen = Any  # by each step: nothing, positions of samples, or a list of samples
 
 
 class JaxBackend(Kept):
@@ -43,7 +50,7 @@ class JaxBackend(Kept):
         self.state = [self.leaves, *(slice(leaf.first, leaf.first + leaf.count) for leaf in self.lowered.kept)]
         self.moves = self._moves() if program.moves else []
         self.compiled: dict[tuple, Callable] = {}
-        self.lasting: list[tuple[Any, Any]] = []  # arrays that do not change, and where they lie
+        self.lasting: list[tuple[ndarray, Array]] = []  # arrays that do not change, and where they lie
         self.reference: NumpyBackend | None = None
 
     @classmethod
@@ -52,12 +59,12 @@ class JaxBackend(Kept):
 
     # What a compiled function asks for.
 
-    def results(self, arrays: list, rows: int) -> Any:
+    def results(self, arrays: list[ndarray], rows: int) -> ndarray:
         table = self.program.result
         assert table is not None
         lane = table.bank == LANE
 
-        def outputs(run: Run) -> tuple:
+        def outputs(run: Environment) -> tuple:
             return (run.rows(table), self._any_wrong(run))
 
         results, wrong = self._call(self.devices.here, "results", outputs, (1 if lane else None, None), arrays, rows)
@@ -66,10 +73,10 @@ class JaxBackend(Kept):
         results = numpy.asarray(results).T[:rows]
         return results if lane else numpy.broadcast_to(results, (rows, results.shape[1]))
 
-    def slopes(self, arrays: list, rows: int) -> Slopes:
+    def slopes(self, arrays: list[ndarray], rows: int) -> Slopes:
         program = self.program
 
-        def outputs(run: Run) -> tuple:
+        def outputs(run: Environment) -> tuple:
             mean, gradient = run.rows(program.mean)[0, 0], run.rows(program.gradient)[:, 0]
             updates = [run.rows(table)[0, 0] for table in program.updates.values()]
             return (mean, gradient, self._any_wrong(run), *updates)
@@ -81,7 +88,7 @@ class JaxBackend(Kept):
         return float(mean), numpy.array(gradient), dict(zip(program.updates, map(float, updates), strict=True))
 
     def _call(self, devices: Devices, kind: str, outputs: Callable, shared: tuple, arrays: list, rows: int) -> tuple:
-        def function(arrays: list, leaves: Any) -> tuple:
+        def function(arrays: list, leaves: "Array") -> tuple:
             return outputs(self._run(devices, arrays, leaves, (), rows))
 
         lanes = self._lanes(devices, rows)
@@ -102,7 +109,9 @@ class JaxBackend(Kept):
 
     # What a trainer asks for.
 
-    def train(self, arrays: list, order: Any, rows: int, steps: int, advance: int, history: Any) -> bool:
+    def train(
+        self, arrays: list[ndarray], order: ndarray | None, rows: int, steps: int, advance: int, history: ndarray
+    ) -> bool:
         samples, most, done = self._samples(arrays, order, rows), self._most_steps(arrays, order, rows), 0
         while done < steps:
             count = min(most, steps - done)
@@ -134,7 +143,7 @@ class JaxBackend(Kept):
         """The same in all processes: they walk in step."""
         return max(1, AT_ONCE // (self.work_of_row * rows + self.work_of_step + 1))
 
-    def _most_steps(self, arrays: list, order: Any, rows: int) -> int:
+    def _most_steps(self, arrays: list[ndarray], order: ndarray | None, rows: int) -> int:
         """Those of an epoch, if nothing speaks against it: another number of epochs is compiled already."""
         if order is None:
             return 2**31
@@ -143,13 +152,15 @@ class JaxBackend(Kept):
             most = min(most, MOST_BYTES // (rows * sum(array.itemsize * array.shape[1] for array in arrays) + 1))
         return max(1, most)
 
-    def _samples(self, arrays: list, order: Any, rows: int) -> list:
+    def _samples(self, arrays: list[ndarray], order: ndarray | None, rows: int) -> list:
         """What all steps see: the samples of a batch that is always the same, or, on one device, all samples."""
         if order is None:
             return [self.devices.place_rows(array, self._lanes(self.devices, rows)) for array in arrays]
         return list(map(self._on_device, arrays)) if len(self.devices) == 1 else []
 
-    def _chosen(self, arrays: list, order: Any, rows: int, steps: int, advance: int, first: int) -> Any:
+    def _chosen(
+        self, arrays: list[ndarray], order: ndarray | None, rows: int, steps: int, advance: int, first: int
+    ) -> Chosen:
         """What each step sees: nothing, the positions of its samples, or, on several devices, its samples."""
         if order is None:
             return None
@@ -159,14 +170,14 @@ class JaxBackend(Kept):
             return self.devices.place(positions.astype("int32"))
         return [self.devices.place_rows(array, positions) for array in arrays]
 
-    def _scan(self, samples: list, chosen: Any, rows: int, steps: int) -> tuple[Callable, tuple]:
+    def _scan(self, samples: list, chosen: Chosen, rows: int, steps: int) -> tuple[Callable, tuple]:
         """So many steps in one call, compiled, and its arguments.
 
         It gives the losses, which of the steps were made, whether an argument was wrong, and the new state.
         """
         jax, devices, program, each_has_its_own = self.jax, self.devices, self.program, isinstance(chosen, list)
 
-        def step(samples: list, carry: tuple, chosen: Any) -> tuple:
+        def step(samples: list, carry: tuple, chosen: Chosen) -> tuple:
             state, going_on, wrong = carry
             if each_has_its_own:
                 samples = chosen
@@ -178,7 +189,7 @@ class JaxBackend(Kept):
             state = [jax.numpy.where(made, new, old) for new, old in zip(following, state, strict=True)]
             return (state, made & jax.numpy.isfinite(loss), wrong | (going_on & bad)), (loss, made)
 
-        def function(samples: list, chosen: Any, state: list) -> tuple:
+        def function(samples: list, chosen: Chosen, state: list) -> tuple:
             start = state, jax.numpy.asarray(True), jax.numpy.asarray(False)
             (state, _, wrong), (losses, made) = jax.lax.scan(partial(step, samples), start, chosen, length=steps)
             return (losses, made, wrong, *state)
@@ -189,7 +200,7 @@ class JaxBackend(Kept):
         shared = (None,) * (3 + len(self.state))
         return self._compiled(key, lambda: devices.shared(function, inputs, shared), arguments), arguments
 
-    def _moves(self) -> list[tuple[Any, Any]]:
+    def _moves(self) -> list[tuple[ndarray, ndarray]]:
         """For each part of the state: which of its numbers a step changes, and the rows that they come from."""
         targets, sources = (numpy.concatenate([move[side].rows for move in self.program.moves]) for side in (1, 0))
         moves = []
@@ -199,7 +210,7 @@ class JaxBackend(Kept):
             moves.append((targets[mine] - part.start, sources[mine]))
         return moves
 
-    def _moved(self, run: Run, state: list) -> list:
+    def _moved(self, run: Environment, state: list) -> list:
         """The state after a step."""
         following = []
         for old, (places, sources) in zip(state, self.moves, strict=True):
@@ -207,14 +218,14 @@ class JaxBackend(Kept):
             following.append(new if len(places) == len(old) else old.at[places].set(new, unique_indices=True))
         return following
 
-    def _on_device(self, array: Any) -> Any:
+    def _on_device(self, array: ndarray) -> "Array":
         """The array on the device."""
         placed = next((placed for known, placed in self.lasting if _is_same(known, array)), None)
         return self.devices.place(array) if placed is None else placed
 
     # A call.
 
-    def _run(self, devices: Devices, arrays: list, leaves: Any, kept: Any, rows: int) -> Run:
+    def _run(self, devices: Devices, arrays: list, leaves: "Array", kept: Sequence["Array"], rows: int) -> Environment:
         axis = AXIS if len(devices) > 1 else None
         lanes, valid = arrays[0].shape[0], None
         if rows % len(devices):
@@ -222,7 +233,7 @@ class JaxBackend(Kept):
             valid = first + self.jax.numpy.arange(lanes) < rows
         return self.lowered.run(arrays, leaves, kept, rows, axis, valid)
 
-    def _any_wrong(self, run: Run) -> Any:
+    def _any_wrong(self, run: Environment) -> "Array":
         if run.axis is None or not run.wrong:
             return run.is_wrong
         return self.jax.lax.psum(run.is_wrong.astype(self.dtype), run.axis) > 0
@@ -235,14 +246,14 @@ class JaxBackend(Kept):
                 self.compiled.pop(next(iter(self.compiled)))
         return self.compiled[key]
 
-    def _lanes(self, devices: Devices, rows: int) -> Any:
+    def _lanes(self, devices: Devices, rows: int) -> ndarray:
         """The rows of a batch, and the last one again until all devices have equally many."""
         padded = -(-rows // len(devices)) * len(devices)
         return numpy.minimum(numpy.arange(padded), rows - 1)
 
-    def _as_array(self, numbers: list[float]) -> Any:
+    def _as_array(self, numbers: list[float]) -> ndarray:
         return numpy.frombuffer(array("d", numbers)).astype(self.dtype)  # a TypeError for what is no number
 
 
-def _is_same(old: Any, new: Any) -> bool:
+def _is_same(old: ndarray, new: ndarray) -> bool:
     return old.ctypes.data == new.ctypes.data and old.shape == new.shape and old.strides == new.strides

@@ -5,23 +5,27 @@ they differentiate again, and again.
 """
 
 from collections.abc import Callable
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.methods import stamp_operations
 from scalargrad.ops import OPERATIONS, Op
+
+if TYPE_CHECKING:
+    from jax import Array as JaxArray
 
 # What JAX derives as the table does: sums, products, choices.
 PLAIN = {"add", "sub", "mul", "neg", "sum", "dot", "where", "take", "batch_mean"}
 
 
-def with_partials(jax: Any, code: dict[str, Callable]) -> dict[str, Callable]:
+def with_partials(jax: ModuleType, code: dict[str, Callable]) -> dict[str, Callable]:
     """The same functions of arrays, with the derivatives of the table."""
     functions = dict(code)
 
     class Array:
         """An array to which operations of the table can be applied."""
 
-        def __init__(self, array: Any) -> None:
+        def __init__(self, array: "JaxArray") -> None:
             self.array = array
 
         @staticmethod
@@ -69,10 +73,10 @@ def with_partials(jax: Any, code: dict[str, Callable]) -> dict[str, Callable]:
     return functions
 
 
-def _flat(jax: Any, compute: Callable) -> Callable:
+def _flat(jax: ModuleType, compute: Callable) -> Callable:
     """Without a slope, also at nan, which `step` hands on."""
     return lambda *arrays: jax.lax.stop_gradient(compute(*arrays))
 
 
-def _columns(array: Any, kind: type) -> tuple:
+def _columns(array: "JaxArray", kind: type) -> tuple:
     return tuple(kind(array[:, n]) for n in range(array.shape[1]))

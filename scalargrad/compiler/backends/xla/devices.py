@@ -6,18 +6,24 @@ processes take part, and each process reads the rows of its own devices only.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy
+from numpy import ndarray
 
 from scalargrad.checks import whole
 from scalargrad.forks import kept
+
+if TYPE_CHECKING:
+    from jax import Array, Device
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "rows"  # of the mesh: the devices share the rows of a batch
 INSTALL = 'pip install ".[jax]" in the folder of scalargrad'
 
 
-def jax_or_error() -> Any:
+def jax_or_error() -> ModuleType:
     """The package, or one line that says how to get it."""
     try:
         import jax
@@ -26,7 +32,7 @@ def jax_or_error() -> Any:
     return jax
 
 
-def devices_for(asked: int | str | None) -> "Devices":
+def jax_devices(asked: int | str | None) -> "Devices":
     """So many devices, "all", or, for None, one; in several processes None is all, and all it has to be."""
     jax = jax_or_error()
     there = jax.devices()
@@ -51,8 +57,8 @@ def devices_for(asked: int | str | None) -> "Devices":
 class Devices:
     """Some devices of the package `jax`."""
 
-    jax: Any
-    devices: list[Any]
+    jax: ModuleType
+    devices: list["Device"]
 
     def __repr__(self) -> str:
         return f"{len(self)} device{'s' * (len(self) > 1)} ({self.platform})"
@@ -71,23 +77,23 @@ class Devices:
         return self if self.jax.process_count() == 1 else Devices(self.jax, self.jax.local_devices()[:1])
 
     @kept
-    def mesh(self) -> Any:
+    def mesh(self) -> "Mesh":
         return self.jax.sharding.Mesh(numpy.array(self.devices), (AXIS,))
 
-    def sharding(self, axis: int | None) -> Any:
+    def sharding(self, axis: int | None) -> "NamedSharding":
         """Shares along this axis of an array, or, for None, all of it on every device."""
         return self.jax.sharding.NamedSharding(self.mesh, _spec(self.jax, axis))
 
-    def place(self, array: Any) -> Any:
+    def place(self, array: ndarray) -> "Array":
         """All of an array on every device."""
         return self._placed(array.shape, None, lambda index: array[index])
 
-    def place_rows(self, array: Any, positions: Any) -> Any:
+    def place_rows(self, array: ndarray, positions: ndarray) -> "Array":
         """Rows of an array, at positions [lanes] or [steps, lanes]: each lane on its device, and only there read."""
         axis, shape = positions.ndim - 1, (*positions.shape, array.shape[1])
         return self._placed(shape, axis, lambda index: array[positions[index[:-1]]][..., index[-1]])
 
-    def _placed(self, shape: tuple[int, ...], axis: int | None, read: Callable[[tuple], Any]) -> Any:
+    def _placed(self, shape: tuple[int, ...], axis: int | None, read: Callable[[tuple], ndarray]) -> "Array":
         with self.jax.enable_x64(True):  # or float64 would become float32
             return self.jax.make_array_from_callback(shape, self.sharding(axis), read)
 
@@ -110,5 +116,5 @@ class Devices:
             raise ValueError(f"a batch of {batch} rows does not divide by {len(self)} devices: {choice} does")
 
 
-def _spec(jax: Any, axis: int | None) -> Any:
+def _spec(jax: ModuleType, axis: int | None) -> "PartitionSpec":
     return jax.sharding.PartitionSpec(*[None] * axis, AXIS) if axis is not None else jax.sharding.PartitionSpec()

@@ -1,7 +1,8 @@
 """A program as a pure function of arrays, for a user's own JAX code: jit, vmap, grad, an optimizer, many devices."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -10,10 +11,13 @@ from scalargrad.compiler.backends.xla.lower import Lowered
 from scalargrad.compiler.program import Program
 from scalargrad.engine import Value
 
+if TYPE_CHECKING:
+    from jax import Array
+
 
 def exported(
     program: Program, dtype: str, order: Sequence[Value], counts_rows: bool, steps: Value
-) -> tuple[Callable, Any, Any]:
+) -> tuple[Callable, "Array", "Array"]:
     """(parameters, buffers, *arrays) -> (loss, gradients, buffers), and the flat parameters and buffers of now.
 
     order         the Values that the flat parameters are
@@ -59,7 +63,7 @@ def exported(
     )
 
 
-def _with_own_gradient(jax: Any, compute: Callable) -> Callable:
+def _with_own_gradient(jax: ModuleType, compute: Callable) -> Callable:
     """The function, whose loss has the gradient that it returns, should JAX be asked for it.
 
     JAX itself would multiply by 0 what the program leaves out: rows that no gradient reaches, which may be infinite.
@@ -86,14 +90,14 @@ def _with_own_gradient(jax: Any, compute: Callable) -> Callable:
     return function
 
 
-def _refuse_narrow(jax: Any, dtype: str) -> None:
+def _refuse_narrow(jax: ModuleType, dtype: str) -> None:
     if str(jax.dtypes.canonicalize_dtype(dtype)) != dtype:
         raise ValueError(
             f'{dtype} takes jax.config.update("jax_enable_x64", True) at the start; or compile with dtype="float32"'
         )
 
 
-def _check_numbers(name: str, numbers: Any, count: int) -> None:
+def _check_numbers(name: str, numbers: "Array", count: int) -> None:
     if numbers.shape != (count,):
         raise ValueError(f"the {name} are one array of {count} numbers, and this has the shape {numbers.shape}")
 

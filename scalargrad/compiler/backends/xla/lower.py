@@ -8,18 +8,22 @@ others: what the devices found is added up.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
+from numpy import ndarray
 
 from scalargrad.compiler.backends.xla.derivatives import with_partials
 from scalargrad.compiler.backends.xla.primitives import primitives, random, wrong_index
 from scalargrad.compiler.backends.xla.windows import window
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 
+if TYPE_CHECKING:
+    from jax import Array
+
 MOST_PIECES = 16  # of a table, each read from an array of its own; more are one gather from all these arrays
 
-Reader = Callable[["Run"], Any]
+Reader = Callable[["Environment"], Any]  # an array of JAX, or of NumPy where all is known
 
 
 class Lowered:
@@ -54,13 +58,13 @@ class Lowered:
 
     def run(
         self,
-        arrays: Sequence[Any],
-        leaves: Any,
-        kept: Sequence[Any] = (),
+        arrays: Sequence["Array"],
+        leaves: "Array",
+        kept: Sequence["Array"] = (),
         rows: int | None = None,
         axis: str | None = None,
-        valid: Any = None,
-    ) -> "Run":
+        valid: "Array | None" = None,
+    ) -> "Environment":
         """The program on lanes [lanes, numbers of one sample] of each input.
 
         leaves   the numbers of parameters and buffers, [n]
@@ -69,19 +73,19 @@ class Lowered:
         axis     the name of the axis of devices that share the batch
         valid    which lanes take part in sums, [lanes]; None for all
         """
-        run = Run(self, arrays, leaves, kept, rows, axis, valid)
+        run = Environment(self, arrays, leaves, kept, rows, axis, valid)
         for step in self.steps:
             step(run)
         return run
 
     # Instructions.
 
-    def _step(self, instruction: Instruction) -> Callable[["Run"], None]:
+    def _step(self, instruction: Instruction) -> Callable[["Environment"], None]:
         compute = self._computation(instruction)
         where, count = self.owner(instruction.bank, instruction.first), instruction.count
         across = instruction.kind.sums_lanes
 
-        def step(run: "Run") -> None:
+        def step(run: "Environment") -> None:
             result = compute(run).astype(self.dtype)
             if across and run.axis is not None:
                 result = self.jax.lax.psum(result, run.axis)  # XLA sends several of them together
@@ -119,7 +123,7 @@ class Lowered:
         left, right = self.reader(weights), self.reader(inputs)
         formula = f"{r}k{first},{c}k{second}->{r}{c}{first or second}"
 
-        def compute(run: "Run") -> Any:
+        def compute(run: "Environment") -> "Array":
             weights, inputs = left(run), right(run)
             result = self._product(formula, weights if first else weights[..., 0], inputs if second else inputs[..., 0])
             return result.reshape(-1, run.lanes if first or second else 1)
@@ -133,11 +137,11 @@ class Lowered:
         formula = f"{c}rl,{c}kl->rk"
         return lambda run: self._product(formula, run.selected(left(run)), run.selected(right(run))).reshape(-1, 1)
 
-    def _product(self, formula: str, left: Any, right: Any) -> Any:
+    def _product(self, formula: str, left: "Array", right: "Array") -> "Array":
         """In full precision on accelerators, too, which would else round float32 to fewer bits."""
         return self.jax.numpy.einsum(formula, left, right, precision="highest")
 
-    def _take(self, run: "Run", index: Any, values: Any) -> Any:
+    def _take(self, run: "Environment", index: "Array", values: "Array") -> "Array":
         run.wrong.append(wrong_index(self.jax.numpy, index, values))
         return self.primitives["take"](index, values)
 
@@ -145,7 +149,7 @@ class Lowered:
         known, numbers = (of_rows[table.rows][..., None] for of_rows in self.known[table.bank])
         columns = [self.operand(Table(table.bank, column)) for column in table.rows.T]
 
-        def compute(run: "Run") -> Any:
+        def compute(run: "Environment") -> "Array":
             counters = [(column(run), known[:, place], numbers[:, place]) for place, column in enumerate(columns)]
             result, wrong = random(self.jax, counters, self.dtype)
             run.wrong.append(wrong)
@@ -168,7 +172,7 @@ class Lowered:
         repeats = rows.ndim == 1 and rows.size and (rows == rows[0]).all()
         return self.reader(Table(table.bank, rows[:1]) if repeats else table)
 
-    def _reader(self, bank: str, rows: Any) -> Reader:
+    def _reader(self, bank: str, rows: ndarray) -> Reader:
         if not rows.size:
             return lambda run: numpy.zeros((*rows.shape, 1), self.dtype)
         if bank == UNIFORM:
@@ -188,7 +192,7 @@ class Lowered:
                 return lambda run: self._joined([part(run) for part in parts], axis)
         return self._from_several(bank, owners, rows)
 
-    def _from_one(self, bank: str, owner: int, rows: Any) -> Reader:
+    def _from_one(self, bank: str, owner: int, rows: ndarray) -> Reader:
         count = self.ends[bank][owner] - self.starts[bank][owner]
         if bank == LANE and owner < len(self.program.inputs) and numpy.array_equal(rows, numpy.arange(count)):
             return lambda run: run.samples[owner].T  # as a factor of a product they need not be turned
@@ -197,7 +201,7 @@ class Lowered:
             return lambda run: pattern.read(self.jax.numpy, run.arrays[bank][owner])
         return lambda run: self.jax.numpy.take(run.arrays[bank][owner], rows, axis=0, mode="clip")
 
-    def _from_several(self, bank: str, owners: Any, rows: Any) -> Reader:
+    def _from_several(self, bank: str, owners: ndarray, rows: ndarray) -> Reader:
         """From all the arrays that have some of the rows, one after another."""
         there, place = numpy.unique(owners, return_inverse=True)
         starts, ends = (numpy.array(ends[bank])[there] for ends in (self.starts, self.ends))
@@ -205,13 +209,13 @@ class Lowered:
         rows = rows + moved[place.reshape(rows.shape)]
         key = (bank, tuple(there.tolist()))
 
-        def join(run: "Run") -> Any:
+        def join(run: "Environment") -> "Array":
             return self._joined([run.arrays[bank][owner] for owner in there.tolist()], 0)
 
         joined = _remembered(join, key)
         return lambda run: self.jax.numpy.take(joined(run), rows, axis=0, mode="clip")
 
-    def _joined(self, arrays: list, axis: int) -> Any:
+    def _joined(self, arrays: list, axis: int) -> "Array":
         """One array of several, one after another along an axis."""
         jnp, shapes = self.jax.numpy, [array.shape for array in arrays]
         if shapes[0][-1] != 1:
@@ -232,19 +236,26 @@ class Lowered:
             return None
         return [self.operand(Table(table.bank, column)) for column in table.rows.T]
 
-    def owner(self, bank: str, rows: Any) -> Any:
+    def owner(self, bank: str, rows: ndarray | int) -> Any:
         """Which arrays have the rows."""
         return numpy.searchsorted(self.starts[bank], rows, side="right") - 1
 
 
-class Run:
-    """What the instructions have computed so far.
+class Environment:
+    """The results of the instructions so far.
 
     wrong   [rows, lanes] each: where take() and random() were asked for what is not there
     """
 
     def __init__(
-        self, lowered: Lowered, arrays: Sequence[Any], leaves: Any, kept: Sequence, rows: Any, axis: Any, valid: Any
+        self,
+        lowered: Lowered,
+        arrays: Sequence["Array"],
+        leaves: "Array",
+        kept: Sequence["Array"],
+        rows: int | None,
+        axis: str | None,
+        valid: "Array | None",
     ) -> None:
         jnp = lowered.jax.numpy
         self.lowered, self.axis, self.valid = lowered, axis, valid
@@ -257,22 +268,22 @@ class Run:
         self.arrays[UNIFORM].update(lowered.constants)
         for instruction, numbers in zip(lowered.kept, kept, strict=True):
             self.arrays[UNIFORM][lowered.owner(UNIFORM, instruction.first)] = numbers[:, None]
-        self.wrong: list[Any] = []
-        self.read: dict[tuple, Any] = {}
+        self.wrong: list[Array] = []
+        self.read: dict[tuple, Array] = {}
 
-    def rows(self, table: Table | None) -> Any:
+    def rows(self, table: Table | None) -> "Array":
         """The numbers of a table, [shape, lanes]."""
         assert table is not None
         return self.lowered.reader(table)(self)
 
-    def selected(self, numbers: Any) -> Any:
+    def selected(self, numbers: "Array") -> "Array":
         """0 in lanes that do not take part."""
         if self.valid is None:
             return numbers
         return self.lowered.jax.numpy.where(self.valid, numbers, 0.0)
 
     @property
-    def is_wrong(self) -> Any:
+    def is_wrong(self) -> "Array":
         """Did any lane of this device ask for what is not there?"""
         jnp = self.lowered.jax.numpy
         return sum((jnp.any(one) for one in self.wrong), start=jnp.asarray(False))
@@ -289,7 +300,7 @@ def _without_axis(letter: str, table: Table) -> tuple[str, Table]:
 def _remembered(read: Reader, key: tuple) -> Reader:
     """A reader that reads once in a run."""
 
-    def remembered(run: Run) -> Any:
+    def remembered(run: Environment) -> "Array":
         if key not in run.read:
             run.read[key] = read(run)
         return run.read[key]

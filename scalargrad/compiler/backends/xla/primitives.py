@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from scalargrad.arrays import uniform_array
 from scalargrad.compiler.backends.reference import elementary
 from scalargrad.randomness import LARGEST
 
+if TYPE_CHECKING:
+    from jax import Array
 
-def primitives(jax: Any) -> dict[str, Callable]:
+
+def primitives(jax: ModuleType) -> dict[str, Callable]:
     """Operation -> a function of arrays."""
     numpy = jax.numpy
     return {
@@ -42,17 +46,17 @@ def _answer(compare: Callable) -> Callable:
     return lambda x, y: compare(x, y).astype(x.dtype)
 
 
-def _sech(numpy: Any, x: Any) -> Any:
+def _sech(numpy: ModuleType, x: "Array") -> "Array":
     e = numpy.exp(-numpy.abs(x))
     return 2.0 * e / (1.0 + e * e)
 
 
-def _sigmoid(numpy: Any, x: Any) -> Any:
+def _sigmoid(numpy: ModuleType, x: "Array") -> "Array":
     e = numpy.exp(-numpy.abs(x))  # exp(-x) would overflow where the result is still a float
     return numpy.where(x < 0.0, e, 1.0) / (1.0 + e)
 
 
-def _take(numpy: Any, index: Any, values: Any) -> Any:
+def _take(numpy: ModuleType, index: "Array", values: "Array") -> "Array":
     """nan where the index is none: see `wrong_index`."""
     index, values = numpy.broadcast_arrays(index[:, None], values)
     places = numpy.clip(numpy.nan_to_num(index[:, :1]), 0.0, values.shape[1] - 1.0).astype("int32")
@@ -60,12 +64,12 @@ def _take(numpy: Any, index: Any, values: Any) -> Any:
     return numpy.where(wrong_index(numpy, index[:, 0], values), numpy.nan, found)
 
 
-def wrong_index(numpy: Any, index: Any, values: Any) -> Any:
+def wrong_index(numpy: ModuleType, index: "Array", values: "Array") -> "Array":
     """Where take() would be asked for what is not there."""
     return ~((index >= 0.0) & (index < values.shape[1]) & (index == numpy.floor(index)))
 
 
-def random(jax: Any, counters: list, dtype: str) -> tuple[Any, Any]:
+def random(jax: ModuleType, counters: list, dtype: str) -> tuple["Array", "Array"]:
     """Numbers in [0, 1), and where a counter was none.
 
     counters   seed, step, row and site, each as (array, which of its rows are constants, these constants): floats that
