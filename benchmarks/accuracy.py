@@ -1,6 +1,6 @@
 """How exact is each operation? Values and derivatives against mpmath at 60 digits, the worst of many points.
 
-    python -m benchmarks.accuracy > benchmarks/accuracy.txt
+    python -m benchmarks.accuracy > benchmarks/results/accuracy.txt
 
 Errors are in units in the last place, beyond twice the condition number at that point; for the values of sum, mean,
 dot and logsumexp in units of the sum of |terms|, for the higher derivatives of logsumexp and surprisal in units of the

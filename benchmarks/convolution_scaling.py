@@ -1,7 +1,7 @@
 """Up to which channels, kernel, batch and threads is scalargrad faster at convolutions than PyTorch?
 
     pip install torch==2.13.0 matplotlib
-    python benchmarks/convolution_scaling.py [--turns 5] [--quick] [--picture benchmarks/convolution_scaling.png]
+    python benchmarks/convolution_scaling.py [--turns 5] [--quick] [--picture FILE]
 
 Training steps (forward, backward, SGD with momentum) in float32 of a network of two convolutions, on batches of images
 [1, 14, 14] that are ready; padding keeps them at that size. Each sweep changes one size. Every side is a process of its
@@ -326,7 +326,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="only the ends of each sweep")
-    parser.add_argument("--picture", type=Path, default=Path(__file__).with_suffix(".png"))
+    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "results" / "convolution_scaling.png")
     parser.add_argument("--serve", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:

@@ -1,6 +1,6 @@
 """The 8x8 digits with the network 64-32-10: settings chosen by cross-validation, tested on a held-out fifth.
 
-    python benchmarks/digits_training.py > benchmarks/digits_training.txt
+    python benchmarks/digits_training.py > benchmarks/results/digits_training.txt
 
 A fifth of the 1,797 images, drawn with a fixed seed, is put aside for the end. On the other four fifths, each
 candidate is trained five times, a fifth of them held out in turn; the one that is right most often is taken. It is then

@@ -1,7 +1,7 @@
 """How fast is the eager engine? Beside micrograd and a plain engine (plain_value.py), on the same numbers, in turns.
 
     pip install micrograd
-    python -m benchmarks.eager > benchmarks/eager.txt
+    python -m benchmarks.eager > benchmarks/results/eager.txt
 
 Each measurement is the median of several runs in a process of its own, so that neither engine inherits the other's
 memory; the processes take turns. All must compute the same value and gradient, or the script stops.

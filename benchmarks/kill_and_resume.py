@@ -1,6 +1,6 @@
 """Kill training with SIGKILL at random moments and resume it: does it end with the bits of a run that never stopped?
 
-    python benchmarks/kill_and_resume.py > benchmarks/kill_and_resume.txt
+    python benchmarks/kill_and_resume.py > benchmarks/results/kill_and_resume.txt
 
 For each optimizer a child process trains a small network and writes a checkpoint after every epoch. It dies at a random
 moment after the first of them; another process resumes from the file and trains to the end. Parameters, running

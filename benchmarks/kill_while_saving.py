@@ -1,6 +1,6 @@
 """Kill a process with SIGKILL while it saves a model, a thousand times: is the file always one of the whole versions?
 
-    python benchmarks/kill_while_saving.py > benchmarks/kill_while_saving.txt
+    python benchmarks/kill_while_saving.py > benchmarks/results/kill_while_saving.txt
 
 A child saves versions 1, 2, 3 ... of a network to one file (in version 3 every parameter is 3), and reports each one
 when it is saved. It dies at every step of a save, then at random moments. The file must then hold the version that was

@@ -1,6 +1,6 @@
 """The convolutional network of 13,808 parameters on MNIST: a published recipe, repeated, and one of our own.
 
-    SCALARGRAD_DATA=folder python benchmarks/mnist_convolution.py > benchmarks/mnist_convolution.txt
+    SCALARGRAD_DATA=folder python benchmarks/mnist_convolution.py > benchmarks/results/mnist_convolution.txt
     SCALARGRAD_DATA=folder python benchmarks/mnist_convolution.py --choose
 
 The published one: SGD, rate 0.01, momentum 0.9, cross-entropy (negative log-likelihood of log-softmax), 20 epochs,
@@ -28,7 +28,7 @@ from scalargrad.demos.networks import convolutional_network
 from scalargrad.plots import plot_comparison
 from scalargrad.training import History
 
-PICTURE = Path(__file__).with_suffix(".png")
+PICTURE = Path(__file__).parent / "results" / "mnist_convolution.png"
 HELD_OUT = 10_000  # of the images to train on, the last ones, for --choose
 MEAN_OF_LASTS, BEST = "mean of the last epochs", "best epoch of the best seed"
 

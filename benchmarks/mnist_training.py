@@ -1,13 +1,13 @@
 """MNIST with the network 784-128-64-10: a recipe is chosen on held-out training images, then tested on the test images.
 
-    SCALARGRAD_DATA=folder python benchmarks/mnist_training.py > benchmarks/mnist_training.txt
+    SCALARGRAD_DATA=folder python benchmarks/mnist_training.py > benchmarks/results/mnist_training.txt
 
 Choosing sees the 60,000 training images only: 50,000 to train on and 10,000, drawn with a fixed seed, to validate
 with. Of each table the row with the highest validation accuracy after its last epoch is taken, whatever it is, trained
 anew on all 60,000 images with three seeds, and tested once, after the last epoch. The seed gives the first weights and
 the order of the rows. Only rate, decay, batch size and schedule are chosen: no augmentation, no dropout, no ensemble,
 no picking of an epoch. Two of the chosen recipes are drawn by epoch, Adam's and plain SGD's, on the validation images:
-mnist_training.png. Progress goes to standard error. float32, one core; about a quarter of an hour.
+results/mnist_training.png. Progress goes to standard error. float32, one core; about a quarter of an hour.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from scalargrad.plots import plot_comparison
 
 HIDDEN, CLASSES = (128, 64), 10
 HELD_OUT, SPLIT_SEED, CHOOSING_SEED = 10_000, 2026, 0
-PICTURE = Path(__file__).with_suffix(".png")
+PICTURE = Path(__file__).parent / "results" / "mnist_training.png"
 
 
 class Recipe(NamedTuple):

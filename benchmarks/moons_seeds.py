@@ -1,6 +1,6 @@
 """How well does `scalargrad moons` do, seed by seed? A hundred seeds with the defaults, and with other choices.
 
-    python benchmarks/moons_seeds.py > benchmarks/moons_seeds.txt
+    python benchmarks/moons_seeds.py > benchmarks/results/moons_seeds.txt
 
 The seed gives the points and the first weights. Accuracy is that of the network as it stays after the last epoch, on
 the points that it was trained on. Progress goes to standard error. Two processes; ten minutes and more.

@@ -1,13 +1,14 @@
 """Names letter by letter: an LSTM and an attention network, beside PyTorch's of the same weights.
 
     pip install torch==2.13.0
-    python -m benchmarks.names_training > benchmarks/names_training.txt
+    python -m benchmarks.names_training > benchmarks/results/names_training.txt
 
 A grammar (scalargrad/names.py) makes up the names and knows how probable each one is: its own loss on names that no
 network has seen is what a network could reach at best. Loss is -log of the probability of a whole name, its end
 included. First come 50 steps in float64 from the same weights on the same batches, then the time of an epoch of whole
 batches, where the sides take turns, and then the training, in float32. One core; a few minutes. Loss curves are drawn
-to names_training.png. The peers are those of the tests (tests/oracles/torch_names.py). Progress goes to standard error.
+to results/names_training.png. The peers are those of the tests (tests/oracles/torch_names.py). Progress goes to
+standard error.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from scalargrad.plots import plot_comparison
 from scalargrad.training import History
 from tests.oracles import torch_names
 
-PICTURE = Path(__file__).with_suffix(".png")
+PICTURE = Path(__file__).parent / "results" / "names_training.png"
 NAMES, HELD_OUT, BATCH, STEPS, EPOCHS, RATE = 5000, 1000, 64, 50, 30, 0.01
 MODELS: dict[str, Callable[..., Module]] = {"LSTM": LSTMNames, "attention": AttentionNames}
 SHOWN, SAMPLED = 12, 1000

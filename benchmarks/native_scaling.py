@@ -1,6 +1,6 @@
 """Does the cost of a training step grow with the work alone, in batch, width and depth? Or is there a cliff?
 
-    python benchmarks/native_scaling.py [--threads 1] [--dtype float64] [--picture benchmarks/native_scaling.png]
+    python benchmarks/native_scaling.py [--threads 1] [--dtype float64] [--picture FILE]
 
 A full-batch step (forward, backward, SGD) of a multilayer perceptron with relu and mean squared error, on one core.
 Each sweep changes one size and prints the time (the best of many turns), the work in multiply-adds and their rate. The
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--dtype", default="float64", choices=["float64", "float32"])
-    parser.add_argument("--picture", type=Path, default=Path(__file__).with_suffix(".png"))
+    parser.add_argument("--picture", type=Path, default=Path(__file__).parent / "results" / "native_scaling.png")
     arguments = parser.parse_args()
     options: dict[str, Any] = {"dtype": arguments.dtype, "threads": arguments.threads}
     code = f"native code, {arguments.threads} thread{'s' * (arguments.threads > 1)}"

@@ -155,17 +155,17 @@ def run_of_c(task: Task, train: Any) -> Run:
 
 def plain_c(task: Task) -> Run:
     library = task.folder / f"plain{task.width}.so"
-    return run_of_c(task, compiled_c(HERE / "plain_step.c", library, f"-DWIDTH={task.width}"))
+    return run_of_c(task, compiled_c(HERE / "c" / "plain_step.c", library, f"-DWIDTH={task.width}"))
 
 
 def plain_c_fast_math(task: Task) -> Run:
     library = task.folder / f"plain_fast{task.width}.so"
-    return run_of_c(task, compiled_c(HERE / "plain_step.c", library, f"-DWIDTH={task.width}", "-ffast-math"))
+    return run_of_c(task, compiled_c(HERE / "c" / "plain_step.c", library, f"-DWIDTH={task.width}", "-ffast-math"))
 
 
 def tuned_c(task: Task) -> Run:
     library = task.folder / f"tuned{task.width}.so"
-    return run_of_c(task, compiled_c(HERE / "tuned_step.c", library, f"-DWIDTH={task.width}", "-ffast-math"))
+    return run_of_c(task, compiled_c(HERE / "c" / "tuned_step.c", library, f"-DWIDTH={task.width}", "-ffast-math"))
 
 
 # --- array libraries ---
@@ -419,7 +419,7 @@ def casadi_library(task: Task) -> tuple[Any, Path]:
     sizes = {"ARGUMENTS": step.sz_arg(), "RESULTS": step.sz_res(), "INTEGERS": step.sz_iw(), "NUMBERS": step.sz_w()}
     options = [f"-D{name}={size}" for name, size in {**sizes, "PARAMETERS": cuts[-1]}.items()]
     library = folder / "training_step.so"
-    return compiled_c(HERE / "casadi_loop.c", library, "-ffast-math", f"-I{folder}", *options), library
+    return compiled_c(HERE / "c" / "casadi_loop.c", library, "-ffast-math", f"-I{folder}", *options), library
 
 
 def casadi_inside(task: Task) -> Run:

@@ -1,7 +1,7 @@
 """Training with `fit`, side by side with scikit-learn and PyTorch: seconds of a fit, and the accuracy that it leaves.
 
     pip install torch==2.13.0
-    SCALARGRAD_DATA=folder python benchmarks/training_peers.py > benchmarks/training_peers.txt
+    SCALARGRAD_DATA=folder python benchmarks/training_peers.py > benchmarks/results/training_peers.txt
 
 The same network, data, batch size, number of epochs and Adam on all sides, first weights from Glorot's uniform
 distribution, rows shuffled anew in each epoch. Each fit runs in a fresh process that is held to one core; the sides

@@ -1,6 +1,6 @@
 """How fast and how exact are the vector functions of the native backend? Beside NumPy and SciPy, on one core.
 
-    python -m benchmarks.vector_math > benchmarks/vector_math.txt
+    python -m benchmarks.vector_math > benchmarks/results/vector_math.txt
 
 Nanoseconds for one element, of 2,048 that stay in the cache, in vectors as the machine has them: the best of some
 turns. Errors are the largest of many points (those of the tests of these functions), in units in the last place.

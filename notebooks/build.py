@@ -135,6 +135,28 @@ def build(path: Path) -> None:
     nbformat.write(notebook, path.with_suffix(".ipynb"))
 
 
+def moving_moons(path: Path) -> None:
+    """Write the film that `scalargrad moons --animate` makes, as a GIF: code hosts show it, and it is small."""
+    from scalargrad.demos import moons
+    from scalargrad.drawing import draw_frames
+
+    settings, scene, frames = moons.Settings(), {}, []
+
+    def show(title: str) -> None:
+        frames.append(moons.boundary_frame(title=title, **scene))
+
+    def before(model: Any, points: list, labels: list) -> None:
+        scene.update(model=model, points=points, labels=labels)
+        show("before training")
+
+    def after_epoch(epoch: int, measures: Any) -> None:
+        if epoch % (settings.epochs // moons.FRAMES) == 0:
+            show(f"epoch {epoch}: accuracy {measures['accuracy']:.1%}")
+
+    moons.learn(settings, before, after_epoch)
+    draw_frames(frames, path, seconds=0.3)
+
+
 if __name__ == "__main__":
     for lesson in lessons():
         if not sys.argv[1:] or str(number_of(lesson)) in sys.argv[1:]:
@@ -143,3 +165,4 @@ if __name__ == "__main__":
     for drawing in ("training_loop", "network"):  # drawn by hand
         svg = (FIGURES / f"{drawing}.svg").read_text(encoding="utf-8")
         (FIGURES / f"{drawing}.png").write_bytes(made_small(as_png(svg)))
+    moving_moons(FIGURES / "moons.gif")

@@ -7,11 +7,11 @@ from inspect import signature
 from math import isfinite
 from typing import Any
 
-from scalargrad.arrays import quiet
 from scalargrad.compiler.backends import Slopes
 from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.snapshot import Snapshot
 from scalargrad.engine import Value
+from scalargrad.ieee import quiet
 from scalargrad.ops import sum
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule, checked_factor

@@ -300,6 +300,16 @@ class Trace(observers.Observer):
         self.recordable((result,))
         return result
 
+    def __str__(self) -> str:
+        """Every tracer with what it was made from, one a line: a Value by its name, a number as it is."""
+
+        def shown(x: Any) -> str:
+            if type(x) is tuple:
+                return f"({', '.join(map(shown, x))})"
+            return f"%{x.index}" if type(x) is Tracer else getattr(x, "label", "") or str(getattr(x, "data", x))
+
+        return "\n".join(f"{shown(t)} = {' '.join([str(t.op or 'input'), *map(shown, t.args)])}" for t in self.tracers)
+
 
 NO_GRAD = (
     "no_grad() inside a compiled function is not compiled",

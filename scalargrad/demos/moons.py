@@ -41,7 +41,7 @@ class Settings:
     """What a run depends on, and nothing else: one seed gives the points and the first weights.
 
     The rate and the number of epochs were chosen such that nearly every seed ends at an accuracy of 0.99 or more:
-    see benchmarks/moons_seeds.txt.
+    see benchmarks/results/moons_seeds.txt.
 
     >>> Settings(samples=1)
     Traceback (most recent call last):

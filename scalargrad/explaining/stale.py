@@ -2,8 +2,7 @@
 
 from math import nan
 
-from scalargrad.checks import data_of
-from scalargrad.engine import Value
+from scalargrad.engine import Value, data_of
 
 
 def recomputed(value: Value) -> float:

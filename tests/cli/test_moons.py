@@ -164,7 +164,7 @@ def test_a_run_that_diverges_says_so():
 
 @in_a_checkout
 def test_the_table_of_seeds_is_of_these_defaults_and_good_enough():
-    table = (ROOT / "benchmarks" / "moons_seeds.txt").read_text(encoding="utf-8").splitlines()
+    table = (ROOT / "benchmarks" / "results" / "moons_seeds.txt").read_text(encoding="utf-8").splitlines()
     assert f"the defaults: {Settings()}" in table
     (row,) = [line.split() for line in table if line.startswith("the defaults  ")]
     assert int(row[-3]) >= 95

@@ -178,6 +178,12 @@ def test_links_and_pictures_exist():
             assert (FOLDER / link).exists(), f"{name}: {link}"
 
 
+def test_the_film_of_the_readme_can_be_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("scalargrad.demos.moons.FRAMES", 3)
+    build.moving_moons(tmp_path / "moons.gif")
+    assert (tmp_path / "moons.gif").read_bytes().startswith(b"GIF89a")
+
+
 def test_every_figure_is_shown_somewhere():
     shown = "".join(path.read_text(encoding="utf-8") for path in [*SCRIPTS, ROOT / "README.md"])
     for path in build.FIGURES.glob("*.svg"):

@@ -1,4 +1,4 @@
-"""What the README quotes is what the files say."""
+"""Pages: what they quote is what the files say, what they link is there, and what they show runs."""
 
 import os
 import re
@@ -13,6 +13,12 @@ from tests.docs.test_house import FOLDERS
 from tests.paths import PACKAGE, ROOT, in_a_checkout
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ENGINE, TRAINING = ((PACKAGE / name).read_text(encoding="utf-8") for name in ("README.md", "training/README.md"))
+PAGES = [
+    *ROOT.glob("*.md"),
+    *PACKAGE.rglob("*.md"),
+    *(path for name in ("notebooks", "benchmarks", ".github") for path in (ROOT / name).glob("*.md")),
+]
 
 
 def block(source: str, start: str) -> str:
@@ -26,19 +32,49 @@ def block(source: str, start: str) -> str:
 
 
 @pytest.mark.parametrize("start", ["def topological_order(", "    def backward("])
-def test_the_readme_quotes_the_engine_whole(start):
+def test_the_page_of_the_engine_quotes_it_whole(start):
     text = block((PACKAGE / "engine.py").read_text(encoding="utf-8"), start)
-    assert text in README
+    assert text in ENGINE
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 160
 
 
 def test_the_readme_shows_the_line_of_the_folders():
     assert " - ".join(FOLDERS) in README
+    assert " - ".join(FOLDERS) in ENGINE
+    rows = "".join(line for line in README.splitlines() if line.startswith("| [")).replace("](", " ")
+    for folder in {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}:
+        assert f"[{folder} scalargrad/{folder}" in rows, folder
+
+
+def anchor(heading: str) -> str:
+    """The id that code hosts give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @in_a_checkout
-def test_every_file_that_the_readme_links_is_there():
-    for link in re.findall(r"\]\((?!https?:|#)([^)]+)\)", README):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_file_and_heading_that_a_page_links_is_there(page):
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, heading = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if heading:
+            headings = re.findall(r"^#+ (.*)", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in map(anchor, headings), link
+
+
+@in_a_checkout
+def test_every_benchmark_is_in_the_table_of_benchmarks():
+    folder = ROOT / "benchmarks"
+    table = (folder / "README.md").read_text(encoding="utf-8")
+    for path in [
+        *folder.glob("results/*"),
+        *(path for path in folder.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")),
+    ]:
+        assert f"]({path.relative_to(folder).as_posix()})" in table, path.name
 
 
 def test_the_readme_never_installs_somebody_elses_package():
@@ -73,7 +109,7 @@ def test_the_workflow_is_read_as_it_is_meant(yaml):
 
 
 def code_with(words: str) -> str:
-    (found,) = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if words in code]
+    (found,) = [code for code in re.findall(r"```python\n(.*?)```", TRAINING, re.DOTALL) if words in code]
     return found
 
 

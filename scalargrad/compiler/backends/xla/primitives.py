@@ -5,9 +5,8 @@ from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from scalargrad.arrays import uniform_array
 from scalargrad.compiler.backends.reference import elementary
-from scalargrad.randomness import LARGEST
+from scalargrad.randomness import LARGEST, uniform_array
 
 if TYPE_CHECKING:
     from jax import Array
