@@ -4,7 +4,6 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from scalargrad.drawing.boundary import DecisionBoundary
 from scalargrad.drawing.figure import Drawing, check_options, draw
@@ -16,6 +15,8 @@ from scalargrad.files.atomic import replace_file, writable_target
 MOST_FRAMES = 500
 FORMATS = (".svg", ".gif")
 
+Picture = Drawing | DecisionBoundary
+
 _animations = count(1)
 
 
@@ -26,7 +27,7 @@ def draw_frames(
     seconds: float = 0.4,
     theme: str = "light",
     detail: str | None = None,
-    names: Mapping[str, Any] | None = None,
+    names: Mapping[str, object] | None = None,
     title: str = "",
 ) -> Path:
     """Write an animation to `path` (.svg or .gif) and return the path.
@@ -55,14 +56,14 @@ def draw_frames(
         raise ValueError(f"seconds is how long each frame stays, from 0.02 to 60, got {seconds!r}")
     check_options(theme, detail, names, title)
 
-    def drawn(frame: Any) -> Drawing | DecisionBoundary:
+    def drawn(frame: object) -> Drawing | DecisionBoundary:
         if isinstance(frame, Value):
             return draw(frame, theme=theme, detail=detail, names=names, title=title)
         if isinstance(frame, Drawing | DecisionBoundary):
             return frame
         raise TypeError(f"draw_frames takes Values, Drawings or DecisionBoundaries, got {frame!r}")
 
-    pictures: list[Any] = []
+    pictures: list[Picture] = []
     for frame in frames:
         pictures.append(drawn(frame))
         if len(pictures) > MOST_FRAMES:
@@ -78,12 +79,12 @@ def draw_frames(
     return path
 
 
-def animated_svg(pictures: Sequence[Any], seconds: float) -> str:
+def animated_svg(pictures: Sequence[Picture], seconds: float) -> str:
     """One SVG with a group for each frame, shown in turn by CSS alone."""
     last = pictures[-1]
     figure = f"scalargrad-{zlib.crc32(repr(pictures).encode(errors='replace')):08x}-animation-{next(_animations)}"
     writer = SvgWriter(figure, last.theme)
-    layouts = _layouts(pictures) if isinstance(last, Drawing) else [None] * len(pictures)
+    layouts = _layouts([picture for picture in pictures if isinstance(picture, Drawing)]) or [None] * len(pictures)
     body, width, height = [], 0.0, 0.0
     for place, (picture, layout) in enumerate(zip(pictures, layouts, strict=True)):
         writer.prefix = f"{figure}-{place}"  # ids stay unique
@@ -95,9 +96,9 @@ def animated_svg(pictures: Sequence[Any], seconds: float) -> str:
     return writer.document((width, height), last.heading, description, body, _turns(figure, len(pictures), seconds))
 
 
-def _layouts(drawings: Sequence[Drawing]) -> list[Layout]:
+def _layouts(drawings: Sequence[Drawing]) -> Sequence[Layout | None]:
     """One geometry for all frames if they are one graph, so that only what changes moves."""
-    if same_structure([drawing.view for drawing in drawings]):
+    if drawings and same_structure([drawing.view for drawing in drawings]):
         return [lay_out([drawing.view for drawing in drawings])] * len(drawings)
     return [lay_out([drawing.view]) for drawing in drawings]
 
@@ -114,13 +115,13 @@ def _turns(figure: str, frames: int, seconds: float) -> str:
     )
 
 
-def _save_gif(pictures: Sequence[Any], path: Path, seconds: float) -> None:
+def _save_gif(pictures: Sequence[Picture], path: Path, seconds: float) -> None:
     from io import BytesIO
 
     from PIL import Image
 
     images = [picture.image() for picture in pictures]
-    size = tuple(max(image.size[axis] for image in images) for axis in (0, 1))
+    size = max(image.width for image in images), max(image.height for image in images)
     frames = []
     for image in images:
         frame = Image.new("RGB", size, image.getpixel((0, 0)))

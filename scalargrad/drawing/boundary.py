@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, SupportsFloat
 
-from scalargrad.drawing.layout import Box
+from scalargrad.drawing.layout import Box, Layout
 from scalargrad.drawing.lettering import clipped
 from scalargrad.drawing.palette import THEMES, tint
 
@@ -36,7 +36,7 @@ class DecisionBoundary:
 
     def __init__(
         self,
-        score: Callable[[list[list[float]]], Iterable[Any]],
+        score: Callable[[list[list[float]]], Iterable[SupportsFloat]],
         points: Sequence[Sequence[float]],
         classes: Sequence[float],
         *,
@@ -100,7 +100,7 @@ class DecisionBoundary:
             for (x, y), label in zip(self.points, self.classes, strict=True)
         ]
 
-    def elements(self, writer: "SvgWriter", layout: None = None) -> tuple[list[str], tuple[float, float]]:
+    def elements(self, writer: "SvgWriter", layout: Layout | None = None) -> tuple[list[str], tuple[float, float]]:
         """The SVG elements of this frame, and its width and height."""
         heading = clipped(self.heading, SIDE, HEADING_SIZE, bold=True)
         parts = [writer.text(MARGIN, MARGIN + 8, heading, HEADING_SIZE, "ink", style="bold")]

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scalargrad.drawing.folding import DETAILS
 from scalargrad.drawing.layout import Layout, lay_out
@@ -31,7 +31,7 @@ def draw(
     *,
     theme: str = "light",
     detail: str | None = None,
-    names: Mapping[str, Any] | None = None,
+    names: Mapping[str, object] | None = None,
     title: str = "",
 ) -> "Drawing":
     """The computation graph of `value`, with data, gradients and local derivatives, as it is now.
@@ -57,7 +57,7 @@ def draw(
     return Drawing(view_of(value, detail, names), theme, title)
 
 
-def check_options(theme: Any, detail: Any, names: Any, title: Any) -> None:
+def check_options(theme: object, detail: object, names: object, title: object) -> None:
     """A ValueError or TypeError that lists the choices, for an option that is none of them."""
     if theme not in THEMES:
         raise ValueError(f"theme is one of {', '.join(map(repr, THEMES))}, got {theme!r}")
@@ -88,12 +88,13 @@ class Drawing:
         """The picture as SVG: one element, needing nothing else."""
         if not self._svg:
             writer = SvgWriter(self.id, self.theme)
-            body, size = self.elements(writer, lay_out([self.view]))
+            body, size = self.elements(writer)
             self._svg = writer.document(size, f"{self.heading}: {self.view.summary}", self.description, body)
         return self._svg
 
-    def elements(self, writer: SvgWriter, layout: Layout) -> tuple[list[str], tuple[float, float]]:
+    def elements(self, writer: SvgWriter, layout: Layout | None = None) -> tuple[list[str], tuple[float, float]]:
         """The contents of the SVG element, and its width and height."""
+        layout = layout or lay_out([self.view])
         return GraphPicture(writer, self.view, layout).elements(self.heading)
 
     def image(self) -> "Image":
@@ -134,7 +135,7 @@ class Drawing:
 
         return rendered(self.dot(), suffix[1:])
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
 
     def __repr__(self) -> str:

@@ -1,8 +1,8 @@
 """The cards and edges of a picture: what each says, before anybody knows where it stands."""
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple
 
 from scalargrad.drawing.folding import MOST_CARDS, fold, unit_of_each_result
 from scalargrad.drawing.lettering import factor, number
@@ -65,11 +65,11 @@ class View(NamedTuple):
     values: list[Value]
 
 
-def view_of(output: Value, detail: str | None = None, names: Mapping[str, Any] | None = None) -> View:
+def view_of(output: Value, detail: str | None = None, names: Mapping[str, object] | None = None) -> View:
     """The cards and edges of a picture of `output` at this detail."""
     snapshot = Snapshot(output, names)
     folding, detail = fold(snapshot, detail)
-    members: dict[Any, list[int]] = {}
+    members: dict[Hashable, list[int]] = {}
     for position, home in enumerate(folding):
         members.setdefault(home, []).append(position)
     members = dict(sorted(members.items(), key=lambda item: item[1][-1]))  # operands before results
@@ -144,11 +144,11 @@ class _Cards:
         results = [x for x in members if snapshot.op(x) is not None]
         kind = "output" if snapshot.output in members else snapshot.kind(last)
         off = len(exits) == 1 and snapshot.is_off(last)
-        data, data_colour = self._cell(snapshot.data, exits)
+        data, data_colour = self._cell([snapshot.data[x] for x in exits])
         grad, grad_colour, shade = "", "", ""
         if snapshot.backward_ran:
             grads = [x + 0.0 for x in (snapshot.grads[exit] for exit in exits)]
-            grad, grad_colour = self._cell(grads, range(len(grads)))
+            grad, grad_colour = self._cell(grads)
             shade = tint(max(grads, key=abs), self.largest) if all(map(math.isfinite, grads)) else "tint-zero"
         return Card(
             tuple(members),
@@ -168,11 +168,10 @@ class _Cards:
             self._explanation(members, exits),
         )
 
-    def _cell(self, numbers: Any, places: Any) -> tuple[str, str]:
+    def _cell(self, numbers: Sequence[float]) -> tuple[str, str]:
         """The text of a cell, a number or a range, and the colour to write it in."""
-        chosen = [numbers[x] for x in places]
-        colour = "ink" if all(map(math.isfinite, chosen)) else "not-finite"
-        finite_first = sorted(chosen, key=lambda x: (math.isnan(x), x))
+        colour = "ink" if all(map(math.isfinite, numbers)) else "not-finite"
+        finite_first = sorted(numbers, key=lambda x: (math.isnan(x), x))
         lowest, highest = number(finite_first[0]), number(finite_first[-1])
         return (lowest if lowest == highest else f"{lowest} … {highest}"), colour
 
@@ -241,8 +240,8 @@ class _Cards:
         snapshot, last = self.snapshot, exits[-1]
         unit = self._unit(last)
         if len(exits) > 1:
-            data, _ = self._cell(snapshot.data, exits)
-            grad, _ = self._cell(snapshot.grads, exits)
+            data, _ = self._cell([snapshot.data[x] for x in exits])
+            grad, _ = self._cell([snapshot.grads[x] for x in exits])
             what = unit or f"{snapshot.badge(last) or snapshot.kind(last)}"
             text = f"{what}: {len(members)} values, {len(exits)} of them used further on; data {data}"
             return text + (f"; gradients {grad}" if snapshot.backward_ran else "")

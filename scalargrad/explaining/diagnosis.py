@@ -1,8 +1,8 @@
 """The gradient doctor: watches a few training steps and says in words what is wrong, on which line, and what helps."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import overload
 
 from scalargrad import observers
 from scalargrad.engine import Value, topological_order
@@ -11,7 +11,11 @@ from scalargrad.explaining.findings import Report
 from scalargrad.explaining.words import plural
 
 
-def diagnose(subject: Any, parameters: Any = None) -> Any:
+@overload
+def diagnose(subject: object) -> AbstractContextManager[Report]: ...
+@overload
+def diagnose(subject: Value, parameters: object) -> Report: ...
+def diagnose(subject: object, parameters: object = None) -> AbstractContextManager[Report] | Report:
     """Find the usual mistakes of training: `with diagnose(parameters) as report:` around a few steps, or afterwards.
 
     As a block it records lines of code: gradients that accumulate over steps, parameters that backward() never reaches
@@ -66,7 +70,7 @@ def _of_one_graph(loss: Value, examination: Examination) -> Report:
     return Report(examination.conclusions(), f"one graph of {plural(len(order), 'value')}, {parameters}")
 
 
-def _parameter_list(parameters: Any) -> list[Value]:
+def _parameter_list(parameters: object) -> list[Value]:
     if hasattr(parameters, "parameters"):
         parameters = parameters.parameters()
     if isinstance(parameters, Value) or not isinstance(parameters, Iterable):

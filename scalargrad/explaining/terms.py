@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.engine import Value, reverse_sweep, topological_order
@@ -85,8 +85,8 @@ def copy_of(output: Value, names: Mapping[str, object] | None) -> Value:
     return copies[output]
 
 
-def _moved(argument: Any, copies: Mapping[Value, Value]) -> Any:
+def _moved(argument: Value | float | tuple, copies: Mapping[Value, Value]) -> Value | float | tuple:
     """An argument of an operation with its Values replaced by their copies."""
-    if type(argument) is tuple:
+    if isinstance(argument, tuple):
         return tuple(_moved(x, copies) for x in argument)
-    return argument if type(argument) is float else copies[argument]
+    return argument if isinstance(argument, float) else copies[argument]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scalargrad.drawing.palette import LIGHT
 from scalargrad.ieee import quiet
@@ -10,6 +10,7 @@ from scalargrad.plots.frames import legend, new_figure, title_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy import ndarray
 
 # From paper to the darkest on which black text is read well: blue for what is right, orange for mistakes.
 RIGHT = [LIGHT["ground"], *(LIGHT[f"tint-positive-{step}"] for step in (1, 2, 3, 4))]
@@ -20,8 +21,8 @@ POINTS = 72  # of a font, an inch
 
 
 @quiet
-def plot_confusion(matrix: Any, classes: Sequence[Any], title: str) -> "Figure":
-    """Counts [classes, classes] of which class was taken for which: a row a true class, a column a prediction.
+def plot_confusion(matrix: object, classes: Sequence[object], title: str) -> "Figure":
+    """Draw counts [classes, classes] of which class was taken for which: a row a true class, a column a prediction.
 
     The deeper a cell's blue (right) or orange (a mistake), the larger its share of its row. Mistakes have a scale of
     their own, up to the largest share among them: beside a thousand hits, one would not see them. ValueError, if the
@@ -77,7 +78,7 @@ def plot_confusion(matrix: Any, classes: Sequence[Any], title: str) -> "Figure":
 
 
 @quiet
-def plot_images(images: Any, titles: Sequence[str], title: str, columns: int = 6) -> "Figure":
+def plot_images(images: object, titles: Sequence[str], title: str, columns: int = 6) -> "Figure":
     """Small square images [n, pixels], each under its own title: 0.0 is white paper, 1.0 (or the largest) black ink.
 
     ValueError, if there is no image, if the pixels make no square, or if the titles are not as many as the images.
@@ -115,7 +116,7 @@ def plot_images(images: Any, titles: Sequence[str], title: str, columns: int = 6
     return figure
 
 
-def _checked_counts(matrix: Any, classes: int) -> Any:
+def _checked_counts(matrix: object, classes: int) -> "ndarray":
     """The matrix as int64 [classes, classes]."""
     import numpy
 

@@ -1,7 +1,7 @@
 """Places in the plane: points of two classes, and what a network says about every place between them."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, SupportsFloat
 
 from scalargrad.drawing.palette import LIGHT
 from scalargrad.ieee import quiet
@@ -40,7 +40,7 @@ def plot_points(points: Sequence[Sequence[float]], labels: Sequence[int], title:
 
 
 def plot_boundary(
-    output: Callable[[list[float]], Any], points: Sequence[Sequence[float]], labels: Sequence[int], title: str
+    output: Callable[[list[float]], SupportsFloat], points: Sequence[Sequence[float]], labels: Sequence[int], title: str
 ) -> "Figure":
     """Draw what a network says about every place: `output([x1, x2])` above 0.5 is class 1.
 
