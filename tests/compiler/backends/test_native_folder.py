@@ -40,3 +40,16 @@ def test_a_file_imports_only_what_stands_above_it():
     files = files_in_the_order_of_reading()
     below = {file: imports_of(file) - set(files[:place]) for place, file in enumerate(files)}
     assert {file: imported for file, imported in below.items() if imported} == {}
+
+
+def test_each_kernel_shows_its_loop_nest():
+    kernels = [
+        node
+        for path in FILES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and (node.name.endswith("_kernel") or node.name == "driver")
+    ]
+    assert len(kernels) > 10
+    assert [
+        kernel.name for kernel in kernels if "\n    for " not in (ast.get_docstring(kernel, clean=False) or "")
+    ] == []

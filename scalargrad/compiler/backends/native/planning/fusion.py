@@ -65,34 +65,33 @@ class Fusion:
         self._find_stored()
 
     def _place(self, task: Task, started: int) -> None:
-        update = task.is_update
-        needed = max((int(self.writer[c.bank][c.rows].max(initial=-1)) for c in task.columns), default=-1)
-        if update:
-            needed = max(needed, int(self.last_use[task.bank][task.rows].max(initial=-1)))
-        if (
-            self.enabled
-            and task.kind is TaskKind.LANE_SUM
-            and needed >= started
-            and self._sums_up(task, self.groups[needed])
-        ):
-            self._join(task, self.groups[needed])
-            return
-        candidates = [needed] if task.bank == LANE else range(len(self.groups) - 1, max(needed, started) - 1, -1)
-        for place in candidates if self.enabled and task.kind is TaskKind.MAP else ():
-            if place >= started and self._fits(task, self.groups[place], update):
-                self._join(task, self.groups[place])
-                return
-        self.groups.append(Group([], place=len(self.groups)))
-        self._join(task, self.groups[-1])
+        """Join a group of this stage, the first of which has the number `started`, or begin one."""
+        group = self._partner(task, started) if self.enabled else None
+        if group is None:
+            group = Group([], place=len(self.groups))
+            self.groups.append(group)
+        self._join(task, group)
 
-    def _fits(self, task: Task, group: Group, update: bool) -> bool:
+    def _partner(self, task: Task, started: int) -> Group | None:
+        """The producer of the task's operands, or a later group of uniform rows, if the task may join one."""
+        producer = max((int(self.writer[c.bank][c.rows].max(initial=-1)) for c in task.columns), default=-1)
+        if task.is_update:  # of rows that others still read
+            producer = max(producer, int(self.last_use[task.bank][task.rows].max(initial=-1)))
+        if task.kind is TaskKind.LANE_SUM:
+            return self.groups[producer] if producer >= started and self._sums_up(task, self.groups[producer]) else None
+        if task.kind is not TaskKind.MAP:
+            return None
+        candidates = [producer] if task.bank == LANE else range(len(self.groups) - 1, max(producer, started) - 1, -1)
+        return next((self.groups[n] for n in candidates if n >= started and self._fits(task, self.groups[n])), None)
+
+    def _fits(self, task: Task, group: Group) -> bool:
         if not group.takes_more or group.head.count != task.count or group.head.bank != task.bank:
             return False
         for column in task.columns:
             inside = self.writer[column.bank][column.rows] == group.place
             if inside.any() and not self._is_result(column, group):
                 return False
-        return not update or self._read_row_for_row(task, group)
+        return not task.is_update or self._read_row_for_row(task, group)
 
     def _sums_up(self, task: Task, group: Group) -> bool:
         table, head = task.columns[0], group.head

@@ -127,7 +127,11 @@ def peak(executable: Executable) -> float:
 
 
 def peak_kernel(code: KernelCode, turns: int, lines: int) -> None:
-    """Independent chains of multiply-adds in registers."""
+    """Independent chains of multiply-adds in registers.
+
+    for turn in turns:
+        for n in lines: sums[n] = sums[n] * x + x
+    """
     x = code.load("%record")
 
     def turn(index: str, *sums: str) -> list[str]:
