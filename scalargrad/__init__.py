@@ -1,210 +1,93 @@
 """scalargrad: a scalar autograd engine to learn from, with nothing but the standard library behind an import."""
 
+import builtins
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from scalargrad import moved
-from scalargrad.anomaly import AnomalyError, anomaly_detection
-from scalargrad.engine import Value, gradients, topological_order
-from scalargrad.forks import whole
-from scalargrad.functional import GradcheckError, grad, gradcheck, hessian, hvp, jvp, value_and_grad
-from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
-from scalargrad.nn import MLP, Buffer, Layer, Module, Neuron, Parameter
-from scalargrad.observers import no_grad
-from scalargrad.ops import (
-    abs,
-    acos,
-    add,
-    asin,
-    atan,
-    batch_mean,
-    both,
-    cos,
-    cosh,
-    div,
-    dot,
-    either,
-    equal,
-    erf,
-    erfc,
-    exp,
-    expm1,
-    gelu,
-    invert,
-    leaky_relu,
-    less,
-    less_equal,
-    log,
-    log1p,
-    logsumexp,
-    maximum,
-    mean,
-    minimum,
-    mul,
-    neg,
-    pow,
-    random,
-    relu,
-    sech,
-    sigmoid,
-    sign,
-    sin,
-    sinh,
-    softplus,
-    sqrt,
-    step,
-    sub,
-    sum,
-    surprisal,
-    take,
-    tan,
-    tanh,
-    where,
-)
-from scalargrad.optim import SGD, Adam, AdamW, RMSProp, clip_grad_norm
+from scalargrad import moved, ops
+from scalargrad.doors import door
+
+if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a test compares
+    from scalargrad.anomaly import AnomalyError as AnomalyError
+    from scalargrad.anomaly import anomaly_detection as anomaly_detection
+    from scalargrad.compiler import TraceError as TraceError
+    from scalargrad.compiler import compile as compile
+    from scalargrad.drawing import DecisionBoundary as DecisionBoundary
+    from scalargrad.drawing import draw as draw
+    from scalargrad.drawing import draw_frames as draw_frames
+    from scalargrad.engine import Value as Value
+    from scalargrad.engine import gradients as gradients
+    from scalargrad.engine import topological_order as topological_order
+    from scalargrad.explaining.diagnosis import diagnose as diagnose
+    from scalargrad.explaining.explanation import explain as explain
+    from scalargrad.functional import GradcheckError as GradcheckError
+    from scalargrad.functional import grad as grad
+    from scalargrad.functional import gradcheck as gradcheck
+    from scalargrad.functional import hessian as hessian
+    from scalargrad.functional import hvp as hvp
+    from scalargrad.functional import jvp as jvp
+    from scalargrad.functional import value_and_grad as value_and_grad
+    from scalargrad.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+    from scalargrad.losses import cross_entropy as cross_entropy
+    from scalargrad.losses import hinge as hinge
+    from scalargrad.losses import huber as huber
+    from scalargrad.losses import l2 as l2
+    from scalargrad.losses import mse as mse
+    from scalargrad.nn import MLP as MLP
+    from scalargrad.nn import Buffer as Buffer
+    from scalargrad.nn import Layer as Layer
+    from scalargrad.nn import Module as Module
+    from scalargrad.nn import Neuron as Neuron
+    from scalargrad.nn import Parameter as Parameter
+    from scalargrad.nn.loading import load as load
+    from scalargrad.nn.loading import load_into as load_into
+    from scalargrad.observers import no_grad as no_grad
+    from scalargrad.ops import *  # noqa: F403
+    from scalargrad.optim import SGD as SGD
+    from scalargrad.optim import Adam as Adam
+    from scalargrad.optim import AdamW as AdamW
+    from scalargrad.optim import RMSProp as RMSProp
+    from scalargrad.optim import clip_grad_norm as clip_grad_norm
+    from scalargrad.pages.stepping import step_through as step_through
+    from scalargrad.schedules import Constant as Constant
+    from scalargrad.schedules import Cosine as Cosine
+    from scalargrad.schedules import OneCycle as OneCycle
+    from scalargrad.schedules import Schedule as Schedule
+    from scalargrad.schedules import Step as Step
+    from scalargrad.schedules import WarmUp as WarmUp
+    from scalargrad.training.checkpoint import Checkpoint as Checkpoint
+    from scalargrad.version import __version__ as __version__
+
+# The public names, by module.
+NAMES = {
+    "ops": [*ops.OPERATIONS],
+    "anomaly": ["AnomalyError", "anomaly_detection"],
+    "observers": ["no_grad"],
+    "engine": ["Value", "gradients", "topological_order"],
+    "functional": ["GradcheckError", "grad", "gradcheck", "hessian", "hvp", "jvp", "value_and_grad"],
+    "losses": ["binary_cross_entropy_with_logits", "cross_entropy", "hinge", "huber", "l2", "mse"],
+    "optim": ["SGD", "Adam", "AdamW", "RMSProp", "clip_grad_norm"],
+    "nn": ["MLP", "Buffer", "Layer", "Module", "Neuron", "Parameter"],
+    "schedules": ["Constant", "Cosine", "OneCycle", "Schedule", "Step", "WarmUp"],
+    "drawing": ["DecisionBoundary", "draw", "draw_frames"],
+    "explaining.explanation": ["explain"],
+    "pages.stepping": ["step_through"],
+    "explaining.diagnosis": ["diagnose"],
+    "compiler": ["TraceError", "compile"],
+    "nn.loading": ["load", "load_into"],
+    "training.checkpoint": ["Checkpoint"],
+    "version": ["__version__"],
+}
+# Those of the engine are loaded with the package, others when they are first used.
+AT_ONCE = ["anomaly", "engine", "functional", "losses", "nn", "observers", "ops", "optim"]
+
+__getattr__, __dir__, __all__ = door(sys.modules[__name__], NAMES, AT_ONCE)
+
+# A star import leaves the builtins abs, compile, pow and sum as they are, and random the module.
+__all__ = [name for name in __all__ if not hasattr(builtins, name) and name not in ("random", "__version__")]
 
 moved.install()
 if sys.platform == "emscripten":
     from scalargrad.emscripten import free_one_by_one
 
-    free_one_by_one(Value)
-
-if TYPE_CHECKING:
-    from scalargrad.compiler import TraceError, compile
-    from scalargrad.drawing import DecisionBoundary, draw, draw_frames
-    from scalargrad.explaining.diagnosis import diagnose
-    from scalargrad.explaining.explanation import explain
-    from scalargrad.nn.loading import load, load_into
-    from scalargrad.pages.stepping import step_through
-    from scalargrad.schedules import Constant, Cosine, OneCycle, Schedule, Step, WarmUp
-    from scalargrad.training.checkpoint import Checkpoint
-    from scalargrad.version import __version__ as __version__
-
-# Tools that are loaded when they are first used: an import of the engine stays quick.
-LATER = {
-    "__version__": "scalargrad.version",
-    "draw": "scalargrad.drawing",
-    "draw_frames": "scalargrad.drawing",
-    "DecisionBoundary": "scalargrad.drawing",
-    "explain": "scalargrad.explaining.explanation",
-    "step_through": "scalargrad.pages.stepping",
-    "diagnose": "scalargrad.explaining.diagnosis",
-    "compile": "scalargrad.compiler",
-    "TraceError": "scalargrad.compiler",
-    "load": "scalargrad.nn.loading",
-    "load_into": "scalargrad.nn.loading",
-    "Checkpoint": "scalargrad.training.checkpoint",
-    "Constant": "scalargrad.schedules",
-    "Cosine": "scalargrad.schedules",
-    "OneCycle": "scalargrad.schedules",
-    "Schedule": "scalargrad.schedules",
-    "Step": "scalargrad.schedules",
-    "WarmUp": "scalargrad.schedules",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in LATER:
-        raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
-    with whole:
-        return getattr(import_module(LATER[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *LATER})
-
-
-# What a star import brings; abs, compile, pow and sum stay the builtins there, random the module.
-__all__ = [
-    "AnomalyError",
-    "anomaly_detection",
-    "no_grad",
-    "Value",
-    "gradients",
-    "topological_order",
-    "GradcheckError",
-    "grad",
-    "gradcheck",
-    "hessian",
-    "hvp",
-    "jvp",
-    "value_and_grad",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "hinge",
-    "huber",
-    "l2",
-    "mse",
-    "MLP",
-    "Buffer",
-    "Layer",
-    "Module",
-    "Neuron",
-    "Parameter",
-    "acos",
-    "add",
-    "asin",
-    "atan",
-    "batch_mean",
-    "both",
-    "cos",
-    "cosh",
-    "div",
-    "dot",
-    "either",
-    "equal",
-    "erf",
-    "erfc",
-    "exp",
-    "expm1",
-    "gelu",
-    "invert",
-    "leaky_relu",
-    "less",
-    "less_equal",
-    "log",
-    "log1p",
-    "logsumexp",
-    "maximum",
-    "mean",
-    "minimum",
-    "mul",
-    "neg",
-    "relu",
-    "sech",
-    "sigmoid",
-    "sign",
-    "sin",
-    "sinh",
-    "softplus",
-    "sqrt",
-    "step",
-    "sub",
-    "surprisal",
-    "take",
-    "tan",
-    "tanh",
-    "where",
-    "SGD",
-    "Adam",
-    "AdamW",
-    "RMSProp",
-    "clip_grad_norm",
-    "Constant",
-    "Cosine",
-    "OneCycle",
-    "Schedule",
-    "Step",
-    "WarmUp",
-    "draw",
-    "draw_frames",
-    "DecisionBoundary",
-    "explain",
-    "step_through",
-    "diagnose",
-    "TraceError",
-    "load",
-    "load_into",
-    "Checkpoint",
-]
+    free_one_by_one(sys.modules[__name__].Value)

@@ -11,6 +11,7 @@ import pytest
 
 import scalargrad
 from scalargrad.moved import MOVED
+from scalargrad.ops import OPERATIONS
 from tests.paths import PACKAGE, ROOT
 
 # A folder imports only what stands to its left; the files at the top are the engine. The README shows this line.
@@ -145,13 +146,36 @@ def test_only_dot_and_sum_are_known_by_name_outside_the_table():
 def test_every_operation_is_a_method_and_a_function():
     from scalargrad.compiler.trace import Tracer
     from scalargrad.compiler.writer import Rows
-    from scalargrad.ops import OPERATIONS
 
     for name, op in OPERATIONS.items():
         specials = [f"__{op.special}__", f"__r{op.special}__"][: op.scalars] if op.special else []
         for kind in (scalargrad.Value, Tracer, Rows):  # all stamped alike
             assert {vars(kind)[method].__module__ for method in (name, *specials)} == {"scalargrad.methods"}
         assert getattr(scalargrad, name) is op
+
+
+@pytest.mark.parametrize("package", ["scalargrad", "scalargrad.nn"])
+def test_type_checkers_and_editors_see_the_table_of_names(package):
+    door = importlib.import_module(package)
+    source = ast.parse(Path(door.__file__).read_text(encoding="utf-8"))
+    (block,) = [node for node in source.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    seen = {}
+    for line in block.body:
+        names = [alias.name for alias in line.names]
+        assert names == ["*"] or [alias.asname for alias in line.names] == names  # "as" makes them public
+        seen.setdefault(line.module.removeprefix(f"{package}."), []).extend(names)
+    if package == "scalargrad":
+        assert seen.pop("ops") == ["*"]
+        assert door.NAMES["ops"] == [*OPERATIONS]
+    assert {module: sorted(names) for module, names in seen.items()} == {
+        module: sorted(names) for module, names in door.NAMES.items() if module != "ops"
+    }
+    for module, names in door.NAMES.items():
+        for name in names:
+            assert getattr(door, name) is getattr(importlib.import_module(f"{package}.{module}"), name)
+            assert name in dir(door)
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'Vaule'"):
+        door.Vaule  # noqa: B018
 
 
 def test_a_star_import_hides_no_builtin():
@@ -163,9 +187,9 @@ def test_a_star_import_hides_no_builtin():
 def test_layers_are_loaded_when_they_are_first_used():
     import scalargrad.nn
 
-    assert {*scalargrad.nn.FILES} < {*scalargrad.nn.__all__}
-    for name, file in scalargrad.nn.FILES.items():
-        assert getattr(scalargrad.nn, name).__module__ == f"scalargrad.nn.{file}"
+    for file, names in scalargrad.nn.NAMES.items():
+        for name in set(names) - {"Buffer", "Parameter"}:  # which stand below
+            assert getattr(scalargrad.nn, name).__module__ == f"scalargrad.nn.{file}"
     code = "import sys, scalargrad; sys.exit('scalargrad.nn.convolution' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
