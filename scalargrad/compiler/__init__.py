@@ -9,6 +9,6 @@ backend        "eager", the oracle: Values, row by row; "numpy", the readable re
 """
 
 from scalargrad.compiler.compiled import Compiled, compile
-from scalargrad.compiler.trace import TraceError
+from scalargrad.compiler.errors import TraceError
 
 __all__ = ["Compiled", "TraceError", "compile"]

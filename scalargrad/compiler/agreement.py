@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Set
 from operator import is_
 from typing import Any
 
-from scalargrad.compiler.errors import written_at
-from scalargrad.compiler.trace import Trace, TraceError, Tracer, flatten_results, trace
+from scalargrad.compiler.errors import TraceError, written_at
+from scalargrad.compiler.trace import trace
+from scalargrad.compiler.tracer import Trace, Tracer, flatten_results
 from scalargrad.compiler.watch.chance import global_generators, states_of
 from scalargrad.compiler.watch.surroundings import NOTHING, Surroundings
 from scalargrad.engine import Value, topological_order

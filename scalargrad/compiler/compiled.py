@@ -13,7 +13,7 @@ from scalargrad.checks import one_of, whole
 from scalargrad.compiler.backends import BACKENDS, Slopes, Toolchain, checked_backend
 from scalargrad.compiler.copies import by_name, check_pickled, copied, is_plain
 from scalargrad.compiler.programs import Programs
-from scalargrad.compiler.trace import refuse_inside_a_trace
+from scalargrad.compiler.tracer import refuse_inside_a_trace
 from scalargrad.compiler.trainer import NO_MEASURES, Trainer
 from scalargrad.compiler.variants import Variant
 from scalargrad.engine import Value
@@ -72,7 +72,7 @@ def compile(
 
 
 class Compiled(Programs):
-    """What `compile` returns. Call it with arrays whose rows are samples.
+    """A compiled function, called with arrays whose rows are samples.
 
     A copy is a compiled function of the same function, or a deep one of a copy of what the function is a method of, and
     traces anew. It is pickled as its function is: by name.
@@ -205,7 +205,7 @@ class Compiled(Programs):
             buffer.data = number
 
     def report(self) -> str:
-        """What share of the last program's work is native code, where its time goes, and how near to the peak it comes.
+        """The share of the last program's work that is native code, where time goes, and how near the peak it comes.
 
         Each kernel is timed by itself, on as many rows as the last call had.
         """
@@ -219,7 +219,7 @@ class Compiled(Programs):
         return _compiled_anew(self.function, *self.settings)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Compiled":
-        """Of a deep copy of the function, such as a method of a copy of its object."""
+        """A compiled function of a deep copy of the function, such as a method of a copy of its object."""
         function = copied(self.function, memo)
         return memo[id(self)] if id(self) in memo else _compiled_anew(function, *self.settings)
 
@@ -239,7 +239,7 @@ def _compiled_anew(function: Any, *settings: Any) -> Compiled:
 
 
 def _reduced(trainer: Trainer) -> Any:
-    """What a trainer is copied and pickled as: what it consists of, if that fits together afterwards."""
+    """A trainer as it is copied and pickled: its parts, if they fit together afterwards."""
     if trainer.optimizer.state and is_plain(trainer.compiled.function):
         raise TypeError(
             "a trainer is not copied or pickled where its optimizer remembers something of Values that only a function "

@@ -39,7 +39,7 @@ def copied(function: Callable, memo: dict[int, Any]) -> Callable:
 
 
 def by_name(function: Any) -> Any:
-    """What Python finds under the name of a function, itself or what a decorator made of it; None for nothing."""
+    """The object that Python finds under the name of a function: itself, or what a decorator made of it, or None."""
     try:
         return reduce(getattr, function.__qualname__.split("."), sys.modules[function.__module__])
     except (AttributeError, KeyError):
@@ -94,7 +94,7 @@ def _reads_values(function: FunctionType) -> bool:
 
 
 def _variables(function: FunctionType) -> list:
-    """What a function reads besides its arguments."""
+    """The objects that a function reads besides its arguments."""
     scope = function.__globals__
     found = [scope[name] for name in facts_of(function.__code__).globals if name in scope]
     for cell in function.__closure__ or ():

@@ -88,7 +88,7 @@ class _Differentiator(Writer):
         return numpy.concatenate(summed[0]), numpy.concatenate(summed[1])
 
     def by_receiver(self, rows: ndarray, terms: ndarray) -> Iterator[tuple[ndarray, ndarray]]:
-        """For each number of terms that a row may get: the rows that get so many, [n], and their terms, [n, many]."""
+        """Rows by the number of terms that they get: the rows [n] of one number, and their terms [n, many]."""
         order = numpy.argsort(rows, kind="stable")
         receivers, begins, counts = numpy.unique(rows[order], return_index=True, return_counts=True)
         for many in numpy.unique(counts):
@@ -96,7 +96,7 @@ class _Differentiator(Writer):
             yield receivers[counts == many], terms[order][places]
 
     def adjoint(self, bank: str, first: int, count: int, place: int) -> tuple[ndarray, Table]:
-        """For `count` rows from `first` on: which of them a gradient has reached, and the gradients, 0 elsewhere."""
+        """Which of `count` rows from `first` on a gradient has reached, as a mask, and the gradients, 0 elsewhere."""
         # The largest first: what all parameters get, such as the slope of their squares, is one column of the table.
         arrived = sorted(self.arrived.pop(place, []), key=lambda pair: -len(pair[0]))
         rows = numpy.concatenate([numpy.empty(0, int), *(rows for rows, _ in arrived)]) - first

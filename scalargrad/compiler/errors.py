@@ -20,7 +20,7 @@ class TraceError(TypeError):
 
     @classmethod
     def at_line(cls, what: str, remedy: str, kept: bool = True) -> "TraceError":
-        """For user code that runs now. The trace keeps it and raises it at its end, if the user's code swallows it."""
+        """An error for user code that runs now. The trace keeps it, for its end, should that code swallow it."""
         frame = frame_of_user()
         words = words_of(frame)
         error = cls(f"{line_of(frame)}: {what}; {remedy}" + (f" (here: `{words}`)" if words else ""))

@@ -13,9 +13,9 @@ from typing import Any
 
 from scalargrad.callers import PACKAGE
 from scalargrad.compiler.agreement import DisagreementError, traced_twice
-from scalargrad.compiler.errors import written_at
+from scalargrad.compiler.errors import TraceError, written_at
 from scalargrad.compiler.snapshot import Snapshot
-from scalargrad.compiler.trace import SHARE, TraceError, flatten_results
+from scalargrad.compiler.tracer import SHARE, flatten_results
 from scalargrad.compiler.watch.guards import token
 from scalargrad.engine import Value, topological_order
 from scalargrad.forks import undone
@@ -34,7 +34,7 @@ CHANGING = {"lr": "lr", "steps": "t", "state": "state"}  # of an optimizer, from
 
 
 class Formula:
-    """What a function of numbers computes, as a trace that can be replayed on other things than numbers.
+    """A function of numbers as a trace, which can be replayed on other things than numbers.
 
     values   the Values that it read, with their numbers, which are constants of the trace
     """
@@ -42,7 +42,7 @@ class Formula:
     def __init__(
         self, owner: Any, name: str, shapes: list, samples: list[list], checked: Callable, remedy: str
     ) -> None:
-        """Of a method `name` of its owner.
+        """Trace the method `name` of its owner.
 
         shapes    of its arguments: () for a number, (2,) for two
         samples   numbers for all of these, for which the trace must give what the function gives
@@ -138,7 +138,7 @@ class Formula:
 
 
 def formulas(optimizer: Optimizer, schedule: Schedule | None, read: Iterable[Value]) -> tuple[Formula, Formula | None]:
-    """Those of a compiled step; `read`: what the step itself changes. TraceError if they are none."""
+    """The formulas of a compiled step; `read`: Values that the step itself changes. TraceError if they are none."""
     changing = set(read)
     settings: dict[Value, float] = {}
     size = optimizer.state_size

@@ -91,7 +91,7 @@ class Loop:
             self.owner, optimizer.state = optimizer, self.view  # type: ignore[assignment]
 
     def _write(self, optimizer: Optimizer, steps: int, calls: float, done: int) -> None:
-        """To Values and counters, which were so far before; to be called again after an interruption."""
+        """Tell Values and counters, which were so far before, and again after an interruption."""
         made = self.backend.done - done
         if made:
             numbers = self.backend.read(self.backend.leaves).tolist()
@@ -135,7 +135,7 @@ def _attributes(owner: Any) -> dict[str, Any]:
 
 
 class _State(MutableMapping):
-    """What an optimizer remembers for each parameter: that of a loop's parameters lies in the loop's memory."""
+    """The memory of an optimizer for each parameter; for parameters of a loop it lies in that of the program."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
@@ -144,7 +144,7 @@ class _State(MutableMapping):
 
     @quiet
     def take_over(self, state: Any) -> None:
-        """What was remembered elsewhere."""
+        """Take over what was remembered elsewhere."""
         fresh = (0.0,) * len(self.loop.state)
         rows = [state.get(parameter, fresh) for parameter in self.loop.parameters]
         numbers = numpy.array(rows, "float64").reshape(len(rows), len(fresh))
@@ -153,7 +153,7 @@ class _State(MutableMapping):
         self.others = {parameter: state[parameter] for parameter in state if parameter not in self.place}
 
     def copy(self) -> dict[Value, tuple[float, ...]]:
-        """All of it, as of now, in an ordinary dict."""
+        """A copy, as of now, in an ordinary dict."""
         columns = [self.loop.backend.read(rows).tolist() for rows in self.loop.state]
         rows = zip(*columns, strict=True) if columns else [()] * len(self.place)
         return {**dict(zip(self.place, rows, strict=True)), **self.others}

@@ -64,7 +64,7 @@ def take_step(
 
 
 def _step(optimizer: Optimizer, parameters: Sequence[Value], rate: Any) -> None:
-    """By its method `step`, which a user may have defined without a rate."""
+    """Take a step by the method `step`, which a user may have defined without a rate."""
     if getattr(optimizer.step, "__func__", None) is STEP or _fits(optimizer.step, parameters, rate):
         optimizer.step(parameters, rate)
     elif _fits(optimizer.step, parameters, lr=rate):

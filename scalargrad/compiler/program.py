@@ -52,7 +52,7 @@ class Table:
 
 
 class Kind(StrEnum):
-    """Of instructions.
+    """The kinds of instructions.
 
     MAP        the operation `op` for every row of its tables
     CONTRACT   out[r, c] = dot(weights[r], inputs[c]) for tables [rows, k] and [columns, k]
@@ -105,7 +105,7 @@ class Instruction:
 
     @property
     def name(self) -> str:
-        """Of its operation, or of its kind."""
+        """The name of the operation, or of the kind."""
         return self.op.name if self.op else str(self.kind)
 
     @property
@@ -237,11 +237,11 @@ class Program:
         return dict(enumerate(self.constants)) | later
 
     def numbers_of_leaves(self) -> list[float]:
-        """What the parameters and buffers say now."""
+        """The numbers of the parameters and buffers now."""
         return [leaf.data for leaf in (*self.parameters, *self.buffers)]
 
     def known_numbers(self) -> dict[str, tuple[ndarray, ndarray]]:
-        """For each bank which rows are constants, lane rows that repeat one too, and their numbers, 0 elsewhere."""
+        """Masks of the rows of each bank that are constants, or repeat one in all lanes, and their numbers, else 0."""
         sizes = {LANE: self.lane_rows, UNIFORM: self.uniform_rows}
         found = {bank: (numpy.zeros(size, bool), numpy.zeros(size)) for bank, size in sizes.items()}
         rows = list(self.numbers)

@@ -11,7 +11,7 @@ from numpy import ndarray
 from scalargrad.checks import refuse_hidden
 from scalargrad.compiler.backends import Source, Toolchain, TrainingBackend
 from scalargrad.compiler.program import Program
-from scalargrad.compiler.trace import refuse_inside_a_trace
+from scalargrad.compiler.tracer import refuse_inside_a_trace
 from scalargrad.compiler.variants import Variant, to_front
 from scalargrad.compiler.watch.guards import token
 from scalargrad.datasets.arrays import as_array
@@ -24,7 +24,7 @@ MOST_VARIANTS = 4  # programs kept for one shape of arguments: for train() and e
 
 
 class Programs:
-    """All that was made of a function so far.
+    """The variants of a function, and the loops of its trainers, made when they are first needed.
 
     variants   for each shape of arguments; the last ones used come last
     loops      of trainers: programs with an optimizer inside; the last ones used come first

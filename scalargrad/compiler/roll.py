@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy
 from numpy import ndarray
 
+from scalargrad.compiler.errors import TraceError
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.scalars import ScalarProgram, Spread
-from scalargrad.compiler.trace import TraceError
 from scalargrad.ops import Op, dot, mul
 
 MOST_ALIKE = 4  # contractions of one shape and depth, before they become one table of dots

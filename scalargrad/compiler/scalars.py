@@ -11,7 +11,7 @@ from scalargrad.structure import Buffer
 
 
 class Spread(IntEnum):
-    """Of a term over the samples: UNIFORM and BATCH are one number for all, which of BATCH depends on the data."""
+    """The spread of a term: UNIFORM and BATCH are one number for all samples, which of BATCH depends on the data."""
 
     UNIFORM = 0
     BATCH = 1

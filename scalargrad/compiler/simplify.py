@@ -6,7 +6,7 @@ Only rewrites that change no bit of any result, nan, inf and -0.0 included (`0.0
 from typing import Any
 
 from scalargrad.compiler.scalars import ScalarProgram, Spread
-from scalargrad.compiler.trace import SHARE, Trace, Tracer, flatten_results, result_operand
+from scalargrad.compiler.tracer import SHARE, Trace, Tracer, flatten_results, result_operand
 from scalargrad.engine import Value, topological_order
 from scalargrad.ops import Op, add, dot, mul, sum
 from scalargrad.structure import Buffer
@@ -122,7 +122,7 @@ class Terms:
 
 
 def same_as_operand(op: Op, numbers: list[float | None]) -> int | None:
-    """Which operand the result is, to the bit: x * 1, 1 * x, x / 1, x ** 1, x + -0.0, -0.0 + x, x - 0.0.
+    """The operand that the result is, to the bit: x * 1, 1 * x, x / 1, x ** 1, x + -0.0, -0.0 + x, x - 0.0.
 
     `numbers`: the operands that are constants, None for the others.
     """

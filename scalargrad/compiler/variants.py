@@ -8,11 +8,12 @@ from typing import Any
 from scalargrad.compiler.agreement import DisagreementError, must_agree, place_of, traced_twice
 from scalargrad.compiler.backends import Backend, Source, Toolchain
 from scalargrad.compiler.differentiate import differentiate
+from scalargrad.compiler.errors import TraceError
 from scalargrad.compiler.plan import plan, with_parameters_in_order
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.roll import roll
 from scalargrad.compiler.simplify import simplify
-from scalargrad.compiler.trace import TraceError, trace
+from scalargrad.compiler.trace import trace
 from scalargrad.engine import Value
 from scalargrad.forks import kept
 from scalargrad.structure import Buffer
@@ -21,7 +22,7 @@ SHARE_OF_CHECKS = 1 / 20  # of the time that programs run, for tracing again
 
 
 class Variant:
-    """All that was made for one shape of arguments and one state of the function's surroundings.
+    """The trace for one shape of arguments and one state of the function's surroundings, and all that is made from it.
 
     shape    how the results are nested; None for a single number
     running  the seconds that its programs have run so far
@@ -83,7 +84,7 @@ class Variant:
         self.checking += self.cost
 
     def parameters_of_modules(self) -> list[Value]:
-        """All parameters of the modules that the program reads, in their order, and then the Values of no module."""
+        """Parameters of the modules that the program reads, all of them in order, and then the Values of no module."""
         modules, read = self.surroundings.modules, set(self.backward.parameters)
         parts = {part for module in modules for part in module.modules() if part is not module}
         found: dict[Value, None] = {}
@@ -99,7 +100,7 @@ class Variant:
 
     @kept
     def backward(self) -> Program:
-        """With the mean and its gradient."""
+        """The program with the mean and its gradient."""
         if self.shape is not None:
             raise TypeError(
                 "a list has no gradient: compile a function that returns one number, such as a loss of the list"
@@ -117,12 +118,12 @@ class Variant:
 
     @property
     def program(self) -> Program:
-        """With gradients, if there are any."""
+        """The program, with gradients, if there are any."""
         return self.backward if self.shape is None else self.forward
 
     @property
     def backend(self) -> Backend:
-        """Of `program`."""
+        """The backend of `program`."""
         return self.backward_backend if self.shape is None else self.forward_backend
 
     def _rolled(self) -> Program:

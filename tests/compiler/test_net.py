@@ -13,7 +13,7 @@ from scalargrad.compiler import agreement, variants
 from scalargrad.compiler import trace as tracing
 from scalargrad.compiler.compiled import Compiled
 from scalargrad.compiler.trainer import Trainer
-from scalargrad.compiler.watch import guards, surroundings
+from scalargrad.compiler.watch import guards, surroundings, walk
 from tests.compiler.changes.cases import CHANGES, FROZEN
 from tests.compiler.test_what_may_change import COLUMNS, check
 from tests.compiler.test_what_may_change import surroundings as set_up
@@ -588,8 +588,8 @@ def test_no_method_of_a_subclass_in_reach_is_called(base, always):
     ("name", "owner", "function", "fault"),
     [
         ("__eq__", guards, "is_", operator.eq),
-        ("__class__", surroundings, "is_drawn_from", lambda thing: isinstance(thing, list)),
-        ("__dict__", surroundings, "_attributes", lambda thing, read: thing.__dict__),
+        ("__class__", walk, "is_drawn_from", lambda thing: isinstance(thing, list)),
+        ("__dict__", walk, "_attributes", lambda thing, read: thing.__dict__),
     ],
 )
 def test_a_guard_that_asks_is_seen(name, owner, function, fault, monkeypatch):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from scalargrad import MLP, SGD, TraceError, Value, compile, dot, mean, sum
-from scalargrad.compiler.trace import Tracer
+from scalargrad.compiler.tracer import Tracer
 from scalargrad.compiler.watch.quiet import quiet_places
 from scalargrad.compiler.watch.watching import watched
 from scalargrad.nn import Layer, Neuron

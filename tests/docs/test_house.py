@@ -144,7 +144,7 @@ def test_only_dot_and_sum_are_known_by_name_outside_the_table():
 
 
 def test_every_operation_is_a_method_and_a_function():
-    from scalargrad.compiler.trace import Tracer
+    from scalargrad.compiler.tracer import Tracer
     from scalargrad.compiler.writer import Rows
 
     for name, op in OPERATIONS.items():

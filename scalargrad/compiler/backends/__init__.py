@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from scalargrad.checks import one_of
 from scalargrad.compiler.program import Program
-from scalargrad.compiler.trace import Trace
+from scalargrad.compiler.tracer import Trace
 from scalargrad.compiler.watch.watching import uncollected
 from scalargrad.forks import loaded
 from scalargrad.ieee import quiet
@@ -70,7 +70,7 @@ class Backend(Protocol):
         """See `Slopes`."""
 
     def report(self, rows: int) -> str:
-        """Where the program runs, and how well, on so many rows."""
+        """Say where the program runs, and how well, on so many rows."""
 
 
 class TrainingBackend(Backend, Protocol):
@@ -101,7 +101,7 @@ class TrainingBackend(Backend, Protocol):
         """Compile now what `train` would for so many rows and steps. Until the next call these arrays do not change."""
 
     def steps_at_once(self, rows: int) -> int:
-        """How many steps to make in one call, which nobody can interrupt."""
+        """The number of steps for one call, which nobody can interrupt."""
 
     def read(self, rows: ndarray | slice | list[int]) -> ndarray:
         """The numbers of uniform rows that last from step to step: an array of row numbers, or `leaves`."""
@@ -112,7 +112,7 @@ class TrainingBackend(Backend, Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """What a backend is made from: a program, which is made when it is asked for, and the trace that it comes from."""
+    """The source of a backend: a program, which is made when it is first needed, and the trace of it."""
 
     make: Callable[[], Program]
     trace: Trace | None = None
@@ -123,7 +123,7 @@ class Source:
 
 
 class Toolchain:
-    """How the programs of a function become backends of one kind, and how long that and the tracing took.
+    """The way from programs of a function to backends of one kind, and the seconds spent on it and on tracing.
 
     seconds    spent so far on "tracing" and on "compiling"
     """

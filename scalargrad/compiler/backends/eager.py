@@ -6,7 +6,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.compiler.backends import Slopes, Source, Toolchain
-from scalargrad.compiler.trace import SHARE, Trace, Tracer, flatten_results
+from scalargrad.compiler.tracer import SHARE, Trace, Tracer, flatten_results
 from scalargrad.engine import Value, gradients, topological_order
 from scalargrad.observers import with_grad
 from scalargrad.ops import mean
@@ -40,7 +40,7 @@ class EagerBackend:
 
 
 def replay(trace: Trace, columns: list[list[float]], lanes: int) -> tuple[list[list[Any]], dict[Any, Any]]:
-    """For each result its Value in every row, and for each buffer its update; what no row changes is shared.
+    """The Values of each result, one a row, and the update of each buffer; rows share what is the same for all.
 
     columns   the numbers of each input, in the order of the trace, [inputs][lanes]
     """

@@ -1,4 +1,4 @@
-"""What gives another answer each time it is asked: generators of random numbers, and iterators. Has a run moved one?"""
+"""Chance: sources that answer anew each time, generators of random numbers and iterators. Has a run moved one?"""
 
 import gc
 import itertools
@@ -18,14 +18,14 @@ def is_drawn_from(thing: Any) -> bool:
 
 
 def global_generators() -> list[Any]:
-    """Those that `random.random()` and `numpy.random.rand()` draw from."""
+    """The generators that `random.random()` and `numpy.random.rand()` draw from."""
     generators: list[Any] = [random._inst]  # type: ignore[attr-defined]
     numpy_random = sys.modules.get("numpy.random")
     return [*generators, numpy_random.mtrand._rand] if numpy_random is not None else generators  # type: ignore[attr-defined]
 
 
 def states_of(sources: Iterable) -> list[Any]:
-    """Where each of them is: compares equal as long as nobody has drawn."""
+    """The state of each source: compares equal as long as nobody has drawn."""
     return [_state(source, set()) for source in sources]
 
 

@@ -1,4 +1,4 @@
-"""What containers and arrays hold: how it is read, in its order, whatever a subclass says of reading it."""
+"""Contents of containers and arrays, read in their order, whatever a subclass says of reading them."""
 
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
@@ -25,7 +25,7 @@ CONTAINERS: tuple[tuple[type, Callable[[Any], list]], ...] = (
 
 
 def reader_of(thing: Any) -> Callable[[Any], list] | None:
-    """How to read what a container holds; None for other things."""
+    """A function that reads the items of a container; None for other things."""
     if issubclass(type(thing), numpy.ndarray) and thing.dtype == object:
         return lambda items: [*items.shape, *numpy.ndarray.ravel(items).tolist()]
     return next((read for kind, read in CONTAINERS if issubclass(type(thing), kind)), None)
@@ -41,7 +41,7 @@ def contents(thing: Any) -> Any:
 
 
 def numbers_of(thing: Any) -> tuple[int, Callable[[], Any]] | None:
-    """How many bytes of numbers an array has, or what is like one, and what reads them; None for other things."""
+    """The bytes of an array, or of what is like one, and a function that reads its numbers; None for other things."""
     if issubclass(type(thing), numpy.generic):
         return 0, lambda: None  # it does not change
     if issubclass(type(thing), numpy.ndarray):

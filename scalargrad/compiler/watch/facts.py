@@ -1,4 +1,4 @@
-"""What a code reads, as its instructions say: names of attributes and globals, modules that it imports."""
+"""Facts about a code, as its instructions say: names of attributes and globals, modules that it imports."""
 
 import re
 import sys
@@ -27,7 +27,7 @@ SHIFTS = {"LOAD_GLOBAL": 1, **({"LOAD_ATTR": 1, "LOAD_SUPER_ATTR": 2} if sys.ver
 
 
 class Facts:
-    """What a code reads, and the functions and comprehensions inside it.
+    """The names that a code reads, and the functions and comprehensions inside it.
 
     names    of attributes, and texts that may be names
     globals  what it looks up in its module

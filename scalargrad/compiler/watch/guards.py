@@ -37,7 +37,7 @@ MISSING = Identity(None)  # an empty cell, an attribute that is not there
 
 
 def token(content: Any) -> Any:
-    """What stands for a number, a text or an object: equal as long as a trace cannot tell the difference.
+    """A token of a number, a text or an object: equal as long as a trace cannot tell the difference.
 
     >>> token(float("nan")) == token(float("nan")), token(0.0) == token(-0.0), token(1) == token(True)
     (True, False, False)
@@ -69,13 +69,13 @@ def is_itself(content: Any) -> bool:
 
 
 def is_text_or_row(content: Any) -> bool:
-    """That, or what only this package reads, to which an equal one is as good: a text, a row of Values."""
+    """Can an equal one take its place, a text, or a row of Values that only this package reads?"""
     kind = type(content)
     return told_by_equality(kind) or (kind is tuple and bool(content) and issubclass(type(content[0]), Value))
 
 
 class Reads:
-    """What a namespace holds under a name, one after another: `get(namespace, name, MISSING)`.
+    """Names in namespaces, and what they hold, read one after another: `get(namespace, name, MISSING)`.
 
     >>> scope = {"rate": 0.5}
     >>> reads = Reads(dict.get)
@@ -148,7 +148,7 @@ class Reads:
 
 
 class Kinds:
-    """Of which class objects are: one may be given another."""
+    """The classes of objects: an object may be given another."""
 
     def __init__(self) -> None:
         self.things: list[Any] = []
@@ -213,7 +213,7 @@ class Sizes:
 
 
 class Items:
-    """What a container holds, in its order.
+    """The items of a container, in their order.
 
     >>> rates = [0.5, 0.25]
     >>> items = Items(rates, list, "a list")
@@ -258,7 +258,7 @@ class Items:
         return ""
 
     def more(self) -> list:
-        """What a list has more at its end, if that is all that has changed."""
+        """The new items at the end of a list, if these are all that has changed."""
         now, count = self.read(self.container), len(self.items)
         return now[count:] if issubclass(type(self.container), list) and all(map(is_, now, self.items)) else []
 

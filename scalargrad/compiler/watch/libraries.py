@@ -1,4 +1,4 @@
-"""What belongs to Python, NumPy and this package, whose code and classes nobody changes: only the rest is watched."""
+"""Libraries: Python, NumPy and this package, whose code and classes nobody changes. Only the rest is watched."""
 
 import sys
 from typing import Any

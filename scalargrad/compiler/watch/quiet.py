@@ -1,4 +1,4 @@
-"""Where no code of the user runs: on Python 3.11, where watching is dear, it pauses there.
+"""Quiet places, where no code of the user runs: on Python 3.11, where watching is dear, it pauses there.
 
 Operations of the table on numbers and lists of them, and layers of this package that hold neither modules nor
 functions. What would be seen inside is known without looking: the code of the layer's class and of its file.
@@ -25,7 +25,7 @@ class Quiet(NamedTuple):
 
 
 def quiet_places(*terms: type) -> list[Quiet]:
-    """All of them; `terms`: what stands for numbers besides Values."""
+    """All quiet places; `terms`: classes that stand for numbers, besides Value."""
     plain = {float, int, bool, tuple, list, Value, Parameter, Buffer, *terms}  # no generator, which would go on inside
     nothing: frozenset[CodeType] = frozenset()
     of_layers: dict[type, Set[CodeType] | None] = {}  # for one trace: somebody may give a class another method
@@ -65,7 +65,7 @@ def is_leaf(layer: Any) -> bool:
 
 
 def codes_of(layer: Any) -> Set[CodeType] | None:
-    """Of a class's own methods, and of the functions of its file; None if one was written elsewhere."""
+    """The codes of a class's own methods, and of the functions of its file; None if one was written elsewhere."""
     if not layer.__module__.startswith("scalargrad.nn."):
         return None
     found, own = set(), [base for base in layer.__mro__ if base not in BARE]

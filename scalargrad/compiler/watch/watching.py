@@ -1,4 +1,4 @@
-"""Which code runs while a function is traced: that decides what is looked at before each call."""
+"""Watching: which code runs while a function is traced decides what is looked at before each call."""
 
 import gc
 import sys
@@ -54,7 +54,7 @@ def uncollected() -> Iterator[None]:
 
 @contextmanager
 def _monitored(codes: set[CodeType]) -> Iterator[None]:
-    """From Python 3.12 on. Events reach every thread, and what is switched off is off for all and for ever."""
+    """Watch by events, from Python 3.12 on, which reach every thread; what is switched off is off for all."""
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
     tool = _taken_tool(monitoring)
     if tool is None:
@@ -93,7 +93,7 @@ def _monitored(codes: set[CodeType]) -> Iterator[None]:
 
 
 def _taken_tool(monitoring: Any) -> int | None:
-    """One that was free."""
+    """A tool that was free, or None."""
     for tool in TOOLS:
         with suppress(ValueError):  # somebody has it
             monitoring.use_tool_id(tool, "scalargrad")
@@ -169,7 +169,7 @@ class _Pauses:
 
 @contextmanager
 def _traced(codes: set[CodeType]) -> Iterator[None]:
-    """By the hook of debuggers, who are told, too."""
+    """Watch by the hook of debuggers, who are told, too."""
     other: Any = sys.gettrace()
 
     def seen(frame: FrameType, event: str, argument: Any) -> Any:

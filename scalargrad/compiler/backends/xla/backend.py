@@ -140,11 +140,11 @@ class JaxBackend(Kept):
             self._scan(self._samples(arrays, order, rows), chosen, rows, count)
 
     def steps_at_once(self, rows: int) -> int:
-        """The same in all processes: they walk in step."""
+        """The same number in all processes: they walk in step."""
         return max(1, AT_ONCE // (self.work_of_row * rows + self.work_of_step + 1))
 
     def _most_steps(self, arrays: list[ndarray], order: ndarray | None, rows: int) -> int:
-        """Those of an epoch, if nothing speaks against it: another number of epochs is compiled already."""
+        """The steps of an epoch, if nothing speaks against it: another number of epochs is compiled already."""
         if order is None:
             return 2**31
         most = len(arrays[0]) // rows
@@ -153,7 +153,7 @@ class JaxBackend(Kept):
         return max(1, most)
 
     def _samples(self, arrays: list[ndarray], order: ndarray | None, rows: int) -> list:
-        """What all steps see: the samples of a batch that is always the same, or, on one device, all samples."""
+        """The samples that all steps see: those of a batch that is always the same, or, on one device, all samples."""
         if order is None:
             return [self.devices.place_rows(array, self._lanes(self.devices, rows)) for array in arrays]
         return list(map(self._on_device, arrays)) if len(self.devices) == 1 else []
@@ -161,7 +161,7 @@ class JaxBackend(Kept):
     def _chosen(
         self, arrays: list[ndarray], order: ndarray | None, rows: int, steps: int, advance: int, first: int
     ) -> Chosen:
-        """What each step sees: nothing, the positions of its samples, or, on several devices, its samples."""
+        """The part that a step sees of the samples: none, their positions, or, on several devices, the samples."""
         if order is None:
             return None
         starts = first + advance * numpy.arange(steps)
@@ -171,7 +171,7 @@ class JaxBackend(Kept):
         return [self.devices.place_rows(array, positions) for array in arrays]
 
     def _scan(self, samples: list, chosen: Chosen, rows: int, steps: int) -> tuple[Callable, tuple]:
-        """So many steps in one call, compiled, and its arguments.
+        """A call of so many steps, compiled, and its arguments.
 
         It gives the losses, which of the steps were made, whether an argument was wrong, and the new state.
         """
@@ -201,7 +201,7 @@ class JaxBackend(Kept):
         return self._compiled(key, lambda: devices.shared(function, inputs, shared), arguments), arguments
 
     def _moves(self) -> list[tuple[ndarray, ndarray]]:
-        """For each part of the state: which of its numbers a step changes, and the rows that they come from."""
+        """The numbers of each part of the state that a step changes, and the rows that they come from."""
         targets, sources = (numpy.concatenate([move[side].rows for move in self.program.moves]) for side in (1, 0))
         moves = []
         for part in self.state:

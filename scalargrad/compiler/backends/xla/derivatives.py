@@ -19,7 +19,7 @@ PLAIN = {"add", "sub", "mul", "neg", "sum", "dot", "where", "take", "batch_mean"
 
 
 def with_partials(jax: ModuleType, code: dict[str, Callable]) -> dict[str, Callable]:
-    """The same functions of arrays, with the derivatives of the table."""
+    """The functions of arrays, with the derivatives of the table."""
     functions = dict(code)
 
     class Array:

@@ -33,7 +33,7 @@ def jax_or_error() -> ModuleType:
 
 
 def jax_devices(asked: int | str | None) -> "Devices":
-    """So many devices, "all", or, for None, one; in several processes None is all, and all it has to be."""
+    """Devices of JAX: so many, "all", or one for None. Several processes take all, which None means there."""
     jax = jax_or_error()
     there = jax.devices()
     if asked is None:
@@ -85,7 +85,7 @@ class Devices:
         return self.jax.sharding.NamedSharding(self.mesh, _spec(self.jax, axis))
 
     def place(self, array: ndarray) -> "Array":
-        """All of an array on every device."""
+        """The whole array on every device."""
         return self._placed(array.shape, None, lambda index: array[index])
 
     def place_rows(self, array: ndarray, positions: ndarray) -> "Array":

@@ -167,7 +167,7 @@ class Lowered:
         return self.readers[key]
 
     def operand(self, table: Table) -> Reader:
-        """The same for an operand of an elementwise operation: of a column that repeats one row, that row."""
+        """A reader for an operand of an elementwise operation: of a column that repeats one row, that row."""
         rows = table.rows
         repeats = rows.ndim == 1 and rows.size and (rows == rows[0]).all()
         return self.reader(Table(table.bank, rows[:1]) if repeats else table)
@@ -202,7 +202,7 @@ class Lowered:
         return lambda run: self.jax.numpy.take(run.arrays[bank][owner], rows, axis=0, mode="clip")
 
     def _from_several(self, bank: str, owners: ndarray, rows: ndarray) -> Reader:
-        """From all the arrays that have some of the rows, one after another."""
+        """A reader from all arrays that have some of the rows, one after another."""
         there, place = numpy.unique(owners, return_inverse=True)
         starts, ends = (numpy.array(ends[bank])[there] for ends in (self.starts, self.ends))
         moved = numpy.concatenate([[0], numpy.cumsum(ends - starts)[:-1]]) - starts
@@ -237,7 +237,7 @@ class Lowered:
         return [self.operand(Table(table.bank, column)) for column in table.rows.T]
 
     def owner(self, bank: str, rows: ndarray | int) -> Any:
-        """Which arrays have the rows."""
+        """The numbers of the arrays that have the rows."""
         return numpy.searchsorted(self.starts[bank], rows, side="right") - 1
 
 

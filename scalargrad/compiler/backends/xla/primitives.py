@@ -64,7 +64,7 @@ def _take(numpy: ModuleType, index: "Array", values: "Array") -> "Array":
 
 
 def wrong_index(numpy: ModuleType, index: "Array", values: "Array") -> "Array":
-    """Where take() would be asked for what is not there."""
+    """The lanes in which take() is asked for what is not there."""
     return ~((index >= 0.0) & (index < values.shape[1]) & (index == numpy.floor(index)))
 
 
