@@ -1,6 +1,6 @@
 """Optimizers: each is one formula for one parameter, in operations of the table, so that it also compiles."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
@@ -174,6 +174,16 @@ class AdamW(Adam):
 
     def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
         return self._moments(p - lr * self.weight_decay * p, g, state, lr, t)
+
+
+# By name, from a rate: what the commands offer.
+OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
+    "sgd": SGD,
+    "momentum": lambda lr: SGD(lr, momentum=0.9),
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+}
 
 
 def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:

@@ -1,22 +1,13 @@
-"""What the commands that train have in common: checks of their settings, optimizers by name, and summary.json."""
+"""What the commands that train have in common: checks of their settings, and summary.json."""
 
 import json
 import platform
-from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from scalargrad.checks import one_of
-from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
-
-OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
-    "sgd": SGD,
-    "momentum": lambda lr: SGD(lr, momentum=0.9),
-    "rmsprop": RMSProp,
-    "adam": Adam,
-    "adamw": AdamW,
-}
+from scalargrad.optim import OPTIMIZERS
 
 
 def check_training(settings: Any) -> None:
