@@ -78,8 +78,8 @@ NAMES = {
     "training.checkpoint": ["Checkpoint"],
     "version": ["__version__"],
 }
-# Those of the engine are loaded with the package, others when they are first used.
-AT_ONCE = ["anomaly", "engine", "functional", "losses", "nn", "observers", "ops", "optim"]
+# What everybody uses is loaded with the package, the rest when it is first used.
+AT_ONCE = ["engine", "losses", "nn", "observers", "ops", "optim"]
 
 __getattr__, __dir__, __all__ = door(sys.modules[__name__], NAMES, AT_ONCE)
 

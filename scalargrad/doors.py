@@ -12,7 +12,7 @@ def door(
 ) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` of a package whose public names stand in a table, by module.
 
-    names     by the module that has them, inside of the package
+    names     by the module that has them, inside of the package, which can be asked for, too
     at_once   the modules that are loaded with the package
     """
     modules = {name: f"{package.__name__}.{module}" for module, listed in names.items() for name in listed}
@@ -21,10 +21,12 @@ def door(
         vars(package).update({name: getattr(loaded, name) for name in names[module]})
 
     def get(name: str) -> object:
-        if name not in modules:
-            raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
         with whole:
-            return getattr(import_module(modules[name]), name)
+            if name in modules:
+                return getattr(import_module(modules[name]), name)
+            if name in names:
+                return import_module(f"{package.__name__}.{name}")
+        raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
 
     def names_there() -> list[str]:
         return sorted({*vars(package), *modules})

@@ -154,7 +154,7 @@ def test_every_operation_is_a_method_and_a_function():
         assert getattr(scalargrad, name) is op
 
 
-@pytest.mark.parametrize("package", ["scalargrad", "scalargrad.nn"])
+@pytest.mark.parametrize("package", ["scalargrad", "scalargrad.nn", "scalargrad.datasets"])
 def test_type_checkers_and_editors_see_the_table_of_names(package):
     door = importlib.import_module(package)
     source = ast.parse(Path(door.__file__).read_text(encoding="utf-8"))
@@ -174,6 +174,8 @@ def test_type_checkers_and_editors_see_the_table_of_names(package):
         for name in names:
             assert getattr(door, name) is getattr(importlib.import_module(f"{package}.{module}"), name)
             assert name in dir(door)
+        if "." not in module:
+            assert getattr(door, module) is importlib.import_module(f"{package}.{module}")
     with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'Vaule'"):
         door.Vaule  # noqa: B018
 
