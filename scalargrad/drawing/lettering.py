@@ -41,6 +41,19 @@ def factor(x: float) -> str:
     return f"({number(x)})" if x < 0 else number(x)
 
 
+def gradient_text(x: float) -> str:
+    """A gradient or a slope: -0.0, the slope of a switched-off unit times a negative number, as 0."""
+    return number(x + 0.0)
+
+
+def product_text(slope: float, upstream: float) -> str:
+    """
+    >>> product_text(-3.0, -0.5)
+    '−3 × (−0.5)'
+    """
+    return f"{gradient_text(slope)} × {factor(upstream + 0.0)}"
+
+
 def visible(text: str) -> str:
     """`text` with every character that XML forbids, or that would disturb the line, replaced.
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.drawing.folding import MOST_CARDS, fold, unit_of_each_result
-from scalargrad.drawing.lettering import factor, number
+from scalargrad.drawing.lettering import gradient_text, number, product_text
 from scalargrad.drawing.palette import sign_colour, tint
 from scalargrad.drawing.snapshot import Snapshot, largest_size
 from scalargrad.engine import Value
@@ -106,17 +106,9 @@ def _description(snapshot: Snapshot) -> str:
     leaves = [x for x in range(output + 1) if snapshot.op(x) is None]
     if not snapshot.backward_ran:
         return f"{result} backward() has not run: there are no gradients yet."
-    listed = ", ".join(f"{snapshot.partial(x)} = {_gradient(snapshot.grads[x])}" for x in leaves[:MOST_LEAVES])
+    listed = ", ".join(f"{snapshot.partial(x)} = {gradient_text(snapshot.grads[x])}" for x in leaves[:MOST_LEAVES])
     more = f" and {len(leaves) - MOST_LEAVES} more" if len(leaves) > MOST_LEAVES else ""
     return f"{result} Gradients of the leaves: {listed}{more}."
-
-
-def _gradient(x: float) -> str:
-    return number(x + 0.0)  # -0.0, the slope of a switched-off unit times a negative number, as 0
-
-
-def _times(slope: float, upstream: float) -> str:
-    return f"{number(slope + 0.0)} × {factor(upstream + 0.0)}"
 
 
 # Cards.
@@ -255,18 +247,18 @@ class _Cards:
     def _chain_rule(self, position: int) -> str:
         """∂o/∂x = −3 × 0.5 + 2 × 1 = 0.5"""
         snapshot = self.snapshot
-        gradient = f"{snapshot.partial(position)} = "
+        text = f"{snapshot.partial(position)} = "
         consumers = list(dict.fromkeys(snapshot.consumers[position]))
         terms = []
         for consumer in consumers[: MOST_TERMS + 1]:
             for slope, operand in zip(snapshot.slopes[consumer], snapshot.operands[consumer], strict=True):
                 if operand == position:
-                    terms.append(_times(slope, snapshot.grads[consumer]))
+                    terms.append(product_text(slope, snapshot.grads[consumer]))
         if terms:
             shown = " + ".join(terms[:MOST_TERMS])
             uses = len(snapshot.consumers[position])
-            gradient += shown + (f" + … ({uses} terms)" if uses > MOST_TERMS else "") + " = "
-        return gradient + _gradient(snapshot.grads[position])
+            text += shown + (f" + … ({uses} terms)" if uses > MOST_TERMS else "") + " = "
+        return text + gradient_text(snapshot.grads[position])
 
 
 # Edges.
@@ -291,7 +283,7 @@ def _edge(
     upstream = snapshot.grads[target]
     flow = slope * upstream
     term = f"{snapshot.partial(source, of=target)} × {snapshot.partial(target)}"
-    explanation = f"{snapshot.partial(source)} += {term} = {_times(slope, upstream)} = {_gradient(flow)}"
+    explanation = f"{snapshot.partial(source)} += {term} = {product_text(slope, upstream)} = {gradient_text(flow)}"
     return Edge(source_card, target_card, place, slope, flow, sign_colour(flow), explanation)
 
 
@@ -369,9 +361,10 @@ def _folded_edge(snapshot: Snapshot, below: int, home: int, bundle: _Bundle, exi
         return Edge(below, home, -1, None, None, "zero", f"{bundle.count} edges")
     if is_weight:
         text = f"weight {number(bundle.slope)}, " if source >= 0 and target >= 0 else ""
-        text += f"gradient of the weight {_gradient(bundle.weight)}"
+        text += f"gradient of the weight {gradient_text(bundle.weight)}"
         if source >= 0:
-            text += f"; adds {_gradient(bundle.flow)} to {snapshot.partial(source)}"
+            text += f"; adds {gradient_text(bundle.flow)} to {snapshot.partial(source)}"
         return Edge(below, home, -1, None, bundle.weight, sign_colour(bundle.weight), text)
-    text = f"{bundle.count} edge{'s' * (bundle.count > 1)}, their local × upstream together {_gradient(bundle.flow)}"
+    text = f"{bundle.count} edge{'s' * (bundle.count > 1)}, their local × upstream together "
+    text += gradient_text(bundle.flow)
     return Edge(below, home, -1, None, bundle.flow, sign_colour(bundle.flow), text)

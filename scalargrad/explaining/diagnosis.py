@@ -44,29 +44,29 @@ def diagnose(subject: object, parameters: object = None) -> AbstractContextManag
     diagnose: nothing found (one graph of 3 values, 1 parameter)
     """
     if parameters is None:
-        return watched(Examination(_parameter_list(subject)))
+        return examined(Examination(_parameter_list(subject)))
     if not isinstance(subject, Value):
         raise TypeError(f"diagnose(loss, parameters) takes a Value as loss, got {subject!r}")
     return _of_one_graph(subject, Examination(_parameter_list(parameters)))
 
 
 @contextmanager
-def watched(examination: Examination) -> Iterator[Report]:
+def examined(examination: Examination) -> Iterator[Report]:
     """A block that is examined; its report is complete at the end."""
-    report, record = Report(), examination.record
+    report, seen = Report(), examination.seen
     try:
         with observers.observed_by(examination):
             yield report
     finally:  # after an exception the report is needed most
-        passes = plural(record.passes, "backward pass", "backward passes")
+        passes = plural(seen.passes, "backward pass", "backward passes")
         report.findings = examination.conclusions()
-        report.seen = f"{passes}, {plural(len(record.parameters), 'parameter')}"
+        report.seen = f"{passes}, {plural(len(seen.parameters), 'parameter')}"
 
 
 def _of_one_graph(loss: Value, examination: Examination) -> Report:
     order = topological_order(loss)
     examination.look_at_graph(loss, order)
-    parameters = plural(len(examination.record.parameters), "parameter")
+    parameters = plural(len(examination.seen.parameters), "parameter")
     return Report(examination.conclusions(), f"one graph of {plural(len(order), 'value')}, {parameters}")
 
 

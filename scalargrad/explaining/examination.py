@@ -6,9 +6,9 @@ from scalargrad import observers
 from scalargrad.callers import frame_of_user
 from scalargrad.engine import Value
 from scalargrad.explaining.findings import REMEDIES, Finding, Place
-from scalargrad.explaining.graph_mistakes import Layers, NotFinite, NotReached, StaleData, UnitsOff
+from scalargrad.explaining.graph_mistakes import LayersApart, NotFinite, NotReached, StaleData, UnitsOff
 from scalargrad.explaining.loop_mistakes import Accumulation, Movement, Replaced
-from scalargrad.explaining.record import BackwardPass, Check, Record, slopes_of
+from scalargrad.explaining.observations import BackwardPass, Check, Observations, slopes_of
 from scalargrad.ops import add, relu, sub
 
 REMEMBERED = 300_000  # Values whose lines are known, if no backward() comes to forget them
@@ -18,25 +18,25 @@ class Examination(observers.Observer):
     """Watches a block of training, or looks at one graph."""
 
     def __init__(self, parameters: list[Value]) -> None:
-        self.record = record = Record(parameters)
-        self.not_finite, self.stale_data, self.accumulation = NotFinite(record), StaleData(record), Accumulation(record)
-        self.replaced, self.not_reached, self.units_off = Replaced(record), NotReached(record), UnitsOff(record)
+        self.seen = seen = Observations(parameters)
+        self.not_finite, self.stale_data, self.accumulation = NotFinite(seen), StaleData(seen), Accumulation(seen)
+        self.replaced, self.not_reached, self.units_off = Replaced(seen), NotReached(seen), UnitsOff(seen)
         self.checks: list[Check] = [
             *(self.not_finite, self.stale_data, self.accumulation, self.replaced, self.not_reached),
-            *(Movement(record), Layers(record), self.units_off),
+            *(Movement(seen), LayersApart(seen), self.units_off),
         ]
         # What looks at a new Value, by its operation.
         self.makers = {None: self.not_reached.made_leaf, relu: self.units_off.made}
         self.makers |= {add: self.replaced.made, sub: self.replaced.made}
 
     def recorded(self, value: Value) -> None:
-        record, place = self.record, _place_of_user()
+        seen, place = self.seen, _place_of_user()
         if observers.recording.get():
-            if not record.data_at_start:
-                record.data_at_start = {p: p.data for p in record.parameters}
-            if len(record.places) >= REMEMBERED:
-                record.places.clear()
-            record.places[value] = place
+            if not seen.data_at_start:
+                seen.data_at_start = {p: p.data for p in seen.parameters}
+            if len(seen.places) >= REMEMBERED:
+                seen.places.clear()
+            seen.places[value] = place
         else:
             self.not_reached.used_without_recording(value.operands, place)
         self.look_at(value, place)
@@ -44,7 +44,7 @@ class Examination(observers.Observer):
     def before_backward(self, order: list[Value]) -> None:
         coming = BackwardPass(order, slopes_of(order), _place_of_user())
         self.look_at_pass(coming, self.checks)
-        self.record.end_pass(coming)
+        self.seen.end_pass(coming)
 
     def look_at_graph(self, loss: Value, order: list[Value]) -> None:
         """Look at a loss after the fact."""
@@ -63,7 +63,7 @@ class Examination(observers.Observer):
             look(value, place)
 
     def look_at_pass(self, coming: BackwardPass, checks: list[Check]) -> None:
-        self.record.begin_pass(coming)
+        self.seen.begin_pass(coming)
         for check in checks:
             check.before_pass(coming)
 
@@ -71,7 +71,7 @@ class Examination(observers.Observer):
         """All findings, the most serious first."""
         for check in self.checks:
             check.conclude()
-        return sorted(self.record.findings, key=lambda found: list(REMEDIES).index(found.kind))
+        return sorted(self.seen.findings, key=lambda found: list(REMEDIES).index(found.kind))
 
 
 def _place_of_user() -> Place:

@@ -2,7 +2,7 @@
 
 The derivative of an output with respect to one of the values it was computed from is a sum over all paths between the
 two, and each path is a product of local derivatives. There may be more paths than atoms: they are counted and added up
-without being listed, and the largest are shown.
+without being short_list, and the largest are shown.
 """
 
 import math
@@ -17,7 +17,7 @@ from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.engine import Value, gradients
 from scalargrad.explaining.formula import LATEX, TEXT, Text, ends_of, one_path, sum_of_paths
 from scalargrad.explaining.paths import Path, largest_trails, links_from, paths_along, sums_over_paths
-from scalargrad.explaining.words import distinct, short_count, short_share, shortened
+from scalargrad.explaining.words import distinct, short_count, short_name, short_share
 from scalargrad.ieee import total as sum_of
 
 LONGEST_FORMULA = 60
@@ -108,11 +108,11 @@ def explain(output: Value, wrt: Value, names: Mapping[str, object] | None = None
     for role, value in (("output", output), ("wrt", wrt)):
         if not isinstance(value, Value):
             remedy = "call explain once for each" if isinstance(value, Iterable) else "pass the Value itself"
-            raise TypeError(f"explain takes one Value as {role}, got {shortened(ascii(value))}; {remedy}")
+            raise TypeError(f"explain takes one Value as {role}, got {short_name(ascii(value))}; {remedy}")
     whole("show", show, 1, "how many paths to write out, at least 1,", int)
     snapshot = Snapshot(output, names)
     order, called = snapshot.values, _names(snapshot)
-    asked = called[wrt] if wrt in called else shortened(visible(str(wrt.label))) or "wrt"
+    asked = called[wrt] if wrt in called else short_name(visible(str(wrt.label))) or "wrt"
     links = links_from(order, wrt)
     if output not in links:
         count, total, magnitude = 0, 0.0, 0.0
@@ -178,7 +178,7 @@ def _compared(
 
 def _names(snapshot: Snapshot) -> dict[Value, str]:
     """The names that a picture of the graph gives, but a different one for each value: the second `h` is `h#2`."""
-    names = distinct(shortened(visible(snapshot.name(position))) for position in range(len(snapshot.values)))
+    names = distinct(short_name(visible(snapshot.name(position))) for position in range(len(snapshot.values)))
     return dict(zip(snapshot.values, names, strict=True))
 
 

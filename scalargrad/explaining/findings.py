@@ -81,10 +81,10 @@ def _as_text(number: int, found: Finding) -> str:
     return "\n".join([head, *(textwrap.indent(textwrap.fill(text, 104), "   ") for text in paragraphs)])
 
 
-def line_of(place: Place | None) -> str:
+def place_in_words(place: Place | None) -> str:
     """`train.py:14`, or "" where no line is known."""
     return f"{Path(place[0]).name}:{place[1]}" if place else ""
 
 
 def at(place: Place | None) -> str:
-    return f" at {line_of(place)}" if place else ""
+    return f" at {place_in_words(place)}" if place else ""

@@ -5,9 +5,9 @@ from math import isfinite, isnan, nan, sqrt
 
 from scalargrad.engine import Value, reverse_sweep
 from scalargrad.explaining.findings import Place, at
-from scalargrad.explaining.record import BackwardPass, Check, Record, layer_named_in
+from scalargrad.explaining.observations import BackwardPass, Check, Observations, layer_named_in
 from scalargrad.explaining.stale import is_stale, recomputed
-from scalargrad.explaining.words import listed, plural
+from scalargrad.explaining.words import plural, short_list
 from scalargrad.operands import flatten
 from scalargrad.ops import add, dot, mul, sum
 from scalargrad.parameter_names import owner_of
@@ -24,33 +24,31 @@ class NotFinite(Check):
 
     def made(self, value: Value, place: Place | None) -> None:
         """Is this value the first that is not finite, or did its operands bring that along?"""
-        record = self.record
+        seen = self.seen
         numbers = [x if type(x) is float else x.data for x in flatten(value.args)]
         wrong = [
-            x
-            for x in value.operands
-            if x.op is None and (isnan(x.data) or (x in record.names and not isfinite(x.data)))
+            x for x in value.operands if x.op is None and (isnan(x.data) or (x in seen.names and not isfinite(x.data)))
         ]
         if wrong:
-            what = f"{value.op} used {record.shown(wrong[:1])}, which was so before."
-            if wrong[0] in record.names:
+            what = f"{value.op} used {seen.shown(wrong[:1])}, which was so before."
+            if wrong[0] in seen.names:
                 what += " It is a parameter: the update before made it so."
-            record.add("nan or inf", place, what)
+            seen.add("nan or inf", place, what)
         elif all(map(isfinite, numbers)) or (isnan(value.data) and not any(map(isnan, numbers))):
-            what = f"{value.op} gave {value.data}; its operands: {record.shown(value.operands)}."
-            record.add("nan or inf", place, what)
+            what = f"{value.op} gave {value.data}; its operands: {seen.shown(value.operands)}."
+            seen.add("nan or inf", place, what)
 
     def before_pass(self, coming: BackwardPass) -> None:
-        record, slopes = self.record, coming.slopes
-        if all(isfinite(slopes.get(p, 0.0)) for p in record.parameters):
+        seen, slopes = self.seen, coming.slopes
+        if all(isfinite(slopes.get(p, 0.0)) for p in seen.parameters):
             return
         for value, upstream, operands in reverse_sweep(coming.order, slopes):
             for x, dx in operands if isfinite(upstream) else ():
-                if not isfinite(dx * upstream) and (x.op is not None or x in record.names):
+                if not isfinite(dx * upstream) and (x.op is not None or x in seen.names):
                     why = f"its derivative {dx:.6g} times {upstream:.6g} from above"
                     what = f"Backward, {value.op} passes on {dx * upstream}, {why}"
-                    place = record.places.get(value)
-                    record.add("nan or inf", place, f"{what}; its operands: {record.shown(value.operands)}.")
+                    place = seen.places.get(value)
+                    seen.add("nan or inf", place, f"{what}; its operands: {seen.shown(value.operands)}.")
                     return
 
 
@@ -58,17 +56,17 @@ class StaleData(Check):
     """Data that is changed between the computation and backward()."""
 
     def before_pass(self, coming: BackwardPass) -> None:
-        record, order = self.record, coming.order
+        seen, order = self.seen, coming.order
         value = next((value for value in order if is_stale(value)), None)
         if value is None:
             return
-        before = record.data_at_start or record.data
-        changed = [x for x in order if x in record.names and x.data != before.get(x, x.data)]
+        before = seen.data_at_start or seen.data
+        changed = [x for x in order if x in seen.names and x.data != before.get(x, x.data)]
         leaves = dict.fromkeys(x for x in value.operands if x.op is None)
         others = [x for x in leaves if x not in before] or leaves
-        suspects = record.listed(changed) if changed else " or ".join(map(record.name, others)) or "a result"
-        used = record.places.get(value)
-        record.add(
+        suspects = seen.listed(changed) if changed else " or ".join(map(seen.name, others)) or "a result"
+        used = seen.places.get(value)
+        seen.add(
             "stale data",
             used or coming.place,
             f"The data of {suspects} changed after being used{at(used)} and before backward(){at(coming.place)}: "
@@ -84,9 +82,9 @@ class NotReached(Check):
     hints  and probably
     """
 
-    def __init__(self, record: Record) -> None:
-        super().__init__(record)
-        self.labels = {p.label: p for p in record.parameters if p.label}
+    def __init__(self, seen: Observations) -> None:
+        super().__init__(seen)
+        self.labels = {p.label: p for p in seen.parameters if p.label}
         self.cuts: dict[Value, tuple[Place | None, str]] = {}
         self.hints: dict[Value, tuple[Place | None, str]] = {}
 
@@ -97,53 +95,53 @@ class NotReached(Check):
 
     def used_without_recording(self, operands: tuple[Value, ...], place: Place | None) -> None:
         for x in operands:
-            if x in self.record.names:
+            if x in self.seen.names:
                 self.hints.setdefault(x, (place, "it was used inside no_grad() only"))
 
     def before_pass(self, coming: BackwardPass) -> None:
-        record = self.record
-        missing = [p for p in record.parameters if p not in record.reached and p not in self.cuts]
+        seen = self.seen
+        missing = [p for p in seen.parameters if p not in seen.reached and p not in self.cuts]
         if not missing:
             return
-        seen = set(coming.order)
-        last_use = {x: value for value in (*record.places, *coming.order) for x in value.operands}
+        on_the_way = set(coming.order)
+        last_use = {x: value for value in (*seen.places, *coming.order) for x in value.operands}
         for p in missing:
             end = p
-            while end in last_use and not (end in seen and _is_flat(end)):
+            while end in last_use and not (end in on_the_way and _is_flat(end)):
                 end = last_use[end]
-            place = record.places.get(end)
-            if p in seen:
+            place = seen.places.get(end)
+            if p in on_the_way:
                 self.cuts[p] = place, f"it counts only through {end.op}, which has no slope"
             elif end is not p:
                 self.cuts[p] = place, f"its use ends in a result of {end.op}, of which the loss knows no history"
 
     def conclude(self) -> None:
-        record = self.record
-        if not record.passes:
+        seen = self.seen
+        if not seen.passes:
             return
         groups: dict[tuple[Place | None, str], list[Value]] = {}
-        unknown = record.pass_places.get(record.passes), "no operation used it as a Value"
-        for p in record.parameters:
-            if p not in record.reached:
+        unknown = seen.pass_places.get(seen.passes), "no operation used it as a Value"
+        for p in seen.parameters:
+            if p not in seen.reached:
                 groups.setdefault(self.cuts.get(p) or self.hints.get(p) or unknown, []).append(p)
         for (place, why), parameters in groups.items():
-            what = f"backward() never reaches {record.listed(parameters)}: {why}."
-            record.add("not reached", place, what, once=False)
+            what = f"backward() never reaches {seen.listed(parameters)}: {why}."
+            seen.add("not reached", place, what, once=False)
 
 
 def _is_flat(value: Value) -> bool:
     return value.op is not None and value.op.partials is None
 
 
-class Layers(Check):
+class LayersApart(Check):
     """Gradients that vanish or explode from layer to layer."""
 
-    def __init__(self, record: Record) -> None:
-        super().__init__(record)
+    def __init__(self, seen: Observations) -> None:
+        super().__init__(seen)
         self.squares: dict[str, list[float]] = {}  # squared gradients by layer: their sum and count
 
     def before_pass(self, coming: BackwardPass) -> None:
-        for p in self.record.parameters:
+        for p in self.seen.parameters:
             layer, slope = layer_named_in(p.label), coming.slopes.get(p, nan)
             if layer and isfinite(slope):
                 squares = self.squares.setdefault(layer, [0.0, 0.0])
@@ -154,7 +152,7 @@ class Layers(Check):
         rms = {layer: sqrt(total / count) for layer, (total, count) in self.squares.items()}
         if not rms:
             return
-        place = self.record.pass_places.get(self.record.passes)
+        place = self.seen.pass_places.get(self.seen.passes)
         shown = ", ".join(f"{layer} {size:.2g}" for layer, size in rms.items())
         smallest, largest = min(rms, key=rms.__getitem__), max(rms, key=rms.__getitem__)
         times = f"{rms[largest] / rms[smallest]:,.0f} times" if rms[smallest] else "infinitely many times"
@@ -167,24 +165,24 @@ class Layers(Check):
             kind, what = "gradients explode", "The gradients are very large"
         else:
             return
-        self.record.add(kind, place, f"{what}; rms by layer: {shown}.")
+        self.seen.add(kind, place, f"{what}; rms by layer: {shown}.")
 
 
 class UnitsOff(Check):
     """relu units that are off on every sample."""
 
-    def __init__(self, record: Record) -> None:
-        super().__init__(record)
+    def __init__(self, seen: Observations) -> None:
+        super().__init__(seen)
         self.units: dict[Value, _Unit] = {}
 
     def made(self, value: Value, place: Place | None) -> None:
-        parameter = _parameter_of_unit(value.first, self.record.names)
+        parameter = _parameter_of_unit(value.first, self.seen.names)
         if parameter is not None:
             self.units.setdefault(parameter, _Unit(place)).count(value)
 
     def conclude(self) -> None:
         off, place = [], None
-        for members in self.record.by_layer(self.units).values():
+        for members in self.seen.by_layer(self.units).values():
             off_here = [p for p in members if self.units[p].is_off()]
             if off_here and len(off_here) >= UNIT_SHARE * len(members):
                 off += off_here
@@ -192,9 +190,9 @@ class UnitsOff(Check):
         if off:
             least = min(self.units[p].evaluations for p in off)
             what = f"{len(off)} of {plural(len(self.units), 'relu unit')} gave 0 on every one of {least} evaluations"
-            names = [self.record.names[p] for p in off]
-            units = listed([owner_of(name) or f"the unit of {name}" for name in names])
-            self.record.add("units off", place, f"{what}: {units}.")
+            names = [self.seen.names[p] for p in off]
+            units = short_list([owner_of(name) or f"the unit of {name}" for name in names])
+            self.seen.add("units off", place, f"{what}: {units}.")
 
 
 @dataclass

@@ -148,6 +148,7 @@ def _scaled(slope: float) -> tuple[int, int, float]:
 
 
 def paths_along(trails: list[Trail], magnitude: float, called: Mapping[Value, str]) -> tuple[Path, ...]:
+    """The trails as paths, their values called by name."""
     steps: dict[tuple[Value, int], Factor] = {}  # long paths share most of theirs
 
     def path(trail: Trail) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scalargrad.drawing.formulas import TEXTBOOK, abridged, arguments_of
-from scalargrad.drawing.lettering import factor, number, visible
+from scalargrad.drawing.lettering import factor, gradient_text, number, product_text, visible
 from scalargrad.drawing.palette import tint
 from scalargrad.drawing.snapshot import Snapshot, largest_size
 from scalargrad.drawing.view import Card, View, view_of
@@ -16,7 +16,7 @@ from scalargrad.explaining.formula import TEXT
 from scalargrad.explaining.paths import occurrence
 from scalargrad.explaining.stale import is_stale
 from scalargrad.explaining.terms import Term
-from scalargrad.explaining.words import ordinal, plural, shortened
+from scalargrad.explaining.words import ordinal, plural, short_name
 
 MOST_ARGUMENTS = 6  # of an operation that are written out
 PATHS_SHOWN = 4  # of an explanation
@@ -117,12 +117,12 @@ class Story:
             (TEXT.ratio(self.short(term.result), self.short(term.operand), place), "local"),
             ("×", ""),
             (self.gradient(term.result), "upstream"),
-            (f"= {plain(term.local)} × {factor(term.upstream + 0.0)}", ""),
-            (f"= {plain(product)}", ""),
+            (f"= {product_text(term.local, term.upstream)}", ""),
+            (f"= {gradient_text(product)}", ""),
         ]
         count = self.term_count[term.operand]
         which = "its only term" if count == 1 else f"the {ordinal(term.turn)} of its {count} terms"
-        sum_so_far = f"{plain(term.before)} + {factor(product + 0.0)} = {plain(term.after)}"
+        sum_so_far = f"{gradient_text(term.before)} + {factor(product + 0.0)} = {gradient_text(term.after)}"
         note = f"{gradient} is now {sum_so_far}: {which}."
         edge = self.edge_at[term.result, term.place]
         return Event("backward", formula, note, term.operand, [term.result], [edge])
@@ -130,7 +130,7 @@ class Story:
     # Names and expressions.
 
     def short(self, position: int) -> str:
-        return shortened(self.names[position])
+        return short_name(self.names[position])
 
     def gradient(self, position: int) -> str:
         return TEXT.ratio(self.short(-1), self.short(position))
@@ -164,9 +164,10 @@ class Story:
         readings[-1].append(Reading(self.seed_step, "1", "ink", self.tint(1.0), seeded))
         for step, term in enumerate(self.terms, self.seed_step + 1):
             known, count = readings[term.operand][1].title, self.term_count[term.operand]
-            title = f"{known}; {self.gradient(term.operand)} = {plain(term.after)}, {term.turn} of {count} terms"
+            after = gradient_text(term.after)
+            title = f"{known}; {self.gradient(term.operand)} = {after}, {term.turn} of {count} terms"
             colour = "ink" if term.after - term.after == 0.0 else "not-finite"
-            readings[term.operand].append(Reading(step, plain(term.after), colour, self.tint(term.after), title))
+            readings[term.operand].append(Reading(step, after, colour, self.tint(term.after), title))
         return readings
 
     def edges(self) -> list[dict[str, object]]:
@@ -189,7 +190,7 @@ class Story:
         output = self.values[-1]
         return [
             {
-                "heading": f"{self.gradient(position)} = {plain(value.grad)}",
+                "heading": f"{self.gradient(position)} = {gradient_text(value.grad)}",
                 "text": str(explain(output, value, show=PATHS_SHOWN)),
             }
             for position, value in enumerate(self.values)
@@ -202,8 +203,3 @@ class Story:
             return card._replace(grad=max((reading.gradient for reading in shown), key=len))
 
         return self.view._replace(cards=list(map(widest, self.view.cards, readings)))
-
-
-def plain(x: float) -> str:
-    """`x` as a picture shows a gradient: -0.0, the slope of a switched-off unit times a negative number, as 0."""
-    return number(x + 0.0)

@@ -16,9 +16,9 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def listed(names: Sequence[str]) -> str:
+def short_list(names: Sequence[str]) -> str:
     """
-    >>> listed("abc"), listed("abcdefghi")
+    >>> short_list("abc"), short_list("abcdefghi")
     ('a, b, c', 'a, b, c, d, e and 4 more')
     """
     if len(names) <= LONGEST_LIST:
@@ -26,7 +26,7 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[: LONGEST_LIST - 1])} and {len(names) - LONGEST_LIST + 1} more"
 
 
-def shortened(name: str) -> str:
+def short_name(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 

@@ -24,7 +24,7 @@ from scalargrad.drawing.svg import SvgWriter
 from scalargrad.engine import Value
 from scalargrad.explaining.steps import Reading, Story
 from scalargrad.explaining.terms import backward_terms, copy_of
-from scalargrad.explaining.words import shortened
+from scalargrad.explaining.words import short_name
 from scalargrad.files.atomic import replace_file
 
 FIGURE = "figure"  # the id of the picture
@@ -95,7 +95,7 @@ def step_through(
 def _page(output: Value, names: Mapping[str, object] | None, title: str | None, theme: str) -> SteppingPage:
     copy = copy_of(output, names)
     story = Story(copy, backward_terms(copy))
-    title = title or f"{shortened(story.names[-1])}, step by step"
+    title = title or f"{short_name(story.names[-1])}, step by step"
     readings = story.readings()
     steps = story.steps()
     script_data = {

@@ -12,9 +12,9 @@ import pytest
 from scalargrad import ops
 from scalargrad.engine import Value, topological_order
 from scalargrad.explaining import examination
-from scalargrad.explaining.diagnosis import diagnose, watched
+from scalargrad.explaining.diagnosis import diagnose, examined
 from scalargrad.explaining.findings import REMEDIES, Finding, Report
-from scalargrad.explaining.record import slopes_of
+from scalargrad.explaining.observations import slopes_of
 from scalargrad.explaining.stale import is_stale
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, mse
 from scalargrad.nn import MLP, Layer, Module, Neuron, Parameter
@@ -853,10 +853,10 @@ def test_lines_are_forgotten_where_no_backward_pass_forgets_them(monkeypatch):
     monkeypatch.setattr(examination, "REMEMBERED", 100)
     w = Value(1.0, "w")
     watching = examination.Examination([w])
-    with watched(watching):
+    with examined(watching):
         for _ in range(1000):
             w * 2.0
-            assert len(watching.record.places) <= 100
+            assert len(watching.seen.places) <= 100
 
 
 def test_a_step_takes_at_most_ten_times_as_long():

@@ -1,12 +1,12 @@
-"""Record: what all checks of the gradient doctor need to know of a training run."""
+"""Observations of a training run: all that the checks of the gradient doctor share."""
 
 import linecache
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from scalargrad.engine import Value, reverse_sweep
-from scalargrad.explaining.findings import REMEDIES, Finding, Place, line_of
-from scalargrad.explaining.words import listed, plural
+from scalargrad.explaining.findings import REMEDIES, Finding, Place, place_in_words
+from scalargrad.explaining.words import plural, short_list
 from scalargrad.parameter_names import layer_of, owner_of
 
 
@@ -23,7 +23,7 @@ class BackwardPass(NamedTuple):
     place: Place | None
 
 
-class Record:
+class Observations:
     """A training run as far as it has been seen. Graphs are kept until their backward pass, then only numbers.
 
     parameters, names       what is to learn, and how a report calls it
@@ -67,7 +67,7 @@ class Record:
         """A finding; of each kind the first, which is the cause of those that follow."""
         if not once or all(found.kind != kind for found in self.findings):
             code = linecache.getline(*place).strip() if place else ""
-            self.findings.append(Finding(kind, line_of(place), what, REMEDIES[kind], code))
+            self.findings.append(Finding(kind, place_in_words(place), what, REMEDIES[kind], code))
 
     # Words.
 
@@ -75,7 +75,9 @@ class Record:
         return self.names.get(value) or value.label or f"an unnamed Value ({value.data:.6g})"
 
     def shown(self, operands: Iterable[Value]) -> str:
-        return listed([f"{self.names.get(x) or x.label or 'operand'} = {x.data:.6g}" for x in dict.fromkeys(operands)])
+        """The operands with their data."""
+        operands = dict.fromkeys(operands)
+        return short_list([f"{self.names.get(x) or x.label or 'operand'} = {x.data:.6g}" for x in operands])
 
     def listed(self, parameters: Iterable[Value]) -> str:
         """The names of parameters; layers of which all parameters are meant by the layers' names."""
@@ -86,7 +88,7 @@ class Record:
                 names.append(f"{layer} ({plural(len(members), 'parameter')})")
             else:
                 names += [self.names[p] for p in members if p in chosen]
-        return listed(names)
+        return short_list(names)
 
     def by_layer(self, parameters: Iterable[Value]) -> dict[str, list[Value]]:
         """The parameters of each layer; one that belongs to none stands by itself."""
@@ -97,10 +99,10 @@ class Record:
 
 
 class Check:
-    """A kind of mistake that is looked for. A subclass looks at what it needs, and adds findings to the record."""
+    """A kind of mistake that is looked for. A subclass looks at what it needs, and adds findings."""
 
-    def __init__(self, record: Record) -> None:
-        self.record = record
+    def __init__(self, seen: Observations) -> None:
+        self.seen = seen
 
     def before_pass(self, coming: BackwardPass) -> None:
         """Look at a backward pass that is about to run."""
