@@ -17,7 +17,9 @@ def frame_of_user() -> FrameType:
     while True:
         if not frame.f_code.co_filename.startswith(PACKAGE):
             outside = outside or frame
-            if not is_library(library_of(frame)) and frame.f_code.co_filename != "<string>":  # as dataclasses write
+            file = frame.f_code.co_filename
+            is_example = file.startswith("<doctest ")  # of this package: it bears the name of the module that it is in
+            if is_example or (not is_library(library_of(frame)) and file != "<string>"):  # as dataclasses write
                 return frame
         if frame.f_back is None:
             return outside or frame
