@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping, Set
 from operator import is_
-from typing import Any
 
 from scalargrad.compiler.errors import TraceError, written_at
 from scalargrad.compiler.trace import trace
@@ -145,7 +144,7 @@ DIFFERENT_STRUCTURE = (
 )
 
 
-def _same(x: Any, y: Any, first: Trace, second: Trace, known: dict[tuple[int, int], bool]) -> None:
+def _same(x: object, y: object, first: Trace, second: Trace, known: dict[tuple[int, int], bool]) -> None:
     if type(x) is Tracer and type(y) is Tracer:
         if x.index != y.index:
             raise DisagreementError(DIFFERENT_STRUCTURE)
@@ -196,7 +195,7 @@ def _same_values(x: Value, y: Value, first: Trace, second: Trace, known: dict) -
                 raise DisagreementError(DIFFERENT_STRUCTURE)
 
 
-def _is_same(x: Any, y: Any) -> bool:
+def _is_same(x: object, y: object) -> bool:
     """One Value, or tuples of the same Values: their rows of weights, say."""
     if type(x) is type(y) is tuple:
         return len(x) == len(y) and all(map(is_, x, y))

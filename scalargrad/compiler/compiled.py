@@ -90,7 +90,7 @@ class Compiled(Programs):
     def backend_name(self) -> str:
         return self.toolchain.name
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: object) -> Any:
         """The mean over rows for a scalar result, else an array [rows, ...] shaped like the result."""
         refuse_inside_a_trace()  # before the lock: another thread may hold it and wait for this trace to end
         with self.lock:
@@ -105,18 +105,18 @@ class Compiled(Programs):
             return float(results[:, 0].mean())
         return numpy.array(results).reshape(lanes, *variant.shape)
 
-    def value_and_grad(self, *args: Any) -> tuple[float, ndarray]:
+    def value_and_grad(self, *args: object) -> tuple[float, ndarray]:
         """The mean over rows, and its gradient as a flat array in the order of `parameters`."""
         return self._run(*args)[:2]
 
-    def _run(self, *args: Any) -> Slopes:
+    def _run(self, *args: object) -> Slopes:
         refuse_inside_a_trace()
         with self.lock:
             variant, arrays, lanes = self._prepared(args)
             with variant.used():
                 return _slopes(variant, arrays, lanes)
 
-    def backward(self, *args: Any) -> float:
+    def backward(self, *args: object) -> float:
         """Add d mean / d p to the `.grad` of every parameter; returns the mean."""
         refuse_inside_a_trace()
         with self.lock:
@@ -161,7 +161,7 @@ class Compiled(Programs):
             )
         return Trainer(self, optimizer, batch_size, rng, schedule, measures)
 
-    def to_jax(self, *arrays: Any, buffers: bool = False) -> tuple:
+    def to_jax(self, *arrays: object, buffers: bool = False) -> tuple:
         """The program as a pure function for code of your own in JAX: (parameters, X, Y) -> (loss, gradients).
 
         Returns the function and the flat parameters, an array [parameters] in the order of `model.parameters()`, or of
@@ -189,12 +189,12 @@ class Compiled(Programs):
         if program.updates or self.steps in program.buffers:
             raise ValueError("this program changes buffers from step to step: to_jax(buffers=True) hands them through")
 
-        def pure(parameters: Any, *arrays: Any) -> tuple:
+        def pure(parameters: object, *arrays: object) -> tuple:
             return function(parameters, state, *arrays)[:2]
 
         return pure, parameters
 
-    def load_buffers(self, buffers: Any) -> None:
+    def load_buffers(self, buffers: object) -> None:
         """Set the buffers from the flat array that a function of `to_jax(buffers=True)` returned."""
         if self.exported is None:
             raise RuntimeError("to_jax(buffers=True) comes first: its buffers are these")

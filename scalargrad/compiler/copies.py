@@ -64,12 +64,12 @@ def check_pickled(function: Callable) -> None:
             _state.checks = False
 
 
-def is_plain(function: Any) -> bool:
+def is_plain(function: object) -> bool:
     """Is it a function, perhaps with some arguments, and nothing that has Values of its own?"""
     return isinstance(_without_arguments(function), FunctionType)
 
 
-def _without_arguments(function: Any) -> Any:
+def _without_arguments(function: object) -> Any:
     while isinstance(function, partial):
         function = function.func
     return function
@@ -103,7 +103,7 @@ def _variables(function: FunctionType) -> list:
     return [*found, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
 
 
-def _name(function: Any) -> str:
+def _name(function: object) -> str:
     return _without_arguments(function).__qualname__
 
 

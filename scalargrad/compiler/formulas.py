@@ -40,7 +40,7 @@ class Formula:
     """
 
     def __init__(
-        self, owner: Any, name: str, shapes: list, samples: list[list], checked: Callable, remedy: str
+        self, owner: object, name: str, shapes: list, samples: list[list], checked: Callable, remedy: str
     ) -> None:
         """Trace the method `name` of its owner.
 
@@ -99,7 +99,7 @@ class Formula:
     def _traceable(self, checked: Callable) -> Callable:
         function, name, line = self.function, self.name, self.line
 
-        def called(*arguments: Any) -> Any:
+        def called(*arguments: object) -> Any:
             try:
                 return checked(function(*arguments))
             except TraceError:
@@ -206,7 +206,7 @@ def _out_of_reach(
             put_back()
 
 
-def _number(setting: Any, changing: set[Value], settings: dict[Value, float]) -> Any:
+def _number(setting: object, changing: set[Value], settings: dict[Value, float]) -> Any:
     """A Value as its number, so that an `if` may look at it; other settings as they are."""
     if type(setting) is tuple and any(isinstance(x, Value) for x in setting):
         return tuple(_number(x, changing, settings) for x in setting)
@@ -222,7 +222,7 @@ class _Elsewhere:
     def __init__(self, name: str, argument: str, refused: list[TraceError]) -> None:
         self._name, self._argument, self._refused = name, argument, refused
 
-    def _refuse(self, *_: Any) -> Any:
+    def _refuse(self, *_: object) -> Any:
         error = TraceError.at_line(
             f"{self._name} is read, which a compiled step would not see change", f"use the argument {self._argument}"
         )

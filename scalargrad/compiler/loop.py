@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import numpy
+from numpy import ndarray
 
 from scalargrad.compiler.backends import TrainingBackend
 from scalargrad.compiler.formulas import CHANGING
@@ -101,7 +102,9 @@ class Loop:
             if not self.counts_steps:
                 self.programs.steps.data = calls + made
 
-    def measured_steps(self, arrays: list, order: Any, rows: int, count: int, measures: list[Buffer]) -> list[float]:
+    def measured_steps(
+        self, arrays: list[ndarray], order: ndarray | None, rows: int, count: int, measures: list[Buffer]
+    ) -> list[float]:
         """The sum of the losses of so many steps, and of what they add to each measure."""
         first = self.backend.leaves.start + len(self.program.parameters)
         places = [first + self.program.buffers.index(measure) for measure in measures]
@@ -109,7 +112,7 @@ class Loop:
         losses = self.steps(arrays, order, rows, count, rows)
         return [sum(losses), *self.backend.read(places).tolist()]
 
-    def steps(self, arrays: list, order: Any, rows: int, count: int, advance: int) -> list[float]:
+    def steps(self, arrays: list[ndarray], order: ndarray | None, rows: int, count: int, advance: int) -> list[float]:
         """The losses of so many steps, each on the next rows of the order; fewer, if one is inf or nan."""
         history = self.history if count == 1 else numpy.zeros(count, self.programs.dtype)
         before = self.backend.done
@@ -124,11 +127,11 @@ def _settings(formula: Optimizer | Schedule | None) -> tuple:
     return type(formula), [{name: _setting(x) for name, x in _attributes(owner).items()} for owner in owners]
 
 
-def _setting(x: Any) -> Any:
+def _setting(x: object) -> Any:
     return _settings(x) if isinstance(x, Schedule) else (token(x), None if type(x) in PLAIN else contents(x))
 
 
-def _attributes(owner: Any) -> dict[str, Any]:
+def _attributes(owner: object) -> dict[str, Any]:
     """The settings of an optimizer or a schedule, or those of all objects of a class."""
     but = CHANGING if isinstance(owner, Optimizer) else ("__dict__", "__weakref__") if isinstance(owner, type) else ()
     return {name: x for name, x in vars(owner).items() if name not in but}

@@ -7,9 +7,12 @@ from inspect import signature
 from math import isfinite
 from typing import Any
 
+from numpy import ndarray
+
 from scalargrad.compiler.backends import Slopes
 from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.snapshot import Snapshot
+from scalargrad.compiler.variants import Variant
 from scalargrad.engine import Value
 from scalargrad.ieee import quiet
 from scalargrad.ops import sum
@@ -78,7 +81,7 @@ def _step(optimizer: Optimizer, parameters: Sequence[Value], rate: Any) -> None:
         )
 
 
-def _fits(function: Callable, *arguments: Any, **named: Any) -> bool:
+def _fits(function: Callable, *arguments: object, **named: object) -> bool:
     try:
         signature(function).bind(*arguments, **named)
     except TypeError:
@@ -128,7 +131,8 @@ class OwnSteps:
         self.optimizer, self.schedule, self.span = optimizer, schedule, (0, 1)
         self._go_on_with(programs.last)
 
-    def _go_on_with(self, variant: Any) -> None:
+    def _go_on_with(self, variant: Variant | None) -> None:
+        assert variant is not None
         self.variant, self.reached = variant, variant.backward.reached()
 
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
@@ -139,18 +143,20 @@ class OwnSteps:
     def steps_at_once(self, rows: int) -> int:
         return 1
 
-    def prepare(self, *_: Any) -> None:
+    def prepare(self, *_: object) -> None:
         """Compile the gradients."""
         self.variant.backward_backend  # noqa: B018 (made when it is asked for)
 
-    def measured_steps(self, arrays: list, order: Any, rows: int, count: int, measures: list[Buffer]) -> list[float]:
+    def measured_steps(
+        self, arrays: list[ndarray], order: ndarray | None, rows: int, count: int, measures: list[Buffer]
+    ) -> list[float]:
         """The sum of the losses of so many steps, and of what they add to each measure."""
         for measure in measures:
             measure.data = 0.0
         losses = self.steps(arrays, order, rows, count, rows)
         return [sum(losses), *(measure.data for measure in measures)]
 
-    def steps(self, arrays: list, order: Any, rows: int, count: int, advance: int) -> list[float]:
+    def steps(self, arrays: list[ndarray], order: ndarray | None, rows: int, count: int, advance: int) -> list[float]:
         """The losses of so many steps, each on the next rows of the order; fewer, if one is inf or nan."""
         losses: list[float] = []
         while len(losses) < count and (not losses or isfinite(losses[-1])):

@@ -119,7 +119,7 @@ class Programs:
         return cast(TrainingBackend, self.toolchain.build(Source(lambda: program)))
 
 
-def _as_array(argument: Any, place: int, dtype: str) -> ndarray | None:
+def _as_array(argument: object, place: int, dtype: str) -> ndarray | None:
     """An argument as an array [rows, ...], or None for one that is passed on as it is: a number, a string, None."""
 
     if argument is None or isinstance(argument, bool | int | float | str | bytes) or callable(argument):

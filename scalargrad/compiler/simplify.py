@@ -73,7 +73,7 @@ class Terms:
         self.constants: dict[float | str, int] = {}
         self.numbers: dict[int, Any] = {}  # of the constant terms, and of the groups of such terms
 
-    def leaf(self, kind: str, *what: Any) -> int:
+    def leaf(self, kind: str, *what: object) -> int:
         term = self._append(None, ())
         self.program.leaves[term] = (kind, *what)
         return term

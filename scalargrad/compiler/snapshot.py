@@ -19,7 +19,7 @@ class Snapshot:
     (0.1, {})
     """
 
-    def __init__(self, thing: Any) -> None:
+    def __init__(self, thing: object) -> None:
         self.space = vars(thing)
         self.attributes = dict(self.space)
         self.containers: dict[int, tuple[Any, Any]] = {}  # by id: each, and a copy of it

@@ -34,7 +34,7 @@ SHARE = Buffer(1.0, "share")  # stands for 1 / the number of samples, which a pr
 def _refusing(what: str, remedy: str, answer: Callable | None = None, may_print: bool = False) -> Any:
     """A method that is an error in user code; code of this package gets an answer, if there is one."""
 
-    def method(self: "Tracer", *others: Any) -> Any:
+    def method(self: "Tracer", *others: object) -> Any:
         frame = sys._getframe(1)
         own = called_by_package(frame)  # which may handle the error
         if answer is not None and (active_trace() is None or own or (may_print and prints(frame))):
@@ -61,7 +61,7 @@ class Tracer:
 
     __slots__ = ("first", "index", "label", "op", "second")
 
-    def __init__(self, trace: "Trace", op: Op | None = None, first: Any = (), second: Any = ()) -> None:
+    def __init__(self, trace: "Trace", op: Op | None = None, first: object = (), second: object = ()) -> None:
         if not observers.recording.get():
             raise TraceError.at_line(*NO_GRAD)
         self.op, self.first, self.second, self.label = op, first, second, ""
@@ -167,7 +167,7 @@ class Tracer:
             raise _not_in_table(name)
         raise AttributeError(f"a traced number has no attribute {name}")
 
-    def _no_number(self, *_: Any) -> Any:
+    def _no_number(self, *_: object) -> Any:
         raise TraceError.at_line(
             "`.data` of a traced number would freeze one sample's number",
             "compute with the Value itself: where(), maximum(), minimum(), take()",
@@ -176,7 +176,7 @@ class Tracer:
 
     data = property(_no_number, _no_number)
 
-    def _no_gradient(self, *_: Any) -> Any:
+    def _no_gradient(self, *_: object) -> Any:
         raise TraceError.at_line(
             "`.grad` of a traced number does not exist", "call gradients(..., create_graph=True), or return the loss"
         )
@@ -252,7 +252,7 @@ class Trace(observers.Observer):
                 "compute it inside, or detach() it"
             )
 
-    def updated(self, buffer: Buffer, expression: Any) -> bool:
+    def updated(self, buffer: Buffer, expression: object) -> bool:
         self.updates[buffer] = expression
         return True
 
@@ -283,7 +283,7 @@ class Trace(observers.Observer):
                 return False
         return True
 
-    def nested_lists(self, result: Any) -> Any:
+    def nested_lists(self, result: object) -> Any:
         """The result of the function, with NumPy's arrays as lists."""
         if hasattr(result, "tolist"):
             result = result.tolist()
@@ -295,7 +295,7 @@ class Trace(observers.Observer):
     def __str__(self) -> str:
         """Every tracer with what it was made from, one a line: a Value by its name, a number as it is."""
 
-        def shown(x: Any) -> str:
+        def shown(x: object) -> str:
             if type(x) is tuple:
                 return f"({', '.join(map(shown, x))})"
             return f"%{x.index}" if type(x) is Tracer else getattr(x, "label", "") or str(getattr(x, "data", x))
@@ -322,7 +322,7 @@ def refuse_inside_a_trace() -> None:
         raise TraceError.at_line("a compiled function was called inside another", "call the plain function there")
 
 
-def flatten_results(result: Any) -> Iterable[Any]:
+def flatten_results(result: object) -> Iterable[Any]:
     """The Values, Tracers and floats in a nested result."""
     if isinstance(result, list | tuple):
         for item in result:
@@ -331,7 +331,7 @@ def flatten_results(result: Any) -> Iterable[Any]:
         yield result_operand(result)
 
 
-def result_operand(x: Any) -> Any:
+def result_operand(x: object) -> Any:
     return x if isinstance(x, (Tracer, Value)) else as_number(x, "the result of a compiled function")
 
 

@@ -25,9 +25,9 @@ from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer
 
 NO_MEASURES: Mapping[str, Buffer] = MappingProxyType({})
-Measures = dict[str, float]
+Measures = dict[str, float]  # of an epoch: "loss", and whatever else is measured
 Callback = Callable[[int, Measures], Any]
-Watch = Callable[[int, Measures], Any]
+Watch = Callable[[int, Measures], Any]  # called during an epoch with the rows done so far, and the measures over these
 MOST_POSITIONS = 2**18  # of the shuffled orders of several epochs that are made at once
 MOST_LOOPS = 4  # kept: for train() and eval(), and some more
 MOMENTS = 8  # between two looks at an epoch, each as long as the caller's thread may be away
@@ -79,7 +79,7 @@ class Trainer:
         self.epochs = 0  # so far, over all runs
         self.span = (optimizer.steps, 1)  # of the schedule: the steps before it, and how many it has
 
-    def step(self, *arrays: Any) -> float:
+    def step(self, *arrays: object) -> float:
         """One step on all these rows; returns the loss at the parameters before it."""
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
@@ -120,7 +120,7 @@ class Trainer:
                     callback(done, measures)
         return history
 
-    def epoch(self, *arrays: Any, watch: Watch | None = None) -> Measures:
+    def epoch(self, *arrays: object, watch: Watch | None = None) -> Measures:
         """One epoch of a run that somebody else leads: `span` says where in its schedule it is.
 
         watch   now and then called with the rows of the epoch that are done and the measures over these; parameters
@@ -129,7 +129,7 @@ class Trainer:
         """
         return {name: found[0] for name, found in self._epochs(arrays, 1, watch).items()}
 
-    def prepare(self, *arrays: Any) -> None:
+    def prepare(self, *arrays: object) -> None:
         """Trace and compile now what an epoch on such arrays would. What was traced before is traced again, as a check.
 
         With JAX on one device, these stay there: until the next call of `prepare` nobody changes them.

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
 
 from scalargrad.compiler.agreement import DisagreementError, must_agree, place_of, traced_twice
 from scalargrad.compiler.backends import Backend, Source, Toolchain
@@ -131,16 +130,16 @@ class Variant:
         return with_parameters_in_order(roll(simplify(self.trace), inputs))
 
 
-def to_front(kept: list, used: Any, most: int) -> None:
+def to_front(kept: list, used: object, most: int) -> None:
     """Put the one that is used now first; in one step, so that a Ctrl-C loses none."""
     kept[:] = [used, *(other for other in kept if other is not used)][:most]
 
 
-def _result_shape(result: Any) -> tuple[int, ...] | None:
+def _result_shape(result: object) -> tuple[int, ...] | None:
     return _shape(result) if isinstance(result, list) else None
 
 
-def _shape(result: Any) -> tuple[int, ...]:
+def _shape(result: object) -> tuple[int, ...]:
     if not isinstance(result, list):
         return ()
     shapes = {_shape(item) for item in result}

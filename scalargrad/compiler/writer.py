@@ -100,14 +100,14 @@ class Rows:
     def lift(number: float) -> float:
         return number
 
-    def _refuse(self, *_: Any) -> bool:
+    def _refuse(self, *_: object) -> bool:
         raise TypeError("an `if` or a comparison would choose once, for all rows and for ever: use where() and less()")
 
     __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse  # type: ignore[assignment]
     __hash__ = object.__hash__
 
 
-def _each(function: Callable, argument: Any) -> Any:
+def _each(function: Callable, argument: object) -> Any:
     return tuple(map(function, argument)) if type(argument) is tuple else function(argument)
 
 

@@ -9,6 +9,7 @@ from os import PathLike
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.engine import Value
 from scalargrad.files.atomic import replace_file
 from scalargrad.optim import Optimizer
@@ -16,9 +17,7 @@ from scalargrad.optim import Optimizer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Measures = dict[str, float]  # what is known after an epoch: "loss", and whatever else the objective measures
 Curves = dict[str, list[float]]  # each measure before training, and after every epoch
-Watch = Callable[[int, Measures], Any]  # called during an epoch with the rows done so far, and the measures over these
 
 
 def train(

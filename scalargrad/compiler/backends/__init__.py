@@ -106,7 +106,7 @@ class TrainingBackend(Backend, Protocol):
     def read(self, rows: ndarray | slice | list[int]) -> ndarray:
         """The numbers of uniform rows that last from step to step: an array of row numbers, or `leaves`."""
 
-    def write(self, rows: ndarray | slice | list[int], numbers: Any) -> None:
+    def write(self, rows: ndarray | slice | list[int], numbers: object) -> None:
         """Set them."""
 
 

@@ -48,7 +48,7 @@ def replay(trace: Trace, columns: list[list[float]], lanes: int) -> tuple[list[l
     for tracer, column in zip((x for flat in trace.inputs for x in flat), columns, strict=True):
         place[tracer] = [Value(x) for x in column]
 
-    def rows_of(x: Any) -> list[Any]:
+    def rows_of(x: object) -> list[Any]:
         if isinstance(x, Value) and x not in place:
             for value in topological_order(x):  # computed anew: its leaves may have moved since the trace
                 if value not in place:
@@ -79,7 +79,7 @@ def _again(value: Value, place: dict[Any, list[Any]]) -> Any:
     return value.op(*args)
 
 
-def _first(x: Any, place: dict[Any, list[Any]]) -> Any:
+def _first(x: object, place: dict[Any, list[Any]]) -> Any:
     return x if type(x) is float else place[x][0]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from scalargrad.compiler.watch.guards import tokens
 
 
-def is_drawn_from(thing: Any) -> bool:
+def is_drawn_from(thing: object) -> bool:
     """Does drawing from this change it?"""
     return issubclass(type(thing), random.Random) or _numpy_state(thing) is not None or hasattr(type(thing), "__next__")
 
@@ -56,7 +56,7 @@ def _state(source: Any, inside: set[int]) -> Any:
     return None
 
 
-def _numpy_state(thing: Any) -> Any:
+def _numpy_state(thing: object) -> Any:
     """The state of one of NumPy's generators, or None for other things."""
     if type(thing).__module__.partition(".")[0] != "numpy":
         return None

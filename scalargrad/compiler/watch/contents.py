@@ -31,7 +31,7 @@ def reader_of(thing: Any) -> Callable[[Any], list] | None:
     return next((read for kind, read in CONTAINERS if issubclass(type(thing), kind)), None)
 
 
-def contents(thing: Any) -> Any:
+def contents(thing: object) -> Any:
     """Tokens of what a container or an array holds, one level deep; None for other things."""
     read = reader_of(thing)
     if read is not None:
@@ -68,11 +68,11 @@ def numbers_of(thing: Any) -> tuple[int, Callable[[], Any]] | None:
     return array.nbytes, lambda: _numbers(_as_array(thing))
 
 
-def _is_of_user(method: Any) -> bool:
+def _is_of_user(method: object) -> bool:
     return type(method) is FunctionType and not is_installed(method.__code__.co_filename)
 
 
-def _as_array(thing: Any) -> Any:
+def _as_array(thing: object) -> Any:
     if hasattr(thing, "detach"):  # PyTorch's
         thing = thing.detach().cpu()
     return numpy.asarray(thing)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dis import EXTENDED_ARG, Instruction, get_instructions, hasjabs, hasjrel, hasname, opmap, opname, stack_effect
 from itertools import pairwise
 from types import CodeType
-from typing import Any
 
 from scalargrad.callers import PACKAGE
 from scalargrad.compiler.watch.libraries import is_of_library
@@ -125,5 +124,5 @@ def only_appends_to(name: str, codes: Iterable[CodeType]) -> bool:
     return True
 
 
-def _texts(argument: Any) -> tuple:
+def _texts(argument: object) -> tuple:
     return argument if isinstance(argument, tuple) else ()

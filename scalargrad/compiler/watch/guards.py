@@ -23,7 +23,7 @@ class Identity:
 
     __slots__ = ("content",)
 
-    def __init__(self, content: Any) -> None:
+    def __init__(self, content: object) -> None:
         self.content = content
 
     def __eq__(self, other: object) -> bool:
@@ -63,7 +63,7 @@ def told_by_equality(kind: type) -> bool:
     return kind is str or kind is bytes or kind is type(None) or kind.__eq__ is object.__eq__
 
 
-def is_itself(content: Any) -> bool:
+def is_itself(content: object) -> bool:
     """Is nothing else equal to it?"""
     return type(content).__eq__ is object.__eq__
 
@@ -95,7 +95,7 @@ class Reads:
     def __bool__(self) -> bool:
         return bool(self.known)
 
-    def add(self, space: Any, name: Any, label: str) -> Any:
+    def add(self, space: object, name: object, label: str) -> Any:
         """Look at this from now on; returns what is there.
 
         A traced number the function has put there itself: one that asks before it does so is told from the next run.
@@ -140,7 +140,7 @@ class Reads:
         except ValueError:  # an empty cell
             return list(map(self._read, spaces, names))
 
-    def _read(self, space: Any, name: Any) -> Any:
+    def _read(self, space: object, name: object) -> Any:
         try:
             return self.get(space, name, MISSING)
         except ValueError:
@@ -158,7 +158,7 @@ class Kinds:
     def __bool__(self) -> bool:
         return bool(self.things)
 
-    def add(self, thing: Any, label: str) -> None:
+    def add(self, thing: object, label: str) -> None:
         self.things.append(thing)
         self.kinds.append(type(thing))
         self.labels.append(label)
@@ -277,7 +277,7 @@ class Bits:
         return "" if self.read() == self.bits else self.label
 
 
-def _differ(now: Any, before: Any) -> bool:
+def _differ(now: object, before: object) -> bool:
     """Could code tell the two from each other? Each nan is another key of a dictionary."""
     return now is not before and (token(now) != token(before) or now != now)
 
@@ -289,12 +289,12 @@ def _same(now: list, before: list) -> bool:
         return False
 
 
-def is_traced(content: Any) -> bool:
+def is_traced(content: object) -> bool:
     """Does this stand for a number of a sample?"""
     return is_made_inside(content) and not issubclass(type(content), Value)
 
 
-def is_made_inside(content: Any) -> bool:
+def is_made_inside(content: object) -> bool:
     """Is this a number of the graph, a new one in each run of a function?"""
     return hasattr(type(content), "apply_operation")
 

@@ -33,7 +33,7 @@ def quiet_places(*terms: type) -> list[Quiet]:
     def of_operands(operands: Iterable) -> Set[CodeType] | None:
         return nothing if plain.issuperset(map(type, operands)) else None
 
-    def of_layer(layer: Any, *_: Any) -> Set[CodeType] | None:
+    def of_layer(layer: object, *_: object) -> Set[CodeType] | None:
         kind = type(layer)
         if kind not in of_layers:
             of_layers[kind] = codes_of(kind)
@@ -55,7 +55,7 @@ def layers(kind: Any) -> Iterator[Any]:
             yield from layers(layer)
 
 
-def is_leaf(layer: Any) -> bool:
+def is_leaf(layer: object) -> bool:
     """Does it hold nothing which somebody else may have written?"""
     for attribute in vars(layer).values():
         first = attribute[0] if type(attribute) in (list, tuple) and attribute else attribute

@@ -130,11 +130,11 @@ class Walk:
         while self.waiting:
             self._visit(*self.waiting.popleft())
 
-    def _then(self, content: Any, label: str) -> None:
+    def _then(self, content: object, label: str) -> None:
         if type(content) not in LEAVES or "label" in self.names:
             self.waiting.append((content, label))
 
-    def _visit(self, thing: Any, label: str) -> None:
+    def _visit(self, thing: object, label: str) -> None:
         kind = type(thing)
         if kind in VALUES and "label" in self.names:
             self.attributes.add(thing, "label", f"the label of {label}")
@@ -300,7 +300,7 @@ class Walk:
 
     # Containers and arrays.
 
-    def _contents(self, thing: Any, label: str) -> bool:
+    def _contents(self, thing: object, label: str) -> bool:
         """Guard what it holds, if it is a container or an array."""
         read = reader_of(thing)
         if read is not None:
@@ -327,14 +327,14 @@ class Walk:
 def _inside(*attributes: str) -> Callable[[Walk, Any, str], None]:
     """Go on with these attributes, which stay what they are."""
 
-    def visit(walk: Walk, thing: Any, label: str) -> None:
+    def visit(walk: Walk, thing: object, label: str) -> None:
         for attribute in attributes:
             walk._then(getattr(thing, attribute), label)
 
     return visit
 
 
-def _referents(walk: Walk, thing: Any, label: str) -> None:
+def _referents(walk: Walk, thing: object, label: str) -> None:
     for content in gc.get_referents(thing):
         walk._then(content, label)
 
@@ -345,7 +345,7 @@ def _asked(walk: Walk, thing: Any, label: str) -> None:
     walk._then(walk.calls.add(read, "", label), label)
 
 
-def _getter(walk: Walk, thing: Any, label: str) -> None:
+def _getter(walk: Walk, thing: object, label: str) -> None:
     """operator.attrgetter and its like: the names that they have been given."""
     given = thing.__reduce__()[1]
     walk.more_names |= {part for text in given if type(text) is str for part in text.split(".")}
@@ -383,7 +383,7 @@ VISITS: tuple[tuple[Any, Callable[[Walk, Any, str], None]], ...] = (
 )
 
 
-def _named(thing: Any, label: str) -> str:
+def _named(thing: object, label: str) -> str:
     return f"{label} (a {type(thing).__name__})"
 
 
@@ -406,7 +406,7 @@ def _reader_of_attributes(kind: type) -> Callable[[Any], Any]:
     return lambda thing: None
 
 
-def _attributes(thing: Any, read: Callable[[Any], Any]) -> dict | None:
+def _attributes(thing: object, read: Callable[[Any], Any]) -> dict | None:
     try:
         space = read(thing)
     except (AttributeError, TypeError):  # its class has become another one

@@ -69,7 +69,7 @@ def _monitored(codes: set[CodeType]) -> Iterator[None]:
         codes.add(code)
         return monitoring.DISABLE
 
-    def thrown(code: CodeType, *_: Any) -> None:  # an event that cannot be switched off
+    def thrown(code: CodeType, *_: object) -> None:  # an event that cannot be switched off
         if get_ident() == thread:
             codes.add(code)
 
@@ -101,7 +101,7 @@ def _taken_tool(monitoring: Any) -> int | None:
     return None
 
 
-def _is_profiler(holder: Any) -> bool:
+def _is_profiler(holder: object) -> bool:
     import _lsprof
 
     return isinstance(holder, _lsprof.Profiler)
@@ -172,7 +172,7 @@ def _traced(codes: set[CodeType]) -> Iterator[None]:
     """Watch by the hook of debuggers, who are told, too."""
     other: Any = sys.gettrace()
 
-    def seen(frame: FrameType, event: str, argument: Any) -> Any:
+    def seen(frame: FrameType, event: str, argument: object) -> Any:
         codes.add(frame.f_code)
         if other is None:
             return None
@@ -190,7 +190,7 @@ def _traced(codes: set[CodeType]) -> Iterator[None]:
             sys.settrace(other)
 
 
-def _must_be_there(hook: Any, now: Any) -> None:
+def _must_be_there(hook: object, now: object) -> None:
     if now is not hook:
         raise TraceError(
             "a compiled function starts or stops a profiler or a debugger, so that it is not seen what runs in it; "

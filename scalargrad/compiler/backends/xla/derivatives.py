@@ -41,7 +41,7 @@ def with_partials(jax: ModuleType, code: dict[str, Callable]) -> dict[str, Calla
 
     stamp_operations(Array)
 
-    def bare(argument: Any) -> Any:
+    def bare(argument: object) -> Any:
         """Without `Array`; the operands of a list as one array."""
         if type(argument) is tuple:
             return jax.numpy.stack(jax.numpy.broadcast_arrays(*map(bare, argument)), axis=1)

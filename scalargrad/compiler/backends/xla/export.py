@@ -74,7 +74,7 @@ def _with_own_gradient(jax: ModuleType, compute: Callable) -> Callable:
         moving = [n for n, x in enumerate(changes) if not isinstance(x, jax.custom_derivatives.SymbolicZero)]
 
         def change(places: list[int]) -> tuple:
-            def moved(*some: Any) -> tuple:
+            def moved(*some: object) -> tuple:
                 return compute(*(some[places.index(n)] if n in places else x for n, x in enumerate(arguments)))
 
             return jax.jvp(moved, [arguments[n] for n in places], [changes[n] for n in places])
