@@ -952,3 +952,19 @@ def test_products_whose_rows_lie_a_power_of_two_apart(dtype):
     expected, expected_slopes = reference.value_and_grad(x)
     assert value == pytest.approx(expected, rel=1e-5)
     assert slopes.tolist() == pytest.approx(expected_slopes.tolist(), rel=1e-4, abs=1e-6)
+
+
+def test_a_native_program_prints_its_records():
+    pytest.importorskip("llvmlite.binding")
+    w = Value(0.5)
+    program = compile(lambda x: (w * x - 1.0) ** 2)
+    program.value_and_grad(np.ones(4))
+    assert str(program.last.backward_backend.executable.native).splitlines() == [
+        "4 kernels, 2 rows of lanes in memory",
+        "stage 0",
+        "  lanes    import",
+        "  lanes    lane_sum       mul + sub + square + mul + mul + mul [1]",
+        "  sums     reduce",
+        "stage 1",
+        "  uniform  uniform_rows   mul [1]",
+    ]

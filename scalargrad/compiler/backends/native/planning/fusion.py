@@ -12,6 +12,7 @@ from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind
 from scalargrad.compiler.program import LANE, UNIFORM, Program, Table
 
 MOST_TASKS = 24  # of a group
+NAMED = 6  # tasks, where a group is shown
 
 
 @dataclass(eq=False)
@@ -35,6 +36,11 @@ class Group:
     @property
     def all(self) -> list[Task]:
         return [*self.tasks, *self.sums]
+
+    def __str__(self) -> str:
+        named = [task.op if task.kind is TaskKind.MAP else task.kind for task in self.tasks]
+        more = f" + {len(named) - NAMED} more" if len(named) > NAMED else ""
+        return f"{' + '.join(named[:NAMED])}{more} [{self.head.count}]"
 
     @property
     def takes_more(self) -> bool:

@@ -54,6 +54,11 @@ class NativeProgram:
     def panel_bytes(self) -> int:
         return self.memory.lane_places * self.row_bytes
 
+    def __str__(self) -> str:
+        """The records, stage by stage."""
+        head = f"{len(self.kernels)} kernels, {self.memory.lane_places} rows of lanes in memory"
+        return "\n".join([head, *(f"stage {number}\n{stage}" for number, stage in enumerate(self.stages))])
+
 
 def lower(program: Program, machine: Machine, dtype: str) -> NativeProgram:
     """The passes in their order. Compiles the kernels that are not there yet."""

@@ -32,6 +32,10 @@ class Record:
     group: Group | None = None  # for reports
     shared: bool = False  # all threads do it together
 
+    def __str__(self) -> str:
+        """The kind of kernel, and the operations of the group."""
+        return f"{self.kernel.partition('_kernel_')[0]:<14} {self.group or ''}".rstrip()
+
 
 @dataclass
 class Stage:
@@ -44,6 +48,10 @@ class Stage:
     @property
     def parts(self) -> tuple[list[Record], list[Record], list[Record]]:
         return self.uniform, self.lanes, self.sums
+
+    def __str__(self) -> str:
+        named = zip(("uniform", "lanes", "sums"), self.parts, strict=True)
+        return "\n".join(f"  {name:<8} {record}" for name, records in named for record in records)
 
 
 class RecordTable:
@@ -76,7 +84,7 @@ class RecordTable:
             code = self.machine.code(self.dtype, *registers)
             write(code, *variant)
             text = code.text("KERNEL")
-            name = f"kernel_{sha256(text.encode()).hexdigest()[:20]}"
+            name = f"{write.__name__}_{sha256(text.encode()).hexdigest()[:20]}"
             self._names[key] = name
             self.texts[name] = text.replace("@KERNEL(", f"@{name}(")
         return self._names[key]

@@ -9,7 +9,6 @@ import numpy as np
 from numpy import ndarray
 
 from scalargrad.compiler.backends.native.kernels.kernel_code import CONTEXT, HEADER, KernelCode
-from scalargrad.compiler.backends.native.planning.schedule import TaskKind
 from scalargrad.compiler.backends.native.planning.table import BARRIER, Record
 from scalargrad.compiler.backends.native.running.executable import Executable
 from scalargrad.compiler.backends.native.running.job import Batch, Job
@@ -71,15 +70,11 @@ def _line(record: Record, rows: int) -> tuple[Hashable, Line]:
     if record.group is None:
         name = "samples into lanes, sums and results"
         return name, Line(name, 0.0, 0.0)
-    tasks = record.group.tasks
-    lanes = rows if tasks[0].bank == LANE or tasks[0].sums_lanes else 1
-    operations = " + ".join(task.op if task.kind is TaskKind.MAP else task.kind for task in tasks[:6])
-    more = f" + {len(tasks) - 6} more" if len(tasks) > 6 else ""
-    first = tasks[0].instruction
-    where = f"{first.module}: " if first and first.module else ""
-    return id(record.group), Line(
-        f"{where}{operations}{more} [{tasks[0].count}]", float(sum(task.work for task in tasks) * lanes), 0.0
-    )
+    head = record.group.head
+    lanes = rows if head.bank == LANE or head.sums_lanes else 1
+    where = f"{head.instruction.module}: " if head.instruction and head.instruction.module else ""
+    work = float(sum(task.work for task in record.group.tasks) * lanes)
+    return id(record.group), Line(f"{where}{record.group}", work, 0.0)
 
 
 def _seconds(walk: Callable, record: int, context: int) -> float:
