@@ -14,8 +14,8 @@ from numpy import ndarray
 
 import scalargrad
 from scalargrad import Adam, cross_entropy
+from scalargrad.arrays import shuffled
 from scalargrad.demos.networks import convolutional_network
-from scalargrad.randomness import shuffled
 
 RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8  # of Adam
 SEED, CLASSES, PIXELS = 0, 10, 784

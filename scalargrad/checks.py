@@ -6,7 +6,8 @@ from numbers import Integral, Real
 from operator import is_
 from typing import Any
 
-from scalargrad.operands import UNMASK, brief, is_recorded, number
+from scalargrad.ieee import dot, total, where
+from scalargrad.operands import UNMASK, brief, flatten, is_recorded, number, operand
 
 
 def is_whole(x: Any, kind: type = Integral) -> bool:
@@ -95,6 +96,70 @@ def checked_values(name: str, output: Any, inputs: Any) -> list[Any]:
         if not is_recorded(x):
             raise TypeError(f"{name} takes Values, and got {brief(x)} as {role}: pass the Value itself, not its number")
     return wanted
+
+
+def checked_arguments(op: Any, args: tuple) -> tuple:
+    """The arguments of an operation with numbers as floats and operand lists as tuples, or a TypeError."""
+    count = len(op.arguments)
+    if op.collects and not (len(args) == count and type(args[-1]) is tuple):
+        args = (*args[: count - 1], args[count - 1 :])
+    if len(args) == count - 1 and op.default is not None:
+        args = (*args, op.default)
+    if len(args) != count or (op.formula is where and len(args[-1]) != 2):
+        raise TypeError(f"{op.name} takes ({', '.join(op.arguments)}), got {len(tuple(flatten(args)))} arguments")
+    if op.scalars:
+        return tuple([operand(argument, op.name) for argument in args])
+    return tuple(
+        [
+            operand(argument, op.name) if name[0] not in "[*" else _checked_operands(op, argument)
+            for name, argument in zip(op.arguments, args, strict=True)
+        ]
+    )
+
+
+def _checked_operands(op: Any, argument: Any) -> tuple:
+    operands = tuple(listed(argument, op.name))
+    if not operands and op.formula not in (total, dot):
+        raise ValueError(f"{op.name} of no values is not defined: pass at least one")
+    recorded = list(filter(is_recorded, operands))
+    if len(recorded) == len(operands):
+        return operands  # the same tuple: who shares it can be seen
+    # All of one kind: the hot loops look at the first operand only.
+    lift = recorded[0].lift if recorded else lambda x: x
+    return tuple([x if is_recorded(x) else lift(operand(x, op.name)) for x in operands])
+
+
+def data_of(argument: Any) -> Any:
+    """The number or numbers of an argument, as floats, even if one was set by hand to another kind."""
+    if type(argument) is tuple:
+        if not argument or type(argument[0]) is float:
+            return argument
+        data = [x.data for x in argument]
+        return data if {float}.issuperset(map(type, data)) else [number(x, ".data") for x in data]
+    if is_recorded(argument):
+        return argument.data if type(argument.data) is float else number(argument.data, ".data")
+    if type(argument) is float:
+        return argument
+    raise TypeError(argument)  # other things have a `data`, too
+
+
+def as_float(data: Any, op: Any, *arguments: Any) -> float:
+    """The number of a new Value, which came as something else than a float.
+
+    If it is the result of an operation, somebody may have set the data of an operand to a number that is not Python's,
+    whose arithmetic is another one: 200 + 200 is 144 in bytes. Then it is computed again, from floats.
+    """
+    if op is not None and type(data) is not bool:
+        data = op.compute(*map(data_of, arguments[: len(op.arguments)]))
+    return data if type(data) is float else number(data, "Value")
+
+
+def settle(value: Any) -> None:
+    """Make floats of what somebody has set `data` and `grad` to; a TypeError for what is no number."""
+    if type(value.data) is not float:
+        value.data = number(value.data, ".data")
+    if type(value.grad) is not float:
+        value.grad = number(value.grad, ".grad (0.0 where nothing has arrived)")
 
 
 def plain(setting: Any) -> Any:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from scalargrad import observers
-from scalargrad.checks import checked_values
+from scalargrad.checks import as_float, checked_values, data_of, settle
 from scalargrad.ieee import Number
 from scalargrad.methods import stamp_operations
-from scalargrad.operands import flatten, is_recorded, number, settle
+from scalargrad.operands import flatten, is_recorded, number
 from scalargrad.ops import Op, dot
 
 
@@ -210,31 +210,6 @@ def topological_order(output: Value, sloped: bool = False) -> list[Value]:
     return order
 
 
-def as_float(data: Any, op: Op | None, *arguments: Any) -> float:
-    """The number of a new Value, which came as something else than a float.
-
-    If it is the result of an operation, somebody may have set the data of an operand to a number that is not Python's,
-    whose arithmetic is another one: 200 + 200 is 144 in bytes. Then it is computed again, from floats.
-    """
-    if op is not None and type(data) is not bool:
-        data = op.compute(*map(data_of, arguments[: len(op.arguments)]))
-    return data if type(data) is float else number(data, "Value")
-
-
-def data_of(argument: Any) -> Any:
-    """The number or numbers of an argument, as floats, even if one was set by hand to another kind."""
-    if type(argument) is tuple:
-        if not argument or type(argument[0]) is float:
-            return argument
-        data = [x.data for x in argument]
-        return data if {float}.issuperset(map(type, data)) else [number(x, ".data") for x in data]
-    if isinstance(argument, Value):
-        return argument.data if type(argument.data) is float else number(argument.data, ".data")
-    if type(argument) is float:
-        return argument
-    raise TypeError(argument)  # other things have a `data`, too
-
-
 def local_derivatives(value: Value, recorded: bool = False) -> list[tuple[Value, Any]]:
     """(operand, d value / d operand) for each operand: floats, or Values of a graph of their own if `recorded`.
 
@@ -260,7 +235,8 @@ def partials_of_floats(op: Op, result: float, data: tuple) -> tuple:
     try:
         return op.partials_on_floats(result, *data)
     except (ZeroDivisionError, OverflowError):
-        return op.partials(Number(result), *(_numbers(x) for x in data))
+        numbers = [tuple(map(Number, x)) if isinstance(x, tuple | list) else Number(x) for x in data]
+        return op.partials(Number(result), *numbers)
 
 
 def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool = False) -> Any:
@@ -292,8 +268,8 @@ def gradients(output: Value, inputs: Value | Iterable[Value], create_graph: bool
             if x in depends:
                 term = dx * upstream
                 slopes[x] = slopes[x] + term if x in slopes else term
-    results: list[Any] = [slopes.get(x, zero) for x in wanted]
-    return results[0] if is_recorded(inputs) else results
+    found: list[Any] = [slopes.get(x, zero) for x in wanted]
+    return found[0] if is_recorded(inputs) else found
 
 
 def reverse_sweep(order: list[Value], slopes: dict, recorded: bool = False) -> Iterator[tuple[Value, Any, list]]:
@@ -306,10 +282,6 @@ def reverse_sweep(order: list[Value], slopes: dict, recorded: bool = False) -> I
     for value in reversed(order):
         if value in slopes and value.op and value.op.partials:
             yield value, slopes[value], local_derivatives(value, recorded)
-
-
-def _numbers(data: Any) -> Any:
-    return tuple(map(Number, data)) if isinstance(data, tuple | list) else Number(data)
 
 
 stamp_operations(Value, numeric=True)

@@ -5,17 +5,16 @@ from math import inf, isclose, isfinite, nan, ulp
 from numbers import Real
 from typing import Any
 
-from scalargrad.checks import checked_values, listed
+from scalargrad.checks import checked_values, data_of, listed, settle
 from scalargrad.engine import (
     Value,
-    data_of,
     gradients,
     local_derivatives,
     partials_of_floats,
     topological_order,
 )
 from scalargrad.observers import Observer, observed_by, tell, with_grad
-from scalargrad.operands import brief, flatten, is_recorded, operand, settle
+from scalargrad.operands import brief, flatten, is_recorded, operand
 
 
 def grad(function: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:

@@ -7,8 +7,6 @@ A gradient wants the IEEE answer: inf, inf and nan. The functions here give it, 
 import math
 import operator
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, TypeVar
 
 inf, nan = math.inf, math.nan
 
@@ -130,44 +128,14 @@ class Number(float):
 
     __slots__ = ()
 
-    def __add__(self, other: float) -> "Number":
-        return Number(float(self) + float(other))
-
-    def __sub__(self, other: float) -> "Number":
-        return Number(float(self) - float(other))
-
-    def __rsub__(self, other: float) -> "Number":
-        return Number(float(other) - float(self))
-
-    def __mul__(self, other: float) -> "Number":
-        return Number(float(self) * float(other))
-
-    def __truediv__(self, other: float) -> "Number":
-        return Number(divide(float(self), float(other)))
-
-    def __rtruediv__(self, other: float) -> "Number":
-        return Number(divide(float(other), float(self)))
-
     def __neg__(self) -> "Number":
         return Number(-float(self))
 
-    __radd__ = __add__
-    __rmul__ = __mul__
+
+def _stamp(special: str, function: Callable[[float, float], float]) -> None:
+    setattr(Number, f"__{special}__", lambda x, y: Number(function(float(x), float(y))))
+    setattr(Number, f"__r{special}__", lambda x, y: Number(function(float(y), float(x))))
 
 
-# NumPy raises and warns as the user has told it to.
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def quiet(function: F) -> F:
-    """The function, in which NumPy gives inf, nan and 0 without a word. For what calls no code of users."""
-
-    @wraps(function)
-    def called(*arguments: Any, **options: Any) -> Any:
-        import numpy
-
-        with numpy.errstate(all="ignore"):
-            return function(*arguments, **options)
-
-    return called  # type: ignore[return-value]
+for _special, _function in (("add", operator.add), ("sub", operator.sub), ("mul", operator.mul), ("truediv", divide)):
+    _stamp(_special, _function)

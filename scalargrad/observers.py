@@ -1,12 +1,13 @@
 """Blocks of code in which every new Value is looked at: recording switched off, or observers told."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 from typing import Any
 
 from scalargrad.forks import in_children
+from scalargrad.stepwise import Block
 
 
 class Observer:
@@ -68,30 +69,6 @@ def _count_own_blocks() -> None:
 
 
 in_children(_count_own_blocks)
-
-
-class Block:
-    """A block of code, or as a decorator the body of a function: of a generator and a coroutine, too, step by step.
-
-    Between two steps of a generator its caller is at work, who is outside. A `with` block around a `yield` ends when
-    the generator goes on past it, and holds for the caller until then: decorate the generator instead.
-    """
-
-    def __init__(self, make: Callable[[], AbstractContextManager]) -> None:
-        self.make = make
-        self.entered: list[AbstractContextManager] = []
-
-    def __enter__(self) -> Any:
-        self.entered.append(self.make())
-        return self.entered[-1].__enter__()
-
-    def __exit__(self, *error: Any) -> Any:
-        return self.entered.pop().__exit__(*error)
-
-    def __call__(self, function: Any) -> Any:
-        from scalargrad.stepwise import decorated  # a tenth of the time of `import scalargrad`
-
-        return decorated(function, self.make)
 
 
 def show(value: Any) -> None:

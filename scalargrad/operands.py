@@ -55,14 +55,6 @@ def number(x: Any, taker: str) -> float:
     raise TypeError(f"{taker} takes a real number, got {brief(x)}; {remedy}")
 
 
-def settle(value: Any) -> None:
-    """Make floats of what somebody has set `data` and `grad` to; a TypeError for what is no number."""
-    if type(value.data) is not float:
-        value.data = number(value.data, ".data")
-    if type(value.grad) is not float:
-        value.grad = number(value.grad, ".grad (0.0 where nothing has arrived)")
-
-
 UNMASK = "fill it in with filled(number), or leave it out with compressed()"
 
 

@@ -14,8 +14,8 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad import ieee, randomness
-from scalargrad.checks import listed
-from scalargrad.operands import flatten, is_recorded, operand
+from scalargrad.checks import checked_arguments
+from scalargrad.operands import flatten, is_recorded
 
 OPERATIONS: dict[str, "Op"] = {}  # by name, in the order of the table
 inf = math.inf
@@ -79,40 +79,13 @@ class Op:
     def __reduce__(self) -> str:
         return self.name  # pickled by its name in this module: there is one of each
 
+    def checked(self, args: tuple) -> tuple:
+        """The arguments with numbers as floats and operand lists as tuples, or a TypeError."""
+        return checked_arguments(self, args)
+
     def compute(self, *args: Any) -> float:
         """The value for arguments that are floats and tuples of floats."""
         return self.on_floats(*args[:-1], *args[-1]) if self.collects else self.on_floats(*args)
-
-    def checked(self, args: tuple) -> tuple:
-        """The arguments with numbers as floats and operand lists as tuples, or a TypeError."""
-        count = len(self.arguments)
-        if self.collects and not (len(args) == count and type(args[-1]) is tuple):
-            args = (*args[: count - 1], args[count - 1 :])
-        if len(args) == count - 1 and self.default is not None:
-            args = (*args, self.default)
-        if len(args) != count or (self is where and len(args[-1]) != 2):
-            raise TypeError(
-                f"{self.name} takes ({', '.join(self.arguments)}), got {len(tuple(flatten(args)))} arguments"
-            )
-        if self.scalars:
-            return tuple([operand(argument, self.name) for argument in args])
-        return tuple(
-            [
-                operand(argument, self.name) if name[0] not in "[*" else self._operands(argument)
-                for name, argument in zip(self.arguments, args, strict=True)
-            ]
-        )
-
-    def _operands(self, argument: Any) -> tuple:
-        operands = tuple(listed(argument, self.name))
-        if not operands and self.formula not in (ieee.total, ieee.dot):
-            raise ValueError(f"{self.name} of no values is not defined: pass at least one")
-        recorded = list(filter(is_recorded, operands))
-        if len(recorded) == len(operands):
-            return operands  # the same tuple: who shares it can be seen
-        # All of one kind: the hot loops look at the first operand only.
-        lift = recorded[0].lift if recorded else lambda x: x
-        return tuple([x if is_recorded(x) else lift(operand(x, self.name)) for x in operands])
 
 
 def _shares_of_ties(y: Any, xs: Any) -> tuple:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
-from scalargrad.checks import is_list, listed, plain
+from scalargrad.checks import is_list, listed, plain, settle
 from scalargrad.engine import Value
-from scalargrad.operands import brief, operand, settle
+from scalargrad.operands import brief, operand
 from scalargrad.ops import dot, pow, sqrt
 
 

@@ -19,14 +19,11 @@ the processor holds twice as many of them, and multiplies them at once.
 `mix` is the finalizer of SplitMix64 (Steele, Lea and Flood 2014), `scramble` that of MurmurHash3 (Appleby 2011).
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 MASK, WORD = 2**64 - 1, 2**32 - 1
 LARGEST = 2.0**63  # beyond which counters do not go
-SHUFFLE = 0x5AFE  # the site of the counters that shuffle, beside those of random() in programs
 GAMMA = 0x9E3779B97F4A7C15
 MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, None))  # shift, then factor: of 64 bits
 SCRAMBLE = ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, None))  # of 32 bits
@@ -81,65 +78,9 @@ def _mixed(bits: int, steps: tuple, mask: int) -> int:
     return bits
 
 
-def uniform_array(numpy: Any, counters: Sequence[Any], dtype: str = "float64") -> Any:
-    """The same for arrays of counters, element by element."""
-    integers = [counter.astype(numpy.int64).astype(numpy.uint64) for counter in counters]
-    gamma = numpy.full((), GAMMA, numpy.uint64)
-    key = gamma
-    for counter in integers[:-1]:
-        key = _mixed_array(numpy, key + counter, MIX) + gamma
-    (low, high), (site, above) = _words(numpy, key), _words(numpy, integers[-1])
-    word = _mixed_array(numpy, _mixed_array(numpy, site + low, SCRAMBLE) ^ (above + high), SCRAMBLE)
-    if dtype == "float32":
-        return (word >> numpy.uint32(8)).astype("float32") * numpy.float32(2.0**-24)
-    more = _mixed_array(numpy, word ^ low, SCRAMBLE) >> numpy.uint32(11)
-    return ((word.astype(numpy.uint64) << numpy.uint64(21)) + more) * 2.0**-53
-
-
-def _words(numpy: Any, integers: Any) -> tuple[Any, Any]:
-    """The low and the high 32 bits."""
-    return integers.astype(numpy.uint32), (integers >> numpy.uint64(32)).astype(numpy.uint32)
-
-
-def _mixed_array(numpy: Any, bits: Any, steps: tuple) -> Any:
-    for shift, factor in steps:
-        bits = bits ^ bits >> bits.dtype.type(shift)
-        if factor is not None:
-            bits = bits * bits.dtype.type(factor)
-    return bits
-
-
-@contextmanager
-def in_batch_of(samples: int) -> Iterator[None]:
-    """A block in which each sample by itself is one of so many."""
-    outer = share.set(1.0 / samples)
-    try:
-        yield
-    finally:
-        share.reset(outer)
-
-
 def of_one_sample(x: float) -> float:
     """The mean over a batch where samples come one at a time: of a batch of one. ValueError for a larger one."""
     share = current_share()
     if type(share) is float and share != 1.0:
         raise ValueError('batch_mean: statistics of a batch take engine="compiled": Values see one sample at a time')
     return x
-
-
-def shuffled(rows: int, seed: int, epoch: int) -> Any:
-    """The numbers 0 to rows - 1 in the random order of an epoch: an array of int64.
-
-    They are sorted by the numbers of (seed, epoch, row, SHUFFLE), whose last bits give way to the row itself.
-
-    >>> shuffled(5, seed=0, epoch=0).tolist(), shuffled(5, seed=0, epoch=1).tolist()
-    ([1, 2, 4, 3, 0], [3, 4, 0, 1, 2])
-    """
-    import numpy
-
-    counters = [numpy.array([n], "float64") for n in (seed, epoch)]
-    numbers = uniform_array(numpy, [*counters, numpy.arange(rows), numpy.array([SHUFFLE])])
-    bits = rows.bit_length()
-    keys = ((numbers * 2.0**53).astype("int64") >> bits << bits) | numpy.arange(rows)
-    keys.sort()
-    return keys & ((1 << bits) - 1)

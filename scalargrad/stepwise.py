@@ -1,9 +1,5 @@
-"""A block around the body of a function; of a generator or a coroutine, around each of its steps.
+"""Blocks around code, and as decorators around the body of a function: of a generator, around each of its steps."""
 
-Between two steps whoever waits for the next one is at work, who is outside of the block.
-"""
-
-import inspect
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from functools import partial, wraps
@@ -13,8 +9,32 @@ from typing import Any
 Maker = Callable[[], AbstractContextManager]  # of a block
 
 
+class Block:
+    """A block of code, or as a decorator the body of a function: of a generator and a coroutine, too, step by step.
+
+    Between two steps of a generator its caller is at work, who is outside. A `with` block around a `yield` ends when
+    the generator goes on past it, and holds for the caller until then: decorate the generator instead.
+    """
+
+    def __init__(self, make: Callable[[], AbstractContextManager]) -> None:
+        self.make = make
+        self.entered: list[AbstractContextManager] = []
+
+    def __enter__(self) -> Any:
+        self.entered.append(self.make())
+        return self.entered[-1].__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.entered.pop().__exit__(*error)
+
+    def __call__(self, function: Any) -> Any:
+        return decorated(function, self.make)
+
+
 def decorated(function: Any, make: Maker) -> Any:
     """The function, whose body runs in blocks that `make` makes. A TypeError for what is no function."""
+    import inspect  # a tenth of the time of `import scalargrad`
+
     if isinstance(function, staticmethod | classmethod):
         return type(function)(decorated(function.__func__, make))
     if isinstance(function, type) or not callable(function):

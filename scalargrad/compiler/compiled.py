@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
+from scalargrad.arrays import quiet
 from scalargrad.checks import one_of, whole
 from scalargrad.compiler.backends import BACKENDS, Slopes, Toolchain, checked_backend
 from scalargrad.compiler.copies import by_name, check_pickled, copied, is_plain
@@ -17,7 +18,6 @@ from scalargrad.compiler.tracer import refuse_inside_a_trace
 from scalargrad.compiler.trainer import NO_MEASURES, Trainer
 from scalargrad.compiler.variants import Variant
 from scalargrad.engine import Value
-from scalargrad.ieee import quiet
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer

@@ -6,6 +6,7 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
+from scalargrad.arrays import quiet
 from scalargrad.compiler.backends import TrainingBackend
 from scalargrad.compiler.formulas import CHANGING
 from scalargrad.compiler.own_steps import own_classes
@@ -15,7 +16,6 @@ from scalargrad.compiler.step import LOWEST, with_optimizer
 from scalargrad.compiler.watch.contents import contents
 from scalargrad.compiler.watch.guards import PLAIN, token
 from scalargrad.engine import Value
-from scalargrad.ieee import quiet
 from scalargrad.ops import sum
 from scalargrad.optim import Optimizer, checked_rate
 from scalargrad.schedules import Schedule

@@ -9,12 +9,12 @@ from typing import Any
 
 from numpy import ndarray
 
+from scalargrad.arrays import quiet
 from scalargrad.compiler.backends import Slopes
 from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.snapshot import Snapshot
 from scalargrad.compiler.variants import Variant
 from scalargrad.engine import Value
-from scalargrad.ieee import quiet
 from scalargrad.ops import sum
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule, checked_factor

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy
 from numpy import ndarray
 
+from scalargrad.arrays import quiet
 from scalargrad.checks import refuse_hidden
 from scalargrad.compiler.backends import Source, Toolchain, TrainingBackend
 from scalargrad.compiler.program import Program
@@ -16,7 +17,6 @@ from scalargrad.compiler.variants import Variant, to_front
 from scalargrad.compiler.watch.guards import token
 from scalargrad.datasets.arrays import as_array
 from scalargrad.forks import freed
-from scalargrad.ieee import quiet
 from scalargrad.structure import Buffer
 
 MOST_SHAPES = 32  # of arguments, for which programs are kept

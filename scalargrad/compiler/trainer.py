@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from scalargrad.arrays import shuffled
 from scalargrad.checks import is_whole
 from scalargrad.compiler.loop import Loop
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
@@ -20,7 +21,6 @@ from scalargrad.engine import Value
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
 from scalargrad.progress import progress_bar
-from scalargrad.randomness import shuffled
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer
 

@@ -7,8 +7,8 @@ from itertools import islice
 from numbers import Real
 from typing import Any
 
+from scalargrad.arrays import quiet
 from scalargrad.checks import refuse_hidden
-from scalargrad.ieee import quiet
 
 BLOCK = 2**18  # numbers that are looked at together, once there must be a nan or inf among them
 

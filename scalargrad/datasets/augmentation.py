@@ -10,9 +10,8 @@ from math import isfinite, isqrt, pi
 from numbers import Real
 from typing import TYPE_CHECKING
 
+from scalargrad.arrays import quiet, uniform_array
 from scalargrad.checks import real, whole
-from scalargrad.ieee import quiet
-from scalargrad.randomness import uniform_array
 
 if TYPE_CHECKING:
     from numpy import ndarray

@@ -6,8 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from scalargrad.arrays import quiet
 from scalargrad.datasets.idx import read_idx
-from scalargrad.ieee import quiet
 
 if TYPE_CHECKING:
     from numpy import ndarray

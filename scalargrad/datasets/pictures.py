@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scalargrad.ieee import quiet
+from scalargrad.arrays import quiet
 
 if TYPE_CHECKING:
     from numpy import ndarray

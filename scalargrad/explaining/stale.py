@@ -2,7 +2,8 @@
 
 from math import nan
 
-from scalargrad.engine import Value, data_of
+from scalargrad.checks import data_of
+from scalargrad.engine import Value
 
 
 def recomputed(value: Value) -> float:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from scalargrad.arrays import quiet
 from scalargrad.drawing.palette import LIGHT
-from scalargrad.ieee import quiet
 from scalargrad.plots.frames import frame, legend, new_figure
 
 if TYPE_CHECKING:

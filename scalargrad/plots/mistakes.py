@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from scalargrad.arrays import quiet
 from scalargrad.drawing.palette import LIGHT
-from scalargrad.ieee import quiet
 from scalargrad.plots.frames import legend, new_figure, title_width
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, SupportsFloat
 
+from scalargrad.arrays import quiet
 from scalargrad.drawing.palette import LIGHT
-from scalargrad.ieee import quiet
 from scalargrad.observers import no_grad
 from scalargrad.plots.frames import frame, legend, new_figure
 

@@ -9,15 +9,14 @@ from numbers import Real
 from os import PathLike
 from typing import Any
 
+from scalargrad.arrays import quiet, shuffled
 from scalargrad.checks import is_real, one_of, whole
 from scalargrad.compiler import TraceError
 from scalargrad.compiler.backends import devices_for
 from scalargrad.datasets.arrays import checked_inputs, checked_weights
 from scalargrad.files.architecture import describe as describe_model
-from scalargrad.ieee import quiet
 from scalargrad.optim import Optimizer
 from scalargrad.progress import progress_bar
-from scalargrad.randomness import shuffled
 from scalargrad.schedules import Constant, Schedule, schedule_of
 from scalargrad.structure import Structure, in_mode
 from scalargrad.training.checkpoint import Checkpoint, Details, describe, numbers_of, read_run

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from scalargrad import randomness
+from scalargrad.arrays import shuffled
 from scalargrad.compiler.own_steps import take_step
 from scalargrad.datasets.nested import is_nested
 from scalargrad.engine import Value, topological_order
@@ -12,11 +13,10 @@ from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import observed_by
 from scalargrad.ops import dot, mean, sum
 from scalargrad.optim import Optimizer
-from scalargrad.randomness import in_batch_of
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer, Structure
 from scalargrad.training.objectives import Objective
-from scalargrad.training.programs import Target, Updates, flat, one_value, rows_as_tuples, training_program
+from scalargrad.training.programs import Target, Updates, flat, in_batch_of, one_value, rows_as_tuples, training_program
 from scalargrad.training.run import Measures, Watch
 
 
@@ -152,7 +152,7 @@ class EagerLearner:
     def epoch(self, watch: Watch) -> Measures:
         task, rows = self.task, self.task.rows
         batch = min(task.batch_size or rows, rows)
-        order = range(rows) if batch == rows else randomness.shuffled(rows, task.seed, self.counters.epochs).tolist()
+        order = range(rows) if batch == rows else shuffled(rows, task.seed, self.counters.epochs).tolist()
         inputs = task.inputs_of(self.counters.epochs)
         losses = scores = 0.0
         for begin in range(0, rows, batch):

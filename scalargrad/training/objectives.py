@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from scalargrad.arrays import quiet
 from scalargrad.checks import one_of
 from scalargrad.datasets.arrays import checked_numbers, variable
-from scalargrad.ieee import quiet
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, mse, pairs
 from scalargrad.ops import both, either, equal, less, less_equal, sum, take, where
 

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scalargrad.arrays import quiet
 from scalargrad.checks import one_of
 from scalargrad.datasets.arrays import checked_inputs
-from scalargrad.ieee import quiet
 from scalargrad.observers import no_grad, observed_by
-from scalargrad.randomness import in_batch_of
 from scalargrad.structure import Structure, in_mode
 from scalargrad.training.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
 from scalargrad.training.programs import (
@@ -15,6 +14,7 @@ from scalargrad.training.programs import (
     Target,
     Updates,
     flat,
+    in_batch_of,
     loss_program,
     one_value,
     outputs_program,

@@ -1,8 +1,10 @@
 """The compiled functions of a model: made when they are first needed, and kept with it for as long as it lives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scalargrad import randomness
 from scalargrad.compiler import compile
 from scalargrad.datasets.nested import is_nested
 from scalargrad.losses import l2 as sum_of_squares
@@ -125,6 +127,16 @@ class Updates(Observer):
     def updated(self, buffer: Buffer, expression: Any) -> bool:
         self.numbers[buffer] = float(expression)
         return True
+
+
+@contextmanager
+def in_batch_of(samples: int) -> Iterator[None]:
+    """A block in which each sample by itself is one of so many."""
+    outer = randomness.share.set(1.0 / samples)
+    try:
+        yield
+    finally:
+        randomness.share.reset(outer)
 
 
 def shape_of_outputs(model: Structure, inputs: Any) -> tuple[int, ...]:

@@ -7,11 +7,12 @@ import statistics
 import numpy
 import pytest
 
+from scalargrad.arrays import uniform_array
 from scalargrad.compiler import compile
 from scalargrad.compiler.backends import BACKENDS
 from scalargrad.engine import Value
 from scalargrad.ops import random
-from scalargrad.randomness import uniform, uniform_array
+from scalargrad.randomness import uniform
 
 GAMMA = 0x9E3779B97F4A7C15
 

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from scalargrad.arrays import shuffled
 from scalargrad.compiler.backends.xla.devices import Devices
 from scalargrad.datasets.augmentation import Shift
 from scalargrad.nn import LSTM, MLP, BatchNorm2d, Conv2d, Dropout, Embedding, Flatten, GlobalAvgPool, Layer, Module
 from scalargrad.nn import Sequential as Layers
 from scalargrad.ops import relu
 from scalargrad.optim import SGD, Adam
-from scalargrad.randomness import shuffled
 from scalargrad.training import checkpoint, fit
 from scalargrad.training.checkpoint import Checkpoint
 from scalargrad.training.run import Run

@@ -12,8 +12,8 @@ from time import monotonic, sleep
 import numpy as np
 import pytest
 
+from scalargrad.arrays import shuffled
 from scalargrad.nn import MLP
-from scalargrad.randomness import shuffled
 from tests.compiler.backends.test_xla import IN_HASTE
 from tests.oracles.jax_processes import DIFFERENCES, LATER, MISTAKES, PROBLEMS, convolutional_network
 from tests.paths import ROOT

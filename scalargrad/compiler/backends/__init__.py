@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy import ndarray
 
+from scalargrad.arrays import quiet
 from scalargrad.checks import one_of
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.tracer import Trace
 from scalargrad.compiler.watch.watching import uncollected
 from scalargrad.forks import loaded
-from scalargrad.ieee import quiet
 from scalargrad.structure import Buffer
 
 # The mean over a batch, its gradient in the order of the program's parameters, and the new numbers of buffers.

@@ -9,9 +9,10 @@ from typing import NoReturn
 import numpy
 from numpy import ndarray
 
+from scalargrad.arrays import uniform_array
 from scalargrad.compiler.backends import Slopes, Source, Toolchain
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
-from scalargrad.randomness import LARGEST, uniform_array
+from scalargrad.randomness import LARGEST
 
 Banks = dict[str, ndarray]  # lane rows [rows, lanes], uniform rows [rows, 1]
 

@@ -5,8 +5,9 @@ from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from scalargrad.arrays import uniform_array
 from scalargrad.compiler.backends.reference import elementary
-from scalargrad.randomness import LARGEST, uniform_array
+from scalargrad.randomness import LARGEST
 
 if TYPE_CHECKING:
     from jax import Array
