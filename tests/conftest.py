@@ -26,16 +26,18 @@ from shutil import which
 
 import pytest
 
-from tests.machines import install_if_asked
 from tests.oracles.needed import MODULES, PROGRAMS, lack, oracles_of
 
 collect_ignore = ["oracles/torch_names.py"]  # it takes PyTorch to be imported, and has no doctests
 
-install_if_asked()
+if os.environ.get("SCALARGRAD_VECTOR_BYTES"):
+    from tests.machines import install_if_asked
+
+    install_if_asked()
 if os.environ.get("SCALARGRAD_GUARD_PAGES"):
     from tests.oracles.guard import install
 
-    install(os.environ["SCALARGRAD_GUARD_PAGES"])
+    install()
 
 
 def pytest_configure(config):

@@ -1,15 +1,18 @@
 """Guard pages: memory for kernels that ends, or begins, at a page nobody may touch. One byte too far kills the process.
 
-    SCALARGRAD_GUARD_PAGES=end python -m pytest -k native     # a read or write behind an array is fatal
-    SCALARGRAD_GUARD_PAGES=start python -m pytest -k native   # one before it is
+    SCALARGRAD_GUARD_PAGES=1 python -m pytest -k native
 
+Each array ends or begins at such a page: a read or write behind it is fatal, or one before it. Which it is is drawn by
+the array's number in this process, so that one run has both, and has them again.
 Samples, their order and the history of losses, which kernels use as they come, are copied into such memory.
 """
 
 import ctypes
 import inspect
+import itertools
 import math
 import mmap
+import random
 from functools import wraps
 from typing import Any
 
@@ -22,12 +25,15 @@ CARRIED = ("arrays", "order", "history")  # what run_batch gets from outside
 
 
 class Guard:
-    """Places arrays flush against a forbidden page at their `edge`; there is one behind the other edge as well."""
+    """Places arrays flush against a forbidden page at this edge; there is one behind the other edge as well.
 
-    def __init__(self, edge: str) -> None:
-        if edge not in EDGES:
+    edge   "end" or "start"; None: drawn for each array
+    """
+
+    def __init__(self, edge: str | None = None) -> None:
+        if edge not in (*EDGES, None):
             raise ValueError(f"an array has the edges {' and '.join(EDGES)}, got {edge!r}")
-        self.edge = edge
+        self.edge, self.numbers = edge, itertools.count()
         try:
             self.protect = ctypes.CDLL(None, use_errno=True).mprotect
         except (TypeError, AttributeError):
@@ -35,6 +41,11 @@ class Guard:
                 "guard pages need mprotect, which this system has not: unset SCALARGRAD_GUARD_PAGES"
             ) from None
         self.protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+    def next_edge(self) -> str:
+        """That of all arrays, or the one drawn by the number of this array."""
+        number = next(self.numbers)
+        return self.edge or random.Random(number).choice(EDGES)
 
     def allocated(self, count: int, dtype: str, aligned: int = 0) -> Any:
         """Zeros, as `allocated` of running/buffers.py gives them, but for the alignment."""
@@ -45,7 +56,7 @@ class Guard:
         for forbidden in (address, address + page + inside):
             if self.protect(forbidden, page, 0):
                 raise OSError(ctypes.get_errno(), "mprotect failed")
-        begin = page if self.edge == "start" else page + inside - size
+        begin = page if self.next_edge() == "start" else page + inside - size
         return np.frombuffer(memory, "uint8", size, begin).view(dtype)
 
     def copied(self, array: Any) -> Any:
@@ -54,7 +65,7 @@ class Guard:
         return guarded
 
 
-def install(edge: str) -> None:
+def install(edge: str | None = None) -> None:
     """From now on all native programs of this process run in guarded memory."""
     guard, run_batch = Guard(edge), backend.NativeBackend.run_batch
     signature = inspect.signature(run_batch)

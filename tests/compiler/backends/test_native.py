@@ -921,6 +921,18 @@ def test_guard_pages_are_as_large_as_the_pages_of_the_system(edge, monkeypatch):
     assert (begin == before + size) if edge == "start" else (begin + array.nbytes == behind)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect")
+def test_both_edges_are_drawn_and_again_the_same_ones():
+    """An array that begins at a page, as none does that ends there, is flush with its start."""
+    drawn = []
+    for guard in (Guard(), Guard()):
+        begins = [guard.allocated(5, "float64").ctypes.data % mmap.PAGESIZE for _ in range(200)]
+        assert set(begins) == {0, mmap.PAGESIZE - 40}
+        drawn.append([begin == 0 for begin in begins])
+    assert 60 < sum(drawn[0]) < 140
+    assert drawn[0] == drawn[1]
+
+
 def test_guard_pages_say_where_there_are_none(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", raising(TypeError("as on Windows")))
     with pytest.raises(OSError, match="mprotect"):
