@@ -203,6 +203,7 @@ STAGES = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("stage", STAGES)
 def test_ctrl_c_at_any_stage_leaves_everything_as_it_was(stage, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out"
@@ -254,6 +255,7 @@ def shell(arguments, **options):
     return subprocess.run(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, timeout=120, **options)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("encoding", ["cp1252", "cp437", "cp932", "ascii", "latin-1", "koi8-r", "utf-16", "utf-8"])
 def test_output_is_written_in_every_encoding(encoding):
     done = shell(EXPLAIN, environment={"PYTHONIOENCODING": encoding}, stdout=subprocess.PIPE)
@@ -300,6 +302,7 @@ def test_a_reader_that_has_left_is_no_mistake(arguments, tmp_path):
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.skipif(os.name == "nt", reason="descriptors are POSIX's")
 @pytest.mark.parametrize("arguments", [*FORMULAS, ["suns"]], ids=" ".join)
 def test_closed_streams_do_no_harm(arguments, tmp_path):

@@ -657,6 +657,7 @@ PREDICTIONS = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("damage", "words"), PREDICTIONS.values(), ids=PREDICTIONS)
 def test_what_predict_cannot_use_is_named_in_one_line(damage, words, trained, tmp_path, capsys):
     (tmp_path / "m.safetensors").write_bytes((trained / "m.safetensors").read_bytes())
@@ -673,6 +674,7 @@ def test_what_predict_cannot_use_is_named_in_one_line(damage, words, trained, tm
 STAGES = ["split_digits", "learn", "plot_curves", "plot_confusion", "plot_images", "summarised", "write_summary"]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("stage", [*STAGES, "fit", "save"])
 def test_ctrl_c_at_any_stage_leaves_everything_as_it_was(stage, tmp_path, capsys, monkeypatch):
     (tmp_path / "out").mkdir()

@@ -312,11 +312,25 @@ PIECES += [
 ]
 
 
-@given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=30).map("".join)))
+ANY_TEXT = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+
+
+@given(ANY_TEXT)
 @example("tanh(x" * 30)
 @example("[" * 9_999)
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_text_is_a_value_or_one_clear_line(text):
+    check_text(text)
+
+
+@pytest.mark.long
+@given(ANY_TEXT)
+@settings(max_examples=1_500, deadline=None)
+def test_many_texts_are_values_or_one_clear_line(text):
+    check_text(text)
+
+
+def check_text(text):
     attempts = [(evaluate, text, variables) for variables in ({}, {"x": 0.5}, {"y": 0.5}, {"x": 0.5, "y": -1.0})]
     attempts += [(parse_assignments, [text, f"x={text}"])]
     for call, *arguments in attempts:

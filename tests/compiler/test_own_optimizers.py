@@ -63,6 +63,7 @@ def check(name, what, make, schedule, batch_size):
     assert found != start
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("batch_size", [pytest.param(None, marks=pytest.mark.long), 2])
 @pytest.mark.parametrize("name", RULES)
 def test_an_optimizer_compiled_is_the_eager_one_or_refused(name, batch_size):
@@ -70,6 +71,7 @@ def test_an_optimizer_compiled_is_the_eager_one_or_refused(name, batch_size):
     check(name, what, lambda: make(0.1), None, batch_size)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("batch_size", [pytest.param(None, marks=pytest.mark.long), 2])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_schedule_compiled_is_the_eager_one_or_refused(name, batch_size):

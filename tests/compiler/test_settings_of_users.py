@@ -83,6 +83,7 @@ USES = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", USES)
 def test_numpys_error_state_changes_no_number(name):
     with numpy.errstate(all="ignore"):

@@ -1175,6 +1175,7 @@ print("in step", flush=True)
 """
 
 
+@pytest.mark.sampled(4)
 @needs_posix
 @pytest.mark.parametrize(
     ("threads", "callbacks", "rows", "batch_size"),

@@ -105,6 +105,7 @@ def run(script, *arguments):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("folder", ["lib/site-packages", "lib/dist-packages", "lib/target", "a.zip", "lib/link"])
 def test_what_changes_is_noticed_wherever_the_package_lies(folder, tmp_path):
     place = tmp_path / folder

@@ -181,6 +181,7 @@ def is_kept(stop):
 WORK = [traces, trains, is_evaluated, is_summed_up, records_nothing, shows_a_bar, is_kept]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
 def test_what_another_thread_was_at_does_not_keep_a_child(work):
     apart(f"_at({work.__name__})")
@@ -383,6 +384,7 @@ def evaluates():
     MLP(2, [8, 8, 1], rng=0).summary()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("times", [6, pytest.param(150, marks=pytest.mark.long)])
 @pytest.mark.parametrize("work", [fits, compiles, evaluates], ids=lambda work: work.__name__)
 def test_forks_at_any_moment(work, times):

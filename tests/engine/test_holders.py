@@ -310,6 +310,7 @@ def test_state_is_saved_and_loaded(name, tmp_path):
     assert [p.data for p in model.parameters()] == before
 
 
+@pytest.mark.sampled(7)
 @every_holder
 @pytest.mark.parametrize("optimizer", [SGD, Adam])
 def test_fit_moves_them_alike_in_every_engine(name, optimizer):

@@ -73,6 +73,7 @@ def test_values_and_gradients_match_mpmath_at_many_points(op):
 SLOPED = pytest.mark.parametrize("op", [op for op in NUMERIC.values() if op.partials], ids=str)
 
 
+@pytest.mark.sampled(4)
 @SLOPED
 def test_second_derivatives_match_mpmath_in_the_tails(op):
     error, where = worst_derivative(op, itertools.chain(tails(op), few_operands(op, 10, seed=7)), order=2)
@@ -421,6 +422,7 @@ WRONG_VALUES = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", WRONG_SLOPES)
 def test_a_wrong_slope_is_caught(name):
     op = doctored(OPERATIONS[name], partials=WRONG_SLOPES[name])
@@ -455,6 +457,7 @@ CANCELLING_SLOPES = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", CANCELLING_SLOPES)
 def test_a_slope_whose_slope_cancels_is_caught(name):
     op = doctored(OPERATIONS[name], partials=CANCELLING_SLOPES[name])

@@ -133,6 +133,7 @@ def test_rounding_moves_no_step_across_a_drop(steps, parts):
             assert (schedule.factor(drop - 1, steps), schedule.factor(drop, steps)) == (0.5 ** (count - 1), 0.5**count)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("backend", ["numpy", "native"])
 @EVERY_SHAPE
 def test_a_compiled_schedule_is_the_same(schedule, backend):
@@ -142,6 +143,7 @@ def test_a_compiled_schedule_is_the_same(schedule, backend):
         assert compiled == pytest.approx(factors(schedule, steps), rel=1e-12, abs=1e-15)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("backend", ["numpy", "native"])
 @EVERY_SHAPE
 def test_a_trainer_moves_by_the_rate_of_each_step(schedule, backend):

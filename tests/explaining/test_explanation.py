@@ -141,8 +141,19 @@ def graphs(draw):
 
 
 @given(graphs())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_listed_paths_are_all_paths_and_add_up_to_the_gradient(graph):
+    check_listed(graph)
+
+
+@pytest.mark.long
+@given(graphs())
+@settings(max_examples=300, deadline=None)
+def test_the_listed_paths_of_many_graphs_are_all_paths(graph):
+    check_listed(graph)
+
+
+def check_listed(graph):
     output, leaf = graph
     expected = [math.prod(slopes, start=1.0) for slopes in all_products(output, leaf)]
     explained = explain(output, leaf, show=100_000)
@@ -172,13 +183,24 @@ def size(slopes):
     return 1, math.prod(Fraction(abs(x)) for x in slopes)
 
 
-@given(
-    st.lists(st.lists(st.sampled_from(AWKWARD), min_size=1, max_size=3), min_size=1, max_size=5),
-    st.integers(1, 6),
-)
+LAYERS = st.lists(st.lists(st.sampled_from(AWKWARD), min_size=1, max_size=3), min_size=1, max_size=5)
+
+
+@given(LAYERS, st.integers(1, 6))
 @example([[2.0, 3.0], [4.0, 3.0]], 2)  # 3·3 is larger than 2·4, though the exponents of 2 and 4 add up to more
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_shown_paths_are_the_largest_also_with_zeros_infinities_and_nan(layers, show):
+    check_shown(layers, show)
+
+
+@pytest.mark.long
+@given(LAYERS, st.integers(1, 6))
+@settings(max_examples=300, deadline=None)
+def test_the_shown_paths_of_many_graphs_are_the_largest(layers, show):
+    check_shown(layers, show)
+
+
+def check_shown(layers, show):
     x = value = Value(1.0)
     for slopes in layers:
         value = sum([value * slope for slope in slopes])
@@ -380,6 +402,7 @@ def test_hostile_labels(label):
     assert "input{" not in bare
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("label", ["w", "w12", "layers.0.weights.1", *(label for label in HOSTILE if label.isascii())])
 def test_the_latex_is_read_by_a_parser_of_latex(label):
     from matplotlib.mathtext import MathTextParser

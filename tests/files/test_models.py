@@ -122,13 +122,14 @@ def other_layers(rng):
 SEQUENTIALS = {  # and the rows and columns of an image
     "layers of images": (image_layers, 3),
     "other layers, nested": (other_layers, 4),
-    "the network of 13,808 parameters": (lambda rng: convolutional_network(rng=rng), 28),
     "no layers": (lambda rng: Sequential(), 2),
 }
+LARGE = {"the network of 13,808 parameters": (lambda rng: convolutional_network(rng=rng), 28)}
 
 
-@pytest.mark.parametrize(("build", "side"), SEQUENTIALS.values(), ids=SEQUENTIALS)
-def test_a_sequence_of_layers_comes_back_from_its_file_alone(path, build, side):
+@pytest.mark.parametrize("name", [*SEQUENTIALS, pytest.param(*LARGE, marks=pytest.mark.long)])
+def test_a_sequence_of_layers_comes_back_from_its_file_alone(path, name):
+    build, side = (SEQUENTIALS | LARGE)[name]
     model = build(1)
     for place, (_, array) in enumerate(model.named_arrays()):
         for number in numbers_in(array):

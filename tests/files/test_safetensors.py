@@ -283,9 +283,23 @@ ENTRIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(header=st.dictionaries(st.sampled_from("xyz"), ENTRIES | JSON), size=st.sampled_from([0, 8, 16, 24]))
+HEADERS = {"header": st.dictionaries(st.sampled_from("xyz"), ENTRIES | JSON), "size": st.sampled_from([0, 8, 16, 24])}
+
+
+@settings(max_examples=60, deadline=None)
+@given(**HEADERS)
 def test_any_header_is_read_or_refused_and_nothing_else(tmp_path_factory, header, size):
+    check_header(tmp_path_factory, header, size)
+
+
+@pytest.mark.long
+@settings(max_examples=300, deadline=None)
+@given(**HEADERS)
+def test_many_headers_are_read_or_refused_and_nothing_else(tmp_path_factory, header, size):
+    check_header(tmp_path_factory, header, size)
+
+
+def check_header(tmp_path_factory, header, size):
     path = tmp_path_factory.getbasetemp() / "any.safetensors"
     path.unlink(missing_ok=True)
     path.write_bytes(signed(header, bytes(size)))

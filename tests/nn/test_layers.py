@@ -454,6 +454,7 @@ def test_a_wrong_use_is_told(call, words):
 # Networks of images.
 
 
+@pytest.mark.long
 def test_the_network_of_13808_parameters_and_3393376_multiply_adds():
     model = convolutional_network(rng=0)
     assert len(model.parameters()) == 13_808

@@ -60,6 +60,7 @@ def test_points_are_drawn_where_they_are_in_the_colour_of_their_class(tmp_path):
     assert names(figure) == ["class 0", "class 1"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("output", OUTPUTS.values(), ids=OUTPUTS)
 def test_a_boundary_is_drawn_for_every_kind_of_output(output, tmp_path):
     assert png(plot_boundary(output, POINTS, LABELS, "Somewhere"), tmp_path).startswith(b"\x89PNG")
@@ -130,6 +131,7 @@ def test_without_validation_there_is_nothing_to_tell_apart():
     assert plot_curves({"loss": [0.5, 0.2]}, "").legends == []
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("measure", "numbers", "scale"),
     [
@@ -220,6 +222,7 @@ MATRICES = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("matrix", "classes"), MATRICES.values(), ids=MATRICES)
 def test_every_count_of_a_confusion_matrix_is_read_well(matrix, classes, tmp_path):
     figure = plot_confusion(matrix, classes, "Which is taken for which")
@@ -284,6 +287,7 @@ def check_no_text_covers_another(figure):
         assert not box.overlaps(other_box), (one, other)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("count", [1, 2, 6, 7, 24])
 @pytest.mark.parametrize("caption", ["4, not 9 (0.98)", "versicolor, not virginica"])
 def test_every_image_is_shown_with_its_caption(caption, count, tmp_path):

@@ -97,6 +97,7 @@ def ended(optimizer, path=None, **settings):
     return numbers(model), model.seen.data, dict(history), history.best_epoch, optimizer.steps, optimizer.lr, state
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("engine", ["compiled", "eager"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_resumed_run_ends_with_the_bits_of_one_that_never_stopped(name, engine, tmp_path):
@@ -217,6 +218,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_run_that_depends_on_something_else_is_refused(name, tmp_path):
     path = tmp_path / "run.safetensors"

@@ -68,6 +68,7 @@ def fitted(loss="cross_entropy", **settings):
 # Both engines take the same steps.
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("batch_size", [None, 16, 50])
 def test_compiled_and_eager_training_give_the_same_history_and_model(loss, batch_size):
@@ -518,6 +519,7 @@ def test_training_and_evaluation_mode_are_put_back():
 # Predictions.
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("engine", ["compiled", "eager"])
 def test_predictions_are_those_of_the_model_one_by_one(loss, engine):

@@ -140,6 +140,7 @@ def rows_of(cases):
     return np.array([flat_args(args) for args in cases])
 
 
+@pytest.mark.sampled(5)
 @EVERY_BACKEND
 @TABLE
 def test_an_operation_gives_in_every_lane_what_it_gives_alone(op, backend):
@@ -157,6 +158,7 @@ def test_an_operation_gives_in_every_lane_what_it_gives_alone(op, backend):
                 assert same(backend, computed, expected, size_of_terms(op, args) + tiny), (args, computed, expected)
 
 
+@pytest.mark.sampled(5)
 @EVERY_BACKEND
 @TABLE
 def test_the_gradient_of_an_operation_is_the_mean_over_the_lanes(op, backend):
@@ -184,6 +186,7 @@ def test_the_gradient_of_an_operation_is_the_mean_over_the_lanes(op, backend):
 UNIFORM_AND_LANE = [op for op in OPERATIONS.values() if op.scalars == 2]
 
 
+@pytest.mark.sampled(5)
 @EVERY_BACKEND
 @pytest.mark.parametrize("op", UNIFORM_AND_LANE, ids=str)
 def test_an_operation_takes_parameters_beside_inputs(op, backend):
@@ -216,6 +219,7 @@ def only(slopes):
     return slopes.tolist()[0] if len(slopes) else 0.0
 
 
+@pytest.mark.sampled(5)
 @EVERY_BACKEND
 @pytest.mark.parametrize("number", [0.0, -0.0, 1.0, -1.0, 2.5, math.inf, -math.inf, math.nan])
 @pytest.mark.parametrize("op", UNIFORM_AND_LANE, ids=str)
@@ -481,7 +485,7 @@ SETTINGS = {
 
 
 @EVERY_BACKEND
-@settings(max_examples=60, **SETTINGS)
+@settings(max_examples=20, **SETTINGS)
 @given(program=programs())
 def test_random_programs(program, backend):
     check_random_program(program, backend)
@@ -514,6 +518,7 @@ def test_more_random_programs(program, backend):
 # Losses, networks, and graphs of other shapes.
 
 
+@pytest.mark.sampled(5)
 @EVERY_BACKEND
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("name", CASES)
@@ -778,6 +783,7 @@ def test_a_chain_10000_deep_compiles():
 CONTRACTIONS = [(16, 9, 676), (32, 144, 576), (10, 32, 576), (16, 90, 100), (16, 144, 64), (16, 144, 36), (16, 144, 36)]
 
 
+@pytest.mark.long
 def test_a_convolution_is_a_contraction_of_kernels_and_patches():
     """One 28x28 image: 13,808 parameters, about 200,000 scalars. How long it takes is in benchmarks/compile_time.py."""
     network = ConvolutionalNetwork()

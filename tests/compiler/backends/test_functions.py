@@ -46,6 +46,7 @@ def bound(native: Native) -> float:
 # Against mpmath.
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("number", TYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_two_ulp(name, number):
@@ -61,6 +62,7 @@ def test_two_ulp_at_many_points(name, number):
     assert off <= bound(native(number)), f"{name}{args} is {off:.3g} ulp off"
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("number", TYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_without_fused_multiply_add(name, number):
@@ -176,12 +178,14 @@ def test_odd_functions_are_odd_to_the_bit(name, number):
 # As code.
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("number", TYPES)
 @pytest.mark.parametrize("width", [1, 2, 4, 8, 16])
 def test_every_width_gives_the_same_bits(width, number):
     check_equal(Native(FUNCTIONS, number, machine_with(), width), native(number), number)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("number", TYPES)
 @pytest.mark.parametrize("vector_bytes", WIDTHS)
 def test_every_processor_gives_the_same_bits(vector_bytes, number):

@@ -130,6 +130,7 @@ def test_any_number_of_threads_gives_equal_bits(name, dtype):
         assert all(other.tobytes() == results.tobytes() for other in others), rows
 
 
+@pytest.mark.sampled(5)
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.usefixtures("many_threads")
@@ -267,6 +268,7 @@ def test_a_report_changes_nothing():
 # Rows.
 
 
+@pytest.mark.sampled(5)
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_any_number_of_rows(name, dtype):
@@ -490,6 +492,7 @@ def test_random_programs_for_every_processor(program, rows, dtype, vector_bytes,
     check_against_numpy(planned(case), [case.arrays], machine, dtype)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("vector_bytes", WIDTHS)
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("name", ["network", "standardised", "random numbers"])
@@ -615,6 +618,7 @@ SUSPICIOUS = {  # each a function of (x[0], x[1]), whole numbers 0 to 6 and numb
 # fmt: on
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("rows", [1, 33])
 @pytest.mark.parametrize("name", SUSPICIOUS)
 def test_unusual_functions_are_what_numpy_says(name, rows):
