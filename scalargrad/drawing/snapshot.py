@@ -77,11 +77,10 @@ class Snapshot:
         return "output" if position == self.output else f"v{position}"
 
     def _formula(self, position: int) -> str:
-        value = self.values[position]
-        if value.op is None or not 1 <= value.op.scalars <= 2:
+        value, labels = self.values[position], [self.labels[operand] for operand in self.operands[position]]
+        if value.op is None or not 1 <= value.op.scalars <= 2 or not all(labels):
             return ""
-        labels = {x: self.labels[place] for x, place in zip(value.operands, self.operands[position], strict=True)}
-        operands = arguments_of(value, labels.__getitem__)
+        operands = arguments_of(value, dict(zip(value.operands, labels, strict=True)).__getitem__)
         return CODE.formula(value.op, operands) if all(map(NAME.fullmatch, operands)) else ""
 
     def partial(self, position: int, of: int | None = None) -> str:

@@ -14,7 +14,7 @@ from scalargrad.engine import Value, topological_order
 from scalargrad.explaining import examination
 from scalargrad.explaining.diagnosis import diagnose, examined
 from scalargrad.explaining.findings import REMEDIES, Finding, Report
-from scalargrad.explaining.observations import slopes_of
+from scalargrad.explaining.observations import Check, slopes_of
 from scalargrad.explaining.stale import is_stale
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, mse
 from scalargrad.nn import MLP, Layer, Module, Neuron, Parameter
@@ -824,6 +824,23 @@ def test_training_goes_the_same_way_under_the_eyes_of_the_doctor():
     expected = train(alone)
     with diagnose(watched):
         assert train(watched) == expected
+
+
+def test_another_kind_of_mistake_is_a_class_and_its_place_in_the_list(monkeypatch):
+    class LargeWeights(Check):
+        def before_pass(self, coming):
+            large = [p for p in self.seen.parameters if abs(p.data) > 100.0]
+            if large:
+                self.seen.add("weights too large", coming.place, f"Weights above 100: {self.seen.listed(large)}.")
+
+    monkeypatch.setitem(REMEDIES, "weights too large", "Use weight decay.")
+    w, v = Value(1000.0, "w"), Value(1.0, "v")
+    doctor = examination.Examination([w, v])
+    doctor.checks.append(LargeWeights(doctor.seen))
+    with examined(doctor) as report:
+        (w * v).backward()
+    assert [found.what for found in report.findings] == ["Weights above 100: w."]
+    assert report.findings[0].code == "(w * v).backward()"
 
 
 def test_a_graph_is_freed_after_its_backward_pass():
