@@ -65,7 +65,7 @@ LEAVES = {
 }
 # What these define works on the parameters of others and shows them, or leads to everything that there is.
 BLIND = (
-    *(f"scalargrad.{part}." for part in ("compiler", "drawing", "explanation", "diagnosis", "stepping")),
+    *(f"scalargrad.{part}." for part in ("compiler", "drawing", "explaining", "pages")),
     "logging.",
 )
 
