@@ -4,23 +4,23 @@ from collections.abc import Iterable, Mapping, Set
 from math import inf, isfinite
 from numbers import Integral, Real
 from operator import is_
-from typing import Any
+from typing import Any, TypeGuard
 
 from scalargrad.ieee import dot, total, where
 from scalargrad.operands import UNMASK, brief, flatten, is_recorded, number, operand
 
 
-def is_whole(x: Any, kind: type = Integral) -> bool:
+def is_whole(x: object, kind: type = Integral) -> TypeGuard[int]:
     """Is `x` a whole number, of Python or of NumPy? True and False are none."""
     return isinstance(x, kind) and not isinstance(x, bool)
 
 
-def is_real(x: Any) -> bool:
+def is_real(x: object) -> TypeGuard[float]:
     """Is `x` a number, of Python or of NumPy, inf and nan among them? True and False are none."""
     return isinstance(x, Real) and not isinstance(x, bool)
 
 
-def whole(name: str, setting: Any, least: int, what: str = "", kind: type = Integral) -> int:
+def whole(name: str, setting: object, least: int, what: str = "", kind: type = Integral) -> int:
     """A whole number of at least `least`, else a ValueError that says `what` the setting is.
 
     >>> whole("epochs", 2.5, least=0)
@@ -32,7 +32,7 @@ def whole(name: str, setting: Any, least: int, what: str = "", kind: type = Inte
     return int(setting)
 
 
-def real(name: str, setting: Any, low: float = -inf, high: float = inf, what: str = "") -> float:
+def real(name: str, setting: object, low: float = -inf, high: float = inf, what: str = "") -> float:
     """A finite number from `low` to `high`, else a ValueError that says `what` the setting is.
 
     >>> real("momentum", 1.5, 0.0, 1.0)
@@ -84,7 +84,7 @@ def listed(x: Any, taker: str, wanted: str = "a list or tuple of Values and numb
     return x
 
 
-def is_list(x: Any) -> bool:
+def is_list(x: object) -> bool:
     """Can one walk over `x`?"""
     return hasattr(x, "__iter__") and not is_recorded(x) and getattr(x, "shape", None) != ()  # a tensor may have none
 

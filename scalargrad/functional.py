@@ -16,6 +16,8 @@ from scalargrad.engine import (
 from scalargrad.observers import Observer, observed_by, tell, with_grad
 from scalargrad.operands import brief, flatten, is_recorded, operand
 
+Argument = Any  # a number or Value, a (nested) list of these, or an array
+
 
 def grad(function: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:
     """The function that gives d function / d argument. It takes what `function` takes, and can be taken again.
@@ -81,7 +83,7 @@ def hessian(function: Callable[..., Any]) -> Callable[[Sequence[Any]], list[list
     return matrix
 
 
-def jvp(output: Value, inputs: Value | Sequence[Value], tangents: Any, create_graph: bool = False) -> Any:
+def jvp(output: Value, inputs: Value | Sequence[Value], tangents: Argument, create_graph: bool = False) -> Any:
     """The derivative of a recorded `output` along `tangents`, one number for each input: forward mode.
 
     The mirror image of `backward`: tangents are pushed through the recorded graph from operands to results, with the
@@ -130,7 +132,7 @@ def hvp(function: Callable[..., Any], point: Sequence[Any], direction: Sequence[
         return [jvp(slope, inputs, direction) for slope in slopes]
 
 
-def _recorded_slopes(name: str, function: Callable[..., Any], point: Any) -> tuple[list[Value], list[Value]]:
+def _recorded_slopes(name: str, function: Callable[..., Any], point: Argument) -> tuple[list[Value], list[Value]]:
     """The Values at a point, a list of numbers, and the slopes along each, which can be differentiated again."""
     listed(point, name, "a list of numbers as the point")
     run = _Run(function, (point,), (0,))
@@ -224,14 +226,14 @@ class _Run(Observer):
             return None
 
     def _beside(self, moved: "_Run") -> list[tuple[Value, Value]]:
-        """What both runs computed from their inputs, one beside the other. Nothing, if they went different ways."""
+        """Pairs of Values that both runs computed from their inputs; none, if they went different ways."""
         before = {value for x in (*self.inputs, *moved.inputs) for value in topological_order(x)[:-1]}
         orders = [[value for value in run.order if value not in before] for run in (self, moved)]
         is_alike = [value.op for value in orders[0]] == [value.op for value in orders[1]]
         return list(zip(*orders, strict=True)) if is_alike else []
 
     def _replayed(self, pairs: list[tuple[Value, Value]]) -> tuple[float, float]:
-        """What the recorded graph gives for the inputs of another run, and the largest number on the way."""
+        """The output of the recorded graph for the inputs of another run, and the largest number on the way."""
         moving = {*self.inputs, *self.cut}
         data: dict[Value, float] = {}
 
@@ -303,7 +305,7 @@ LARGEST_STEP = 2.0**-17
 
 
 def _noise(output: Value) -> float:
-    """How far rounding may move a result, to first order: each step's own error times how much the result feels it."""
+    """The error of a result by rounding, to first order: of each step, its own times how much the result feels it."""
     order = topological_order(output)
     felt = gradients(output, order)
     errors = [abs(slope) * _own_noise(value) for value, slope in zip(order, felt, strict=True) if value.op]
@@ -364,7 +366,7 @@ def _disagreement(
     tolerance: float,
     any_slope: bool = False,
 ) -> tuple[str, bool]:
-    """What the values near x say against the slopes there, or "" if they agree; and is it surely smooth at x?
+    """The objection of values near x to the slopes there, "" if they agree; and is it surely smooth at x?
 
     along      x -> (value, slope)
     here       the value at x, and `slope` the slope there
@@ -397,7 +399,7 @@ def _disagreement(
 
 
 class _Side:
-    """How the values on one side of x fit the slopes there, over three distances that are far apart from each other.
+    """The values on one side of x beside the slopes there, over three distances that are far apart from each other.
 
     A step or a kink of the function is within one of them at most.
 
@@ -439,7 +441,7 @@ class _Side:
 # Arguments may be numbers, nested lists of numbers, or arrays.
 
 
-def _map(function: Callable[[Any], Any], structure: Any) -> Any:
+def _map(function: Callable[[Any], Any], structure: Argument) -> Any:
     if isinstance(structure, list | tuple):
         return [_map(function, item) for item in structure]
     if _is_array(structure):
@@ -460,12 +462,12 @@ def _array(items: list, shape: tuple) -> Any:
     return array.reshape(shape)
 
 
-def _as_values(structure: Any) -> Any:
+def _as_values(structure: Argument) -> Any:
     """Fresh results for Values, so that a use elsewhere does not count, and new leaves for numbers."""
     return _map(lambda x: x * 1.0 if is_recorded(x) else Value(x), structure)
 
 
-def _leaves(structure: Any) -> Any:
+def _leaves(structure: Argument) -> Any:
     if isinstance(structure, list | tuple) or _is_array(structure):
         for item in structure.flat if _is_array(structure) else structure:
             yield from _leaves(item)
@@ -473,7 +475,7 @@ def _leaves(structure: Any) -> Any:
         yield structure
 
 
-def _with_structure(structure: Any, flat: list) -> Any:
+def _with_structure(structure: Argument, flat: list) -> Any:
     items = iter(flat)
     return _map(lambda _: next(items), structure)
 

@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.operands import is_recorded, number, operand
+from scalargrad.operands import Operand, is_recorded, number, operand
 from scalargrad.ops import OPERATIONS, Op
 
 
@@ -31,7 +31,7 @@ def stamp_operations(cls: type, numeric: bool = False) -> None:
 def _unary(op: Op, cls: Any) -> Callable:
     formula = op.on_floats
 
-    def method(self: Any) -> Any:
+    def method(self: Operand) -> Operand:
         return cls(formula(self.data), "", op, self)
 
     return method
@@ -40,7 +40,7 @@ def _unary(op: Op, cls: Any) -> Callable:
 def _binary(op: Op, cls: Any) -> Callable:
     formula = op.on_floats
 
-    def method(self: Any, other: Any) -> Any:
+    def method(self: Operand, other: Operand) -> Operand:
         if isinstance(other, cls):
             return cls(formula(self.data, other.data), "", op, self, other)
         if _takes_over(other):
@@ -54,7 +54,7 @@ def _binary(op: Op, cls: Any) -> Callable:
 def _reflected(op: Op, cls: Any) -> Callable:
     formula = op.on_floats
 
-    def method(self: Any, other: Any) -> Any:
+    def method(self: Operand, other: Operand) -> Operand:
         if _takes_over(other):
             return NotImplemented
         other = number(other, op.name)
@@ -64,14 +64,14 @@ def _reflected(op: Op, cls: Any) -> Callable:
 
 
 def _general(op: Op, cls: Any) -> Callable:
-    def method(self: Any, *others: Any) -> Any:
+    def method(self: Operand, *others: Operand) -> Operand:
         return op((self, *others)) if op.arguments == ("[values]",) else op(self, *others)
 
     return method
 
 
 def _recording(op: Op, cls: Any, reflected: bool = False) -> Callable:
-    def method(self: Any, other: Any) -> Any:
+    def method(self: Operand, other: Operand) -> Operand:
         if type(other) is not cls and type(other) is not float:
             if getattr(other, "shape", ()) != ():
                 return NotImplemented  # an array computes element by element
@@ -82,7 +82,7 @@ def _recording(op: Op, cls: Any, reflected: bool = False) -> Callable:
 
 
 def _comparison(compare: Callable[[Any, Any], bool], cls: Any) -> Callable:
-    def method(self: Any, other: Any) -> bool:
+    def method(self: Operand, other: Operand) -> bool:
         if _takes_over(other) and not isinstance(other, cls):
             return NotImplemented
         here, there = self.data, other.data if isinstance(other, cls) else other
@@ -93,6 +93,6 @@ def _comparison(compare: Callable[[Any, Any], bool], cls: Any) -> Callable:
     return method
 
 
-def _takes_over(other: Any) -> bool:
+def _takes_over(other: object) -> bool:
     """An array computes element by element, and a compiler term records: their reflected operators do the work."""
     return type(other) is not float and (is_recorded(other) or getattr(other, "shape", ()) != ())

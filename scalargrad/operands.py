@@ -1,4 +1,4 @@
-"""What the operations take: Values and compiler terms as they are, and everything that is a real number as a float."""
+"""Operands of operations: Values and compiler terms as they are, and everything that is a real number as a float."""
 
 from collections.abc import Iterable, Iterator
 from math import inf
@@ -7,8 +7,10 @@ from typing import Any
 
 from scalargrad.ieee import Number
 
+Operand = Any  # a float, a Value or a term of the compiler: formulas hold for each of them
 
-def is_recorded(x: Any) -> bool:
+
+def is_recorded(x: object) -> bool:
     """Is `x` a Value or a compiler term, something that records the operations applied to it?"""
     return hasattr(x, "apply_operation")
 
@@ -22,7 +24,7 @@ def flatten(args: Iterable) -> Iterator:
             yield argument
 
 
-def operand(x: Any, taker: str) -> Any:
+def operand(x: object, taker: str) -> Operand:
     """`x` if operations can be applied to it, else the float that it stands for."""
     return x if type(x) is float or type(x) is Number or is_recorded(x) else number(x, taker)
 
@@ -58,7 +60,7 @@ def number(x: Any, taker: str) -> float:
 UNMASK = "fill it in with filled(number), or leave it out with compressed()"
 
 
-def brief(x: Any) -> str:
+def brief(x: object) -> str:
     """An object as an error shows it: in a line that is not long."""
     text = repr(x)
     first = text.split("\n")[0][:120]

@@ -15,7 +15,7 @@ from typing import Any
 
 from scalargrad import ieee, randomness
 from scalargrad.checks import checked_arguments
-from scalargrad.operands import flatten, is_recorded
+from scalargrad.operands import Operand, flatten, is_recorded
 
 OPERATIONS: dict[str, "Op"] = {}  # by name, in the order of the table
 inf = math.inf
@@ -88,17 +88,17 @@ class Op:
         return self.on_floats(*args[:-1], *args[-1]) if self.collects else self.on_floats(*args)
 
 
-def _shares_of_ties(y: Any, xs: Any) -> tuple:
+def _shares_of_ties(y: Operand, xs: Operand) -> tuple:
     hits = tuple(equal(x, y) for x in xs)
     count = sum(hits)  # none, if y is nan: 0/0 makes the shares nan, too
     return (tuple(hit / count for hit in hits),)
 
 
-def _squared(x: Any) -> Any:
+def _squared(x: Operand) -> Operand:
     return x * x
 
 
-def _slope_by_base(x: Any, n: Any) -> Any:
+def _slope_by_base(x: Operand, n: Operand) -> Operand:
     """Of x**n: n * x**(n - 1), and 0 where that is 0 * inf, which the choices keep out of the next order, too."""
     if type(n) is float:
         return n * pow(x, n - 1.0) if n != 0.0 else 0.0
@@ -106,18 +106,18 @@ def _slope_by_base(x: Any, n: Any) -> Any:
     return where(flat, 0.0, n * pow(x, where(flat, 1.0, n - 1.0)))
 
 
-def _one_less_square(x: Any) -> Any:
+def _one_less_square(x: Operand) -> Operand:
     """1 - x**2. Near 1 the difference cancels, near 0 the slope of the product, (1 - x) - (1 + x)."""
     return where(less(x * x, 0.5), 1.0 - x * x, (1.0 - x) * (1.0 + x))
 
 
-def _beyond_peak(xs: Any, peak: Any) -> Any:
+def _beyond_peak(xs: Operand, peak: Operand) -> Operand:
     """logsumexp(xs) - peak. The 1 of the largest is left to log1p: beside it the others would be lost."""
     others = sum(tuple(where(equal(x, peak), 0.0, exp(x - peak)) for x in xs))
     return log1p(others + (sum(tuple(equal(x, peak) for x in xs)) - 1.0))
 
 
-def powers(xs: Any) -> tuple:
+def powers(xs: Operand) -> tuple:
     """(x - peak for each x, the exponentials of these, their sum): what the xs have in common costs no digits."""
     peak = maximum(*xs)
     differences = tuple(x - peak for x in xs)
@@ -125,8 +125,8 @@ def powers(xs: Any) -> tuple:
     return differences, exponentials, where(equal(peak - peak, 0.0), sum(exponentials), 1.0)
 
 
-def shares(exponentials: Any, total: Any) -> tuple:
-    """What each exponential is of their sum, as (is it close to 1?, what it has beyond that 1 or 0).
+def shares(exponentials: Operand, total: Operand) -> tuple:
+    """The shares of the exponentials in their sum, each as (is it close to 1?, the rest beyond that 1 or 0).
 
     What is close to 1 is known by what the others leave: 1 - p, and slopes, p (1 - p), keep all digits.
     """
@@ -136,22 +136,22 @@ def shares(exponentials: Any, total: Any) -> tuple:
     return tuple((is_close, where(is_close, 0.0 - others, p)) for is_close, p in zip(close, plain, strict=True))
 
 
-def _logsumexp(xs: Any) -> Any:
+def _logsumexp(xs: Operand) -> Operand:
     peak = maximum(*xs)
     return peak + _beyond_peak(xs, peak)
 
 
-def _surprisal(index: Any, xs: Any) -> Any:
+def _surprisal(index: Operand, xs: Operand) -> Operand:
     peak = maximum(*xs)
     return (peak - take(index, xs)) + _beyond_peak(xs, peak)
 
 
-def _softmax(xs: Any) -> tuple:
+def _softmax(xs: Operand) -> tuple:
     _, exponentials, total = powers(xs)
     return tuple(is_close + rest for is_close, rest in shares(exponentials, total))
 
 
-def _surprisal_slopes(index: Any, xs: Any) -> tuple:
+def _surprisal_slopes(index: Operand, xs: Operand) -> tuple:
     """The softmax, less 1 at the index: exact where both are 1."""
     _, exponentials, total = powers(xs)
     places = enumerate(shares(exponentials, total))

@@ -6,7 +6,7 @@ from typing import Any
 
 from scalargrad.checks import is_list, listed, plain, settle
 from scalargrad.engine import Value
-from scalargrad.operands import brief, operand
+from scalargrad.operands import Operand, brief, operand
 from scalargrad.ops import dot, pow, sqrt
 
 
@@ -43,7 +43,7 @@ class Optimizer:
     def __setattr__(self, name: str, setting: Any) -> None:
         super().__setattr__(name, plain(setting))
 
-    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+    def update(self, p: Operand, g: Operand, state: tuple, lr: Operand, t: Operand) -> tuple[Any, tuple]:
         """(parameter, state) after step number t = 1, 2, ... with gradient g.
 
         The state is a tuple of `state_size` numbers. All arguments are numbers or terms of the compiler: choose with
@@ -53,7 +53,7 @@ class Optimizer:
         name = type(self).__name__
         raise NotImplementedError(f"{name} does not say how a parameter moves: define update(p, g, state, lr, t)")
 
-    def decayed(self, g: Any, p: Any) -> Any:
+    def decayed(self, g: Operand, p: Operand) -> Operand:
         """The gradient of the loss plus weight_decay / 2 * p**2."""
         return g + self.weight_decay * p if self.weight_decay else g  # 0 * inf would be nan
 
@@ -97,7 +97,7 @@ class SGD(Optimizer):
         self.momentum, self.nesterov = _checked("momentum", momentum), nesterov
         self.weight_decay = _checked("weight_decay", weight_decay, least=-inf)
 
-    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+    def update(self, p: Operand, g: Operand, state: tuple, lr: Operand, t: Operand) -> tuple[Any, tuple]:
         (velocity,) = state
         g = self.decayed(g, p)
         velocity = self.momentum * velocity + g if self.momentum else g
@@ -118,7 +118,7 @@ class RMSProp(Optimizer):
         self.momentum = _checked("momentum", momentum, least=-inf)
         self.weight_decay = _checked("weight_decay", weight_decay, least=-inf)
 
-    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+    def update(self, p: Operand, g: Operand, state: tuple, lr: Operand, t: Operand) -> tuple[Any, tuple]:
         square, velocity = state
         g = self.decayed(g, p)
         square = self.alpha * square + (1.0 - self.alpha) * g * g
@@ -148,10 +148,10 @@ class Adam(Optimizer):
         self.eps = _checked("eps", eps, least=-inf)
         self.weight_decay = _checked("weight_decay", weight_decay, least=-inf)
 
-    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+    def update(self, p: Operand, g: Operand, state: tuple, lr: Operand, t: Operand) -> tuple[Any, tuple]:
         return self._moments(p, self.decayed(g, p), state, lr, t)
 
-    def _moments(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+    def _moments(self, p: Operand, g: Operand, state: tuple, lr: Operand, t: Operand) -> tuple[Any, tuple]:
         (first, second), (beta1, beta2) = state, self.betas
         first = beta1 * first + (1.0 - beta1) * g
         second = beta2 * second + (1.0 - beta2) * g * g
@@ -172,7 +172,7 @@ class AdamW(Adam):
     ):
         super().__init__(lr, betas, eps, weight_decay)
 
-    def update(self, p: Any, g: Any, state: tuple, lr: Any, t: Any) -> tuple[Any, tuple]:
+    def update(self, p: Operand, g: Operand, state: tuple, lr: Operand, t: Operand) -> tuple[Any, tuple]:
         return self._moments(p - lr * self.weight_decay * p, g, state, lr, t)
 
 
@@ -212,8 +212,8 @@ def _values(taker: str, parameters: Iterable[Value]) -> list[Value]:
     return values
 
 
-def checked_move(optimizer: Optimizer, found: Any) -> tuple[Any, tuple]:
-    """What `update` returned, as a number or term and a tuple of `state_size` of them; an error if it is not."""
+def checked_move(optimizer: Optimizer, found: object) -> tuple[Any, tuple]:
+    """The result of `update`, a number or term and a tuple of `state_size` of them; an error if it is not."""
     name, size = f"{type(optimizer).__name__}.update", optimizer.state_size
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise TypeError(f"{name} returns (parameter, state), a number and a tuple of {size}; got {brief(found)}")
@@ -223,7 +223,7 @@ def checked_move(optimizer: Optimizer, found: Any) -> tuple[Any, tuple]:
     return operand(found[0], f"{name}: the parameter"), tuple(operand(x, f"{name}: the state") for x in kept)
 
 
-def checked_rate(lr: Any) -> Any:
+def checked_rate(lr: Operand) -> Operand:
     """A rate that is in range, as a float or a Value; an error for others."""
     return _checked("lr", lr)
 

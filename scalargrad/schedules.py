@@ -6,10 +6,9 @@ lowers the rate after 10 and after 20.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from scalargrad.checks import is_real, one_of
-from scalargrad.operands import operand
+from scalargrad.operands import Operand, operand
 from scalargrad.ops import cos, less, less_equal, maximum, pow, sum, where
 
 
@@ -23,8 +22,8 @@ class Schedule:
     [1.0, 0.5, 0.25]
     """
 
-    def factor(self, t: Any, steps: Any) -> Any:
-        """What the learning rate of step number t = 0, 1, ... steps - 1 is multiplied by.
+    def factor(self, t: Operand, steps: Operand) -> Operand:
+        """The factor of the learning rate at step number t = 0, 1, ... steps - 1.
 
         t and steps are numbers or terms of the compiler: choose with where(), not with `if`. A compiled run traces it,
         and so refuses what else than t and steps it depends on, such as a counter or the key of a dictionary.
@@ -36,7 +35,7 @@ class Schedule:
 class Constant(Schedule):
     """The same rate throughout."""
 
-    def factor(self, t: Any, steps: Any) -> Any:
+    def factor(self, t: Operand, steps: Operand) -> Operand:
         return 1.0
 
 
@@ -60,7 +59,7 @@ class Step(Schedule):
         _check(self, "every", 0.01, 1.0)
         _check(self, "by", 0.0, math.inf)
 
-    def factor(self, t: Any, steps: Any) -> Any:
+    def factor(self, t: Operand, steps: Operand) -> Operand:
         counts = range(1, math.ceil(1.0 / self.every))
         # Half a step of slack: 3 * 0.1 * 10 is a little more than 3. No drop comes before the first step.
         drops = tuple(less_equal(maximum(count * self.every * steps, 1.0), t + 0.5) for count in counts)
@@ -83,7 +82,7 @@ class Cosine(Schedule):
     def __post_init__(self) -> None:
         _check(self, "final", 0.0, 1.0)
 
-    def factor(self, t: Any, steps: Any) -> Any:
+    def factor(self, t: Operand, steps: Operand) -> Operand:
         return _wave(1.0, self.final, t / steps)
 
 
@@ -123,7 +122,7 @@ class OneCycle(Schedule):
         _check(self, "start", 0.0, 1.0)
         _check(self, "final", 0.0, 1.0)
 
-    def factor(self, t: Any, steps: Any) -> Any:
+    def factor(self, t: Operand, steps: Operand) -> Operand:
         last = steps - 1.0
         peak = maximum(self.warm_up * steps - 1.0, 0.0)
         rising = _wave(self.start, 1.0, _part(t, 0.0, peak))
@@ -158,7 +157,7 @@ class WarmUp(Schedule):
             raise ValueError(f"WarmUp takes a Schedule such as Cosine() for then, got {self.then!r}")
         _check(self, "start", 0.0, 1.0)
 
-    def factor(self, t: Any, steps: Any) -> Any:
+    def factor(self, t: Operand, steps: Operand) -> Operand:
         length = self.part * steps
         rising = self.start + (1.0 - self.start) * t / length
         rest = self.then.factor(maximum(t - length, 0.0), steps - length)
@@ -166,13 +165,13 @@ class WarmUp(Schedule):
         return where(less(t + 0.5, length), rising, rest)
 
 
-def _wave(first: float, last: float, part: Any) -> Any:
+def _wave(first: float, last: float, part: Operand) -> Operand:
     """From `first` at part 0 to `last` at part 1 along half a wave of a cosine."""
     return last + 0.5 * (first - last) * (1.0 + cos(math.pi * part))
 
 
-def _part(t: Any, start: Any, end: Any) -> Any:
-    """How much of the way from `start` to `end` lies behind t; a way of no length is all ahead."""
+def _part(t: Operand, start: Operand, end: Operand) -> Operand:
+    """The part of the way from `start` to `end` that lies behind t; a way of no length is all ahead."""
     return (t - start) / where(less(start, end), end - start, 1.0)
 
 
@@ -185,8 +184,8 @@ def _check(schedule: Schedule, name: str, low: float, high: float) -> None:
     object.__setattr__(schedule, name, float(setting))  # the class is frozen
 
 
-def checked_factor(found: Any) -> Any:
-    """What `factor` returned, if it is one number; a TypeError if not."""
+def checked_factor(found: object) -> Operand:
+    """The result of `factor`, if it is one number; a TypeError if not."""
     return operand(found, "the factor of a schedule")
 
 
