@@ -7,7 +7,6 @@ from math import sqrt
 from typing import Any
 
 from scalargrad.checks import listed, one_of, whole
-from scalargrad.datasets.nested import Sample
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Description, Shapes, described, prefixed
 from scalargrad.holders import arrays_of, inventory
@@ -189,7 +188,7 @@ class MLP(Module):
         ]
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
-        outputs: Sample = as_operands(inputs, len(self.layers[0].neurons[0].weights), "MLP")
+        outputs: Any = as_operands(inputs, len(self.layers[0].neurons[0].weights), "MLP")
         for layer in self.layers:
             outputs = layer(outputs if type(outputs) is tuple else (outputs,))
         return outputs
@@ -209,7 +208,7 @@ class MLP(Module):
         )
 
 
-def as_operands(inputs: Sample, fan_in: int, name: str) -> tuple:
+def as_operands(inputs: object, fan_in: int, name: str) -> tuple:
     """The inputs of a sample as a tuple of Values that several neurons can share, `fan_in` of them."""
     operands = tuple(listed(inputs, f"this {name}", f"a list of {fan_in} numbers or Values"))
     if len(operands) != fan_in:

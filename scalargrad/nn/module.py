@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from scalargrad.datasets.nested import Sample
 from scalargrad.holders import BARE
 from scalargrad.structure import Buffer, Parameter, in_mode
 from scalargrad.training.verbs import Verbs
@@ -44,7 +43,7 @@ class Module(Verbs):
 
         save(self, path)
 
-    def summary(self, sample: Sample = None) -> str:
+    def summary(self, sample: object = None) -> str:
         """A table of its layers: shapes, parameters, multiply-adds for one sample."""
         from scalargrad.nn.summary import summary
 
