@@ -11,7 +11,6 @@
 import matplotlib.pyplot as plt
 
 from scalargrad import SGD, Parameter, Value, draw, explain, sigmoid
-from scalargrad.training import train
 
 # %% [markdown]
 # ## Forward
@@ -124,10 +123,22 @@ def error():
     return (output1 - t1) ** 2 / 2 + (output2 - t2) ** 2 / 2
 
 
+def train(rate, updates=63):
+    optimizer, errors = SGD(lr=rate), []
+    for _ in range(updates):
+        now = error()
+        errors.append(now.data)
+        for weight in weights:
+            weight.grad = 0.0
+        now.backward()
+        optimizer.step(weights)
+    return [*errors, error().data]
+
+
 start = [weight.data for weight in weights]
-history = train(error, weights, SGD(lr=1.0), epochs=63)
+errors = train(rate=1.0)
 for step in (0, 1, 2, 10, 63):
-    print(f"after {step:>2} updates: E = {history['loss'][step]:.14f}")
+    print(f"after {step:>2} updates: E = {errors[step]:.14f}")
 
 # %% [markdown]
 # ## The learning rate
@@ -140,7 +151,7 @@ curves = {}
 for rate in rates:
     for weight, number in zip(weights, start, strict=True):
         weight.data = number
-    curves[rate] = train(error, weights, SGD(lr=rate), epochs=63)["loss"]
+    curves[rate] = train(rate)
 
 figure, axes = plt.subplots(figsize=(7, 4.2), dpi=110, layout="constrained")
 colours = ["#F0A05A", "#D9772B", "#A84300", "#7DB4E8", "#0B5CAD", "#6D28D9"]

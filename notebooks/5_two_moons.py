@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 from scalargrad import MLP, Adam, Value, draw, mse
 from scalargrad.datasets import load_moons
 from scalargrad.plots import plot_boundary, plot_history
-from scalargrad.training import accuracy, train
 
 # %% [markdown]
 # ## The data
@@ -51,11 +50,12 @@ print(model)
 
 
 # %%
-def right():
-    return accuracy([model(point) > 0.5 for point in points], labels)
+def accuracy(outputs):
+    return sum((output > 0.5) == label for output, label in zip(outputs, labels, strict=True)) / len(labels)
 
 
-plot_boundary(model, points, labels, f"Before training: {right():.0%} of the points are right")
+right = accuracy([model(point) for point in points])
+plot_boundary(model, points, labels, f"Before training: {right:.0%} of the points are right")
 
 # %% [markdown]
 # The black line, where the output is exactly 0.5, is made of straight pieces: relu neurons are flat on both sides of
@@ -70,14 +70,18 @@ plot_boundary(model, points, labels, f"Before training: {right():.0%} of the poi
 # %%
 parameters = model.parameters()
 before = [parameter.data for parameter in parameters]
+optimizer, history = Adam(lr=0.025), {"loss": [], "accuracy": []}
 
-
-def objective():
+for epoch in range(151):
     outputs = [model(point) for point in points]
-    return mse(outputs, labels), {"accuracy": accuracy([output > 0.5 for output in outputs], labels)}
+    loss = mse(outputs, labels)
+    history["loss"].append(loss.data)
+    history["accuracy"].append(accuracy(outputs))
+    if epoch < 150:  # after the last step we only look
+        model.zero_grad()
+        loss.backward()
+        optimizer.step(parameters)
 
-
-history = train(objective, parameters, Adam(lr=0.025), epochs=150)
 for epoch in (0, 10, 50, 100, 150):
     print(f"epoch {epoch:>3}: loss {history['loss'][epoch]:.4f}, accuracy {history['accuracy'][epoch]:.0%}")
 
@@ -92,7 +96,8 @@ plot_history(history, "Loss and accuracy, epoch by epoch")
 # ## After
 
 # %%
-plot_boundary(model, points, labels, f"After 150 epochs: {right():.0%} of the points are right")
+right = accuracy(outputs)
+plot_boundary(model, points, labels, f"After 150 epochs: {right:.0%} of the points are right")
 
 # %% [markdown]
 # Far away from the points the network is just as sure of itself, with no reason at all. It was never asked there.

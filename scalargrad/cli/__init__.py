@@ -7,18 +7,9 @@ output has left. Files appear when they are finished, all at the end: a run that
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NamedTuple, NoReturn
 
-from scalargrad.cli.digits import (
-    add_digits_options,
-    add_mnist_options,
-    add_predict_options,
-    run_digits,
-    run_mnist,
-    run_predict,
-)
-from scalargrad.cli.graphs import add_draw_options, add_explain_options, run_draw, run_explain
-from scalargrad.cli.moons import add_moons_options, run_moons
 from scalargrad.cli.options import READER_LEFT, finish_output, plain_where_needed, printable
 
 LONGEST_ERROR = 500  # characters
@@ -26,12 +17,22 @@ INTERRUPTED, NOBODY_READS = 130, 141  # 128 + the numbers of SIGINT and SIGPIPE,
 
 
 class Command(NamedTuple):
-    """A subcommand. What is wrong with its options, `run` reports as a ValueError."""
+    """A subcommand. Its module, loaded when it is called, has `add_NAME_options(parser)` and `run_NAME(options)`.
+
+    What is wrong with its options, `run` reports as a ValueError.
+    """
 
     name: str
     purpose: str
-    add_options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], None]
+    module: str
+
+    @property
+    def add_options(self) -> Callable[[argparse.ArgumentParser], None]:
+        return getattr(import_module(self.module), f"add_{self.name}_options")
+
+    @property
+    def run(self) -> Callable[[argparse.Namespace], None]:
+        return getattr(import_module(self.module), f"run_{self.name}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Traceback (most recent call last):
     SystemExit: 0
     """
-    parser = _parser()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(arguments)
     with plain_where_needed():
         try:
             try:
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"standard output cannot be written ({error.strerror or error})")
 
 
-def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
+def _run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if not options.command:
         parser.print_help()
@@ -78,14 +80,16 @@ def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> in
     return 0
 
 
+# fmt: off
 COMMANDS = [
-    Command("moons", "train a network on two moons, and draw it", add_moons_options, run_moons),
-    Command("digits", "train a network on small handwritten digits", add_digits_options, run_digits),
-    Command("mnist", "train a network on the handwritten digits of MNIST", add_mnist_options, run_mnist),
-    Command("predict", "say which digit is in a picture", add_predict_options, run_predict),
-    Command("draw", "draw the graph of a formula, with its gradients", add_draw_options, run_draw),
-    Command("explain", "write out the chain rule of a formula, with its numbers", add_explain_options, run_explain),
+    Command("moons",   "train a network on two moons, and draw it",               "scalargrad.cli.moons"),
+    Command("digits",  "train a network on small handwritten digits",             "scalargrad.cli.digits"),
+    Command("mnist",   "train a network on the handwritten digits of MNIST",      "scalargrad.cli.digits"),
+    Command("predict", "say which digit is in a picture",                         "scalargrad.cli.digits"),
+    Command("draw",    "draw the graph of a formula, with its gradients",         "scalargrad.cli.graphs"),
+    Command("explain", "write out the chain rule of a formula, with its numbers", "scalargrad.cli.graphs"),
 ]
+# fmt: on
 
 
 class _Parser(argparse.ArgumentParser):
@@ -97,17 +101,19 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {shown}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of these arguments: of the commands, only the one that is called has its options."""
     from scalargrad.version import __version__
 
     parser = _Parser(prog="scalargrad", description="A scalar autograd engine to learn from.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"scalargrad {__version__}")
     parser.set_defaults(command=None)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    called = next((argument for argument in arguments if not argument.startswith("-")), "")
     for command in COMMANDS:
-        subparser = subparsers.add_parser(
-            command.name, help=command.purpose, description=command.run.__doc__, allow_abbrev=False
-        )
-        command.add_options(subparser)
+        subparser = subparsers.add_parser(command.name, help=command.purpose, allow_abbrev=False)
         subparser.set_defaults(command=command, parser=subparser)
+        if command.name == called:
+            subparser.description = command.run.__doc__
+            command.add_options(subparser)
     return parser

@@ -39,9 +39,8 @@ SETTINGS = {
 PRESETS = {"mlp": digits.MNIST, "conv": digits.MNIST_CONVOLUTION}
 ENDING = ".safetensors"
 SIDES = (8, 28)  # of the images of the two data sets
-FEW = (
-    4  # pictures that Values predict sooner than a program is made: 0.6 s each by the convolutional network, and 2.6 s
-)
+# Pictures that Values predict sooner than a program is made: 0.6 s each by the convolutional network, and 2.6 s.
+FEW = 4
 LIKELIEST = 4  # digits that predict shows
 BAR = 30  # letters for a probability of 1
 

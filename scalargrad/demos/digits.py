@@ -21,8 +21,8 @@ from scalargrad.schedules import SCHEDULES
 if TYPE_CHECKING:
     from numpy import ndarray
 
+    from scalargrad.training.history import History
     from scalargrad.training.prediction import Evaluation
-    from scalargrad.training.run import History
 
 CLASSES = range(10)
 SHAPES = {"mlp": (-1,), "conv": (1, 28, 28)}  # of an image, as each model takes it

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.checks import one_of
 from scalargrad.datasets import load_moons
@@ -19,9 +19,13 @@ from scalargrad.nn.dense import ACTIVATIONS
 from scalargrad.observers import no_grad
 from scalargrad.plots import plot_boundary, plot_history, plot_points
 from scalargrad.progress import progress_bar
-from scalargrad.training.run import Curves, Measures, accuracy, refuse_inf_and_nan, train
 
-AfterEpoch = Callable[[int, Measures], None] | None
+if TYPE_CHECKING:
+    from scalargrad.compiler.trainer import Measures
+    from scalargrad.training.history import History
+    from scalargrad.training.run import Run
+
+ENGINES = ("compiled", "eager")
 MOST_VALUES = 10_000_000  # in the graph of one epoch: about 2 GB
 FILES = {
     "data.png": "the points",
@@ -82,7 +86,7 @@ class Result:
     model: MLP
     points: list[list[float]]
     labels: list[int]
-    history: Curves
+    history: "History"
     seconds: float  # of training alone
     preparation: dict[str, float]  # seconds of what came before it, by name
 
@@ -98,74 +102,63 @@ class Result:
 def learn(
     settings: Settings,
     before: Callable[[MLP, list, list], None] | None = None,
-    after_epoch: AfterEpoch = None,
+    after_epoch: "Callable[[int, Measures], None] | None" = None,
 ) -> Result:
     """Make the points and the network, and train it on all points at once; `before` sees the three before training.
+
+    `fit` measures the loss of a step where the step begins. The history says what the network is like after each
+    epoch, and at position 0 before the first: it is measured anew.
 
     >>> result = learn(Settings(samples=10, epochs=2))
     >>> len(result.history["accuracy"])
     3
     """
-    point_array, label_array = load_moons(settings.samples, settings.noise, settings.seed)
-    points, labels = point_array.tolist(), label_array.tolist()
+    # NumPy is behind this door, and the help of the commands goes without.
+    from scalargrad.training.history import History, refuse_inf_and_nan
+    from scalargrad.training.objectives import objective_of
+    from scalargrad.training.prediction import measured
+    from scalargrad.training.programs import seconds_of_preparation
+
+    points, labels = load_moons(settings.samples, settings.noise, settings.seed)
     model = MLP(2, [*settings.hidden, 1], settings.activation, settings.output_activation, rng=settings.seed)
     if before:
-        before(model, points, labels)
-    start = perf_counter()
-    history, preparation = ENGINES[settings.engine](settings, model, points, labels, after_epoch)
-    seconds = perf_counter() - start - sum(preparation.values())
-    return Result(model, points, labels, history, seconds, preparation)
+        before(model, points.tolist(), labels.tolist())
+    start, history, parameters = perf_counter(), History(), model.parameters()
+    objective = objective_of(lambda output, label: mse(output, label) + settings.alpha * l2(parameters))
 
+    def measure(epoch: int) -> "Measures":
+        loss, outputs = measured(model, objective, points, labels, settings.engine)
+        if settings.engine == "eager":  # as `fit` adds it up there: the penalty once, and not to the loss of each row
+            squares = l2([parameter.data for parameter in parameters])
+            loss = float(mse(outputs.tolist(), labels.tolist()) + settings.alpha * squares)
+        refuse_inf_and_nan(loss, epoch)
+        measures = {"loss": loss, "accuracy": float(((outputs > 0.5) == labels).mean())}
+        history.add(measures)
+        return measures
 
-def train_eagerly(
-    settings: Settings, model: MLP, points: list, labels: list, after_epoch: AfterEpoch
-) -> tuple[Curves, dict[str, float]]:
-    """Values record every epoch anew. Returns the history, and what was prepared: nothing."""
-    parameters = model.parameters()
-
-    def objective() -> tuple[Any, Measures]:
-        outputs = [model(point) for point in points]
-        loss = mse(outputs, labels) + settings.alpha * l2(parameters)
-        return loss, {"accuracy": accuracy([output > 0.5 for output in outputs], labels)}
-
-    optimizer = OPTIMIZERS[settings.optimizer](settings.lr)
-    return train(objective, parameters, optimizer, settings.epochs, after_epoch), {}
-
-
-def train_compiled(
-    settings: Settings, model: MLP, points: list, labels: list, after_epoch: AfterEpoch
-) -> tuple[Curves, dict[str, float]]:
-    """The loss of one sample, traced and compiled once. Returns the history, and the seconds of its preparation."""
-    parameters = model.parameters()
-
-    def loss(point: Any, label: Any) -> Any:
-        return mse(model(point), label) + settings.alpha * l2(parameters)
-
-    from scalargrad.compiler import compile  # NumPy is behind this door, and the commands go without
-
-    program = compile(loss)
-    outputs = compile(lambda point, label: [loss(point, label), model(point)])
-    trainer = program.trainer(OPTIMIZERS[settings.optimizer](settings.lr))
-
-    def measured(epoch: int) -> Measures:
-        losses, scores = outputs(points, labels).T
-        refuse_inf_and_nan(float(losses.mean()), epoch)
-        return {"loss": float(losses.mean()), "accuracy": accuracy((scores > 0.5).tolist(), labels)}
-
-    history = {name: [measure] for name, measure in measured(0).items()}
-
-    def after(epoch: int, _: Measures) -> None:
-        measures = measured(epoch)
-        for name, measure in measures.items():
-            history[name].append(measure)
+    def record(run: "Run") -> None:
+        measures = measure(run.epoch)
         if after_epoch:
-            after_epoch(epoch, measures)
+            after_epoch(run.epoch, measures)
 
-    trainer.run(points, labels, settings.epochs, callbacks=[after], progress=False)
-    return history, {name: program.seconds[name] + outputs.seconds[name] for name in program.seconds}
-
-
-ENGINES = {"compiled": train_compiled, "eager": train_eagerly}
+    measure(0)
+    optimizer = OPTIMIZERS[settings.optimizer](settings.lr)
+    trained = model.fit(
+        points,
+        labels,
+        loss="mse",
+        optimizer=optimizer,
+        epochs=settings.epochs,
+        l2=settings.alpha,
+        callbacks=[record],
+        engine=settings.engine,
+        progress=False,
+    )
+    if trained.stopped:  # which only Ctrl-C does here
+        raise KeyboardInterrupt
+    preparation = {name: seconds for name, seconds in seconds_of_preparation(model).items() if seconds}
+    seconds = perf_counter() - start - sum(preparation.values())
+    return Result(model, points.tolist(), labels.tolist(), history, seconds, preparation)
 
 
 def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
@@ -178,7 +171,8 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
         scene.update(model=model, points=points, labels=labels)
         if animate:
             frames.append(boundary_frame(title="before training", **scene))
-        right = accuracy([float(model(point)) > 0.5 for point in points], labels)
+        guesses = [float(model(point)) > 0.5 for point in points]
+        right = sum(guess == label for guess, label in zip(guesses, labels, strict=True)) / len(labels)
         plot_points(points, labels, f"Two moons: {len(points)} points").savefig(folder / "data.png")
         plot_boundary(model, points, labels, f"Before training: accuracy {right:.1%}").savefig(
             folder / "boundary-before.png"
@@ -186,7 +180,7 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
 
     with progress_bar(settings.epochs, "epoch") as show:
 
-        def after_epoch(epoch: int, measures: Measures) -> None:
+        def after_epoch(epoch: int, measures: "Measures") -> None:
             show(epoch, measures)
             if animate and (epoch % every == 0 or epoch == settings.epochs):
                 title = f"epoch {epoch}: accuracy {measures['accuracy']:.1%}"

@@ -4,9 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scalargrad.training.run import EarlyStopping, History, Run, accuracy, train
+    from scalargrad.training.history import History
+    from scalargrad.training.run import EarlyStopping, Run
 
-LATER = dict.fromkeys(("EarlyStopping", "History", "Run", "accuracy", "train"), "run")
+LATER = {"EarlyStopping": "run", "History": "history", "Run": "run"}
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +16,4 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"scalargrad.training.{LATER[name]}"), name)
 
 
-__all__ = ["EarlyStopping", "History", "Run", "accuracy", "train"]
+__all__ = ["EarlyStopping", "History", "Run"]

@@ -13,6 +13,7 @@ from scalargrad.arrays import quiet, shuffled
 from scalargrad.checks import is_real, one_of, whole
 from scalargrad.compiler import TraceError
 from scalargrad.compiler.backends import devices_for
+from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.datasets.arrays import checked_inputs, checked_weights
 from scalargrad.files.architecture import describe as describe_model
 from scalargrad.optim import Optimizer
@@ -20,11 +21,12 @@ from scalargrad.progress import progress_bar
 from scalargrad.schedules import Constant, Schedule, schedule_of
 from scalargrad.structure import Structure, in_mode
 from scalargrad.training.checkpoint import Checkpoint, Details, describe, numbers_of, read_run
+from scalargrad.training.history import History
 from scalargrad.training.learners import LEARNERS, Counters, Task
 from scalargrad.training.objectives import Objective, measure_of, objective_of, refuse_one_class
 from scalargrad.training.prediction import measured
 from scalargrad.training.programs import seconds_of_preparation, shape_of_outputs
-from scalargrad.training.run import EarlyStopping, History, Measures, Run, Watch
+from scalargrad.training.run import EarlyStopping, Run
 from scalargrad.training.together import Processes
 
 SPLIT = 2**52  # in the place of an epoch, for the shuffle that chooses rows for validation

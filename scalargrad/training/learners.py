@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from scalargrad import randomness
 from scalargrad.arrays import shuffled
 from scalargrad.compiler.own_steps import take_step
+from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.datasets.nested import is_nested
 from scalargrad.engine import Value, topological_order
 from scalargrad.losses import l2 as sum_of_squares
@@ -17,7 +18,6 @@ from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer, Structure
 from scalargrad.training.objectives import Objective
 from scalargrad.training.programs import Target, Updates, flat, in_batch_of, one_value, rows_as_tuples, training_program
-from scalargrad.training.run import Measures, Watch
 
 
 class Task(NamedTuple):

@@ -1,133 +1,14 @@
-"""Training: the same few steps, once an epoch. It knows functions and parameters, no Module."""
+"""Runs: epoch after epoch of whatever computes one, callbacks between them, and the callback that stops early."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
-from itertools import zip_longest
-from math import inf, isfinite
-from os import PathLike
+from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.engine import Value
-from scalargrad.files.atomic import replace_file
 from scalargrad.optim import Optimizer
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-Curves = dict[str, list[float]]  # each measure before training, and after every epoch
-
-
-def train(
-    objective: Callable[[], Any],
-    parameters: Sequence[Value],
-    optimizer: Optimizer,
-    epochs: int,
-    after_epoch: Callable[[int, Measures], None] | None = None,
-) -> Curves:
-    """Move the parameters `epochs` times down the gradient of the whole objective.
-
-    objective    computes the loss from the parameters as they are: a Value, or a Value and a dict of other measures
-    after_epoch  called with the number of the epoch, 1 to `epochs`, and its measures
-
-    Of the curves, position 0 is the untrained network and position k is what k steps have made of it: the last one
-    holds for the parameters as they stay. FloatingPointError, if the loss becomes inf or nan.
-
-    >>> from scalargrad.optim import SGD
-    >>> w = Value(3.0)
-    >>> curves = train(lambda: w * w, [w], SGD(lr=0.25), epochs=3)
-    >>> curves, w.data
-    ({'loss': [9.0, 2.25, 0.5625, 0.140625]}, 0.375)
-    """
-    loss, measures = _measured(objective, epoch=0)
-    curves = {name: [measure] for name, measure in measures.items()}
-    for epoch in range(1, epochs + 1):
-        for parameter in parameters:
-            parameter.grad = 0.0
-        loss.backward()
-        optimizer.step(parameters)
-        loss, measures = _measured(objective, epoch)
-        for name, measure in measures.items():
-            curves[name].append(measure)
-        if after_epoch:
-            after_epoch(epoch, measures)
-    return curves
-
-
-def accuracy(predicted: Sequence[Any], labels: Sequence[Any]) -> float:
-    """The share of the predicted labels that are right, 0 to 1.
-
-    >>> accuracy([True, False, True, True], [1, 0, 0, 1])
-    0.75
-    """
-    return sum(guess == label for guess, label in zip(predicted, labels, strict=True)) / len(labels)
-
-
-def _measured(objective: Callable[[], Any], epoch: int) -> tuple[Value, Measures]:
-    result = objective()
-    loss, others = result if isinstance(result, tuple) else (result, {})
-    refuse_inf_and_nan(loss.data, epoch)
-    return loss, {"loss": loss.data, **others}
-
-
-def refuse_inf_and_nan(loss: float, epoch: int) -> None:
-    """A FloatingPointError, if the loss after so many epochs is no number to go on with."""
-    if not isfinite(loss):
-        when = f"after epoch {epoch}; a smaller learning rate helps" if epoch else "before any training"
-        raise FloatingPointError(f"the loss is {loss} {when}")
-
-
-# Many epochs, of whatever computes one: what `fit` does.
-
-
-class History(dict[str, list[float]]):
-    """What was measured: for each measure a list, with a number for each epoch, the first one at position 0.
-
-    seconds      of the epochs, validation included
-    preparation  seconds spent before them on "tracing" the model and on "compiling" the traces
-    stopped      why it ended before its last epoch; "" if it did not
-    best_epoch   1, 2, ...: of early stopping, the epoch with the best loss; 0 without one
-
-    >>> History(loss=[0.5, 0.25], accuracy=[0.75, 1.0])
-    History(2 epochs: loss 0.25, accuracy 1)
-    """
-
-    def __init__(self, *curves: Any, **more: list[float]) -> None:
-        super().__init__(*curves, **more)
-        self.seconds, self.preparation = 0.0, {"tracing": 0.0, "compiling": 0.0}
-        self.stopped, self.best_epoch = "", 0
-
-    @property
-    def epochs(self) -> int:
-        return len(self.get("loss", ()))
-
-    def add(self, measures: Measures) -> None:
-        """Those of one more epoch."""
-        for name, measure in measures.items():
-            self.setdefault(name, []).append(measure)
-
-    def plot(self, title: str = "") -> "Figure":
-        """The curves, training and validation in one panel: a matplotlib Figure, which a notebook shows."""
-        from scalargrad.plots import plot_curves
-
-        return plot_curves(self, title or repr(self))
-
-    def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write a line for each epoch, below one of names: a file that spreadsheets and pandas read."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["epoch", *self])
-        for epoch, row in enumerate(zip_longest(*self.values(), fillvalue=""), start=1):
-            writer.writerow([epoch, *row])
-        replace_file(path, text.getvalue().encode())
-
-    def __repr__(self) -> str:
-        count = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
-        last = ", ".join(f"{name} {curve[-1]:.4g}" for name, curve in self.items() if curve)
-        why = f"; {self.stopped}" if self.stopped else ""
-        return f"History({count}{': ' if last else ''}{last}{why})"
+from scalargrad.training.history import History, refuse_inf_and_nan
 
 
 class Run:

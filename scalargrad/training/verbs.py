@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from scalargrad.optim import Optimizer
     from scalargrad.schedules import Schedule
+    from scalargrad.training.history import History
     from scalargrad.training.prediction import Evaluation
-    from scalargrad.training.run import History
 
 
 class Verbs(Structure):

@@ -48,6 +48,21 @@ def test_every_command_explains_itself(name, capsys):
     assert f"usage: scalargrad {name}" in capsys.readouterr().out
 
 
+def test_a_command_is_a_row_and_its_module_is_loaded_when_it_is_called(monkeypatch, tmp_path, capsys):
+    (tmp_path / "toy_command.py").write_text(
+        "def add_toy_options(parser): parser.add_argument('--times', type=int, default=1)\n"
+        "def run_toy(options):\n    'Say it.'\n    print('toy ' * options.times)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(cli, "COMMANDS", [*cli.COMMANDS, cli.Command("toy", "say toy", "toy_command")])
+    assert cli.main([]) == 0
+    assert "say toy" in capsys.readouterr().out
+    assert "toy_command" not in sys.modules
+    assert cli.main(["toy", "--times", "2"]) == 0
+    assert capsys.readouterr().out == "toy toy \n"
+    del sys.modules["toy_command"]
+
+
 def test_as_a_module_it_is_the_same_command():
     shown = subprocess.run(
         [sys.executable, "-m", "scalargrad", "--version"], capture_output=True, encoding="utf-8", check=True, cwd=ROOT
@@ -192,14 +207,14 @@ def test_other_files_in_the_folder_stay(tmp_path):
 
 
 STAGES = [
-    "load_moons",
-    "plot_points",
-    "plot_boundary",
-    "compile",
-    "plot_history",
-    "draw_neuron",
-    "draw_model",
-    "summarised",
+    "demos.moons.load_moons",
+    "demos.moons.plot_points",
+    "demos.moons.plot_boundary",
+    "training.programs.compile",
+    "demos.moons.plot_history",
+    "demos.moons.draw_neuron",
+    "demos.moons.draw_model",
+    "demos.moons.summarised",
 ]
 
 
@@ -213,7 +228,7 @@ def test_ctrl_c_at_any_stage_leaves_everything_as_it_was(stage, tmp_path, capsys
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(moons, stage, interrupted)
+    monkeypatch.setattr(f"scalargrad.{stage}", interrupted)
     assert moons_in(out) == 130
     assert capsys.readouterr().err == "scalargrad moons: interrupted\n"
     assert [path.read_text(encoding="utf-8") for path in out.iterdir()] == ["old"]

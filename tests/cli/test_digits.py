@@ -20,7 +20,7 @@ from scalargrad.datasets.augmentation import Rotate
 from scalargrad.demos import digits
 from scalargrad.nn import AvgPool2d, Conv2d, Flatten, Layer, MaxPool2d, Module, Sequential
 from scalargrad.ops import relu
-from scalargrad.training.run import History
+from scalargrad.training.history import History
 from tests.platforms import needs_linux, needs_posix
 
 TINY = ["--hidden", "4", "--epochs", "2"]

@@ -2,13 +2,14 @@
 
 import json
 import math
+from statistics import mean
 from xml.etree import ElementTree
 
 import pytest
 
+from scalargrad import MLP
 from scalargrad.datasets import load_moons
 from scalargrad.demos.moons import FILES, OPTIMIZERS, Settings, learn, run
-from scalargrad.training.run import accuracy
 from tests.paths import ROOT, in_a_checkout
 
 TINY = {"samples": 12, "hidden": (3,), "epochs": 3}
@@ -117,7 +118,8 @@ def test_loss_and_accuracy_are_those_of_the_network_as_it_stays():
     size = sum(parameter.data**2 for parameter in result.model.parameters())
     assert result.loss == pytest.approx(error + 0.01 * size, rel=1e-12)
     of_each_threshold = [
-        accuracy([output > threshold for output in outputs], result.labels) for threshold in (0, 0.5, 1)
+        mean([(output > threshold) == label for output, label in zip(outputs, result.labels, strict=True)])
+        for threshold in (0, 0.5, 1)
     ]
     assert result.accuracy == of_each_threshold[1]
     assert len(set(of_each_threshold)) == 3  # else another threshold would pass this test
@@ -150,6 +152,26 @@ def test_after_every_epoch_the_network_is_the_one_that_was_measured():
     result = learn(Settings(samples=20, epochs=4), after_epoch=lambda epoch, measures: seen.append((epoch, measures)))
     assert [epoch for epoch, _ in seen] == [1, 2, 3, 4]
     assert [measures["loss"] for _, measures in seen] == result.history["loss"][1:]
+
+
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_the_curve_is_what_fit_measures_with_the_network_as_it_stays_at_its_end(engine):
+    settings = Settings(samples=20, epochs=4, engine=engine)
+    result, fits = learn(settings), MLP(2, [8, 8, 1], rng=0)
+    optimizer = OPTIMIZERS["adam"](settings.lr)
+    history = fits.fit(
+        result.points, result.labels, "mse", optimizer, epochs=4, l2=settings.alpha, engine=engine, progress=False
+    )
+    assert result.history["loss"][:-1] == pytest.approx(history["loss"], rel=1e-14)
+    assert [p.data for p in result.model.parameters()] == [p.data for p in fits.parameters()]
+
+
+def test_ctrl_c_ends_the_job_after_a_whole_step():
+    def interrupt(epoch, measures):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(Settings(**TINY), after_epoch=interrupt)
 
 
 def test_the_defaults_learn_the_moons():

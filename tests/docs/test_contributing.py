@@ -1,6 +1,8 @@
 """The five recipes for contributors: their files are there, and what they promise of a row holds for a toy one."""
 
 import re
+import sys
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -113,7 +115,9 @@ def test_a_command_is_one_row(monkeypatch, capsys):
             raise ValueError(f"times is at least 1, got {options.times}")
         print("hello " * options.times)
 
-    monkeypatch.setattr(cli, "COMMANDS", [*cli.COMMANDS, cli.Command("greet", "say hello", add_options, run)])
+    module = SimpleNamespace(add_greet_options=add_options, run_greet=run)
+    monkeypatch.setitem(sys.modules, "greetings", module)
+    monkeypatch.setattr(cli, "COMMANDS", [*cli.COMMANDS, cli.Command("greet", "say hello", "greetings")])
     assert cli.main(["greet", "--times", "2"]) == 0
     assert capsys.readouterr().out == "hello hello \n"
     with pytest.raises(SystemExit):

@@ -276,7 +276,7 @@ def test_the_system_frees_the_lock_of_a_process_that_is_killed(tmp_path):
 def writers(tmp_path):
     """Whatever writes a file that a user names, by the ending that it wants."""
     from scalargrad import MLP, Checkpoint, Value, draw, draw_frames, step_through
-    from scalargrad.training.run import History
+    from scalargrad.training.history import History
 
     x, model = Value(3.0, "x"), MLP(1, [1], rng=0)
     return {
@@ -343,7 +343,7 @@ def test_what_cannot_be_finished_leaves_the_file_as_it_was(tmp_path, monkeypatch
 @pytest.mark.parametrize("redirected", [True, False], ids=["to a file", "into a pipe"])
 def test_the_file_of_standard_output_is_not_replaced(tmp_path, redirected):
     code = (
-        "from scalargrad.training.run import History; print('before', flush=True)\n"
+        "from scalargrad.training.history import History; print('before', flush=True)\n"
         "try: History(loss=[1.0]).to_csv('/dev/stdout')\n"
         "except ValueError as error: print(error)"
     )

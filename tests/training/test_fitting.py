@@ -27,9 +27,10 @@ from scalargrad import (
 from scalargrad.datasets import load_digits, load_moons
 from scalargrad.ops import batch_mean
 from scalargrad.schedules import SCHEDULES, Cosine, Schedule, WarmUp
+from scalargrad.training.history import History
 from scalargrad.training.objectives import OBJECTIVES, objective_of
 from scalargrad.training.programs import Target, training_program
-from scalargrad.training.run import EarlyStopping, History, Run
+from scalargrad.training.run import EarlyStopping, Run
 from tests.platforms import needs_posix
 
 POINTS, LABELS = load_moons(50, noise=0.2, seed=1)
