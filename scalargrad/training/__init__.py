@@ -1,19 +1,15 @@
 """Training: what `model.fit` does. A module of it is loaded when a name of it is first used."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from scalargrad.training.history import History
-    from scalargrad.training.run import EarlyStopping, Run
+from scalargrad.doors import door
 
-LATER = {"EarlyStopping": "run", "History": "history", "Run": "run"}
+if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a test compares
+    from scalargrad.training.history import History as History
+    from scalargrad.training.run import EarlyStopping as EarlyStopping
+    from scalargrad.training.run import Run as Run
 
+NAMES = {"history": ["History"], "run": ["EarlyStopping", "Run"]}
 
-def __getattr__(name: str) -> Any:
-    if name not in LATER:
-        raise AttributeError(f"module 'scalargrad.training' has no attribute {name!r}")
-    return getattr(import_module(f"scalargrad.training.{LATER[name]}"), name)
-
-
-__all__ = ["EarlyStopping", "History", "Run"]
+__getattr__, __dir__, __all__ = door(sys.modules[__name__], NAMES)
