@@ -61,7 +61,7 @@ def _settle(
 def _stiffness(layers: Layers, vertex: int, other: int) -> float:
     """The force that pulls `vertex` towards its neighbour `other`."""
     if _is_own_leaf(layers, vertex) or _is_own_leaf(layers, other):
-        return OWN_LEAF  # a leaf comes to its consumer, and whoever stands in its way pushes it aside
+        return OWN_LEAF  # a leaf comes to its consumer, and is pushed aside by what stands in its way
     lanes = (vertex >= layers.cards) + (other >= layers.cards)
     return (CARD_TO_CARD, CARD_TO_LANE, LANE_TO_LANE)[lanes]
 

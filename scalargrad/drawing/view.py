@@ -1,4 +1,4 @@
-"""The cards and edges of a picture: what each says, before anybody knows where it stands."""
+"""The cards and edges of a picture: what each says, before its place is known."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
