@@ -60,10 +60,10 @@ SHORT = {"test_of_every_run", "test_of_backends[numpy]", *(f"test_of_many_cases[
 LONG = {"test_that_is_long", *(f"test_of_many_cases[{case}]" for case in (1, 2, 4, 5))}
 
 
-def run(folder, *arguments, text=TESTS, **environment):
+def run(folder, *arguments, tests=TESTS, **environment):
     """What pytest says about such tests beside this conftest.py, where no oracle is installed."""
     (folder / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text(encoding="utf-8"), encoding="utf-8")
-    (folder / "test_of_marks.py").write_text(text, encoding="utf-8")
+    (folder / "test_of_marks.py").write_text(tests, encoding="utf-8")
     (folder / "none").mkdir(exist_ok=True)
     environment = os.environ | {"PATH": str(folder / "none"), "PYTHONPATH": str(ROOT), **environment}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
@@ -94,7 +94,7 @@ def test_what_is_missing_is_skipped_and_fails_where_nothing_may_be_missing(tmp_p
 def test_mnist_alone_may_be_missing(tmp_path):
     text = 'import pytest\n\n\n@pytest.mark.oracle("mnist")\ndef test_of_data():\n    pass\n'
     environment = {"SCALARGRAD_REQUIRE_ORACLES": "1", "SCALARGRAD_DATA": ""}
-    assert "1 skipped" in run(tmp_path, "-m", "oracle", text=text, **environment)
+    assert "1 skipped" in run(tmp_path, "-m", "oracle", tests=text, **environment)
 
 
 def test_nothing_else_skips_for_an_oracle():
