@@ -51,7 +51,8 @@ def test_every_command_explains_itself(name, capsys):
 def test_a_command_is_a_row_and_its_module_is_loaded_when_it_is_called(monkeypatch, tmp_path, capsys):
     (tmp_path / "toy_command.py").write_text(
         "def add_toy_options(parser): parser.add_argument('--times', type=int, default=1)\n"
-        "def run_toy(options):\n    'Say it.'\n    print('toy ' * options.times)\n"
+        "def run_toy(options):\n    'Say it.'\n    print('toy ' * options.times)\n",
+        encoding="utf-8",
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(cli, "COMMANDS", [*cli.COMMANDS, cli.Command("toy", "say toy", "toy_command")])
