@@ -5,6 +5,7 @@
 
 One full-batch step (forward, backward, SGD) of MLP 2-16-16-1 on 100 moons: mean squared error plus L2, float64. All
 compute from the same weights and must agree on the loss and every gradient, or the script stops. The sides take turns.
+PyTorch is written as a learner writes it; native_step.py has it as an expert would.
 """
 
 import cProfile

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy
+from peers import hold_to_cores
 
 IMAGE, CLASSES = 14, 10  # rows and columns; logits
 RATE, MOMENTUM = 0.05, 0.9
@@ -158,8 +159,7 @@ SIDES: dict[str, Callable[[Shape], Side]] = {
 
 def serve(name: str, shape: Shape) -> None:
     """A side's own process: it answers a line of its input with a line of its output."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-shape.threads :])
+    hold_to_cores(shape.threads)
     SIDES[name](Shape(channels=1, kernel=1, batch=1, threads=shape.threads))  # so that all is imported
     begin = time.perf_counter()
     losses, steps = SIDES[name](shape)

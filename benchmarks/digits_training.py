@@ -10,7 +10,6 @@ compiling and training took. One core; a minute.
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy
 from numpy import ndarray
+from peers import hold_to_cores
 
 from scalargrad import MLP, AdamW
 from scalargrad.compiler import compiled
@@ -141,8 +141,7 @@ def main() -> None:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])  # one core, as is said
+    hold_to_cores(1)  # one core, as is said
     if options.measure:
         print(json.dumps(measure(Recipe(*json.loads(options.measure)), options.seed)))
         return

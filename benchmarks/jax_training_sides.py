@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy
 from numpy import ndarray
+from peers import BETA1, BETA2, EPSILON, adam_in_jax, dense_in_jax
 
 import scalargrad
 from scalargrad import Adam, cross_entropy
 from scalargrad.arrays import shuffled
 from scalargrad.demos.networks import convolutional_network
 
-RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8  # of Adam
+RATE = 1e-3  # of Adam
 SEED, CLASSES, PIXELS = 0, 10, 784
 MEAN, DEVIATION = 0.1307, 0.3081  # that the convolutional network takes images to have
 NORMALISED = 1e-5, 0.1  # of its batch normalisation: what is added to the variance, the weight of a new average
@@ -136,14 +137,10 @@ def jax_side(row: Row) -> Train:
         return -jnp.mean(chosen.sum(axis=1)), averages
 
     def step(state: tuple, x: Any, y: Any) -> tuple[tuple, Any]:
-        parameters, averages, first, second, count = state
+        parameters, averages, *moments = state
         (loss, averages), slopes = jax.value_and_grad(loss_of, has_aux=True)(parameters, averages, x, y)
-        count = count + 1.0
-        first = jax.tree.map(lambda m, g: BETA1 * m + (1.0 - BETA1) * g, first, slopes)
-        second = jax.tree.map(lambda v, g: BETA2 * v + (1.0 - BETA2) * g * g, second, slopes)
-        rate, scale = RATE / (1.0 - BETA1**count), 1.0 / jnp.sqrt(1.0 - BETA2**count)
-        moved = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) * scale + EPSILON), parameters, first, second)
-        return (moved, averages, first, second, count), loss
+        parameters, *moments = adam_in_jax(parameters, slopes, *moments, RATE)
+        return (parameters, averages, *moments), loss
 
     @partial(jax.jit, donate_argnums=0)
     def epoch_of_rows(state: tuple, x: Any, y: Any, order: Any) -> tuple[tuple, Any]:
@@ -183,10 +180,7 @@ def jax_side(row: Row) -> Train:
 
 
 def dense_logits(parameters: list, averages: list, x: Any) -> tuple[Any, list]:
-    import jax
-
-    w1, b1, w2, b2, w3, b3 = parameters
-    return jax.nn.relu(jax.nn.relu(x @ w1.T + b1) @ w2.T + b2) @ w3.T + b3, averages
+    return dense_in_jax(parameters, x), averages
 
 
 def convolutional_logits(parameters: list, averages: list, x: Any) -> tuple[Any, list]:

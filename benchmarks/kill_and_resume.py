@@ -27,6 +27,7 @@ from typing import Any, NamedTuple, TextIO
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process that forks should have one thread
 
 import numpy
+from peers import hold_to_cores
 
 from scalargrad import MLP, SGD, Adam, AdamW, Buffer, Module, RMSProp, batch_mean, ops
 from scalargrad.randomness import current_row, current_step
@@ -203,8 +204,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50, help="of each optimizer (default 50)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    hold_to_cores(1)
     source = random.Random(options.seed)
     train("SGD", "constant", None)  # what is compiled once in a process is now there, in every child
     print(

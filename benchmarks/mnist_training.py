@@ -11,7 +11,6 @@ results/mnist_training.png. Progress goes to standard error. float32, one core; 
 """
 
 import argparse
-import os
 import platform
 import statistics
 import sys
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy
 from numpy import ndarray
+from peers import hold_to_cores
 
 from scalargrad import MLP, SGD, Adam, AdamW
 from scalargrad.datasets import Mnist, load_mnist
@@ -166,8 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3, help="of each test (default 3)")
     options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])  # one core, as is said
+    hold_to_cores(1)  # one core, as is said
 
     data = load_mnist()
     print(f"{data!r}, network 784-128-64-10, cross-entropy, float32, one core, Python {platform.python_version()}")

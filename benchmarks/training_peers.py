@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy
 from numpy import ndarray
+from peers import has_avx512, hold_to_cores
 
 from scalargrad.datasets import load_digits, load_mnist
 
@@ -188,17 +189,6 @@ def measured(side: str, name: str, seed: int) -> dict[str, float]:
     return json.loads(answer.stdout)
 
 
-def hold_to_one_core() -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
-
-
-def has_avx512() -> bool:
-    from llvmlite import binding
-
-    return bool(binding.get_host_cpu_features().get("avx512f"))
-
-
 # The tables.
 
 
@@ -244,7 +234,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        hold_to_one_core()
+        hold_to_cores(1)
         print(json.dumps(measure(options.side, TASKS[options.tasks[0]], options.seed)))
         return
     print("cross-entropy, Adam, one core; a fit includes our tracing and compiling; accuracy on the test set")
