@@ -15,8 +15,8 @@ from scalargrad.compiler.compiled import Compiled
 from scalargrad.compiler.trainer import Trainer
 from scalargrad.compiler.watch import guards, surroundings, walk
 from tests.compiler.changes.cases import CHANGES, FROZEN
-from tests.compiler.test_what_may_change import COLUMNS, check
-from tests.compiler.test_what_may_change import surroundings as set_up
+from tests.compiler.changes.running import COLUMNS, check
+from tests.compiler.changes.running import surroundings as set_up
 
 X, Y = np.array([[1.0], [2.0], [4.0]]), np.array([1.0, 3.0, 2.0])
 

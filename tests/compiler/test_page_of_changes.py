@@ -9,10 +9,10 @@ import pytest
 
 from scalargrad import TraceError
 from scalargrad.compiler import variants
-from tests.compiler.changes.cases import CHANGES, REFUSABLE
+from tests.compiler.changes.cases import CHANGES, ORACLES, REFUSABLE
 from tests.compiler.changes.frozen import KINDS
-from tests.compiler.test_losses_of_users import INDICES, LOSSES, evaluate
-from tests.compiler.test_what_may_change import answers, compiled
+from tests.compiler.changes.running import answers, compiled
+from tests.compiler.losses_of_users import INDICES, LOSSES, evaluate
 from tests.paths import ROOT, in_a_checkout
 
 PATH = ROOT / "notebooks" / "what_may_change.md"
@@ -80,7 +80,7 @@ REFUSED = {
     "other threads": "test_trace.py::test_work_in_another_thread_is_refused",
 }
 ALLOWED = {  # which the rows mention, too
-    "text": "test_losses_of_users.py::a_print",
+    "text": "losses_of_users.py::a_print",
     "changing what it reads": "test_net.py::test_functions_that_write_are_checked_and_do_not_loop",
 }
 TABLES = {"What is noticed": NOTICED, "What is refused": REFUSED}
@@ -125,7 +125,14 @@ def test_tests_elsewhere_are_there(case):
     assert name in functions_of(file)
 
 
-@pytest.mark.parametrize(("row", "case"), [pair for pair in PAIRS["What is noticed"] if "::" not in pair[1]])
+@pytest.mark.parametrize(
+    ("row", "case"),
+    [
+        pytest.param(row, case, marks=pytest.mark.oracle(ORACLES[case]) if case in ORACLES else ())
+        for row, case in PAIRS["What is noticed"]
+        if "::" not in case
+    ],
+)
 def test_what_the_page_says_is_noticed(row, case, tmp_path):
     """And not refused: there is an answer after the change, the eager one."""
     right = answers(CHANGES[case], tmp_path, lambda function: lambda: float(np.mean([float(function(x)) for x in X])))

@@ -25,14 +25,11 @@ from scalargrad.losses import mse
 from scalargrad.nn import MLP, Buffer, Module, Parameter
 from scalargrad.ops import batch_mean, relu, sqrt
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
+from tests.compiler.backends.suite import TRAINING, TRAINING_AT_LENGTH
 from tests.oracles.functions import loop, numbers
 from tests.paths import ROOT
 from tests.platforms import needs_posix
 
-BACKENDS = ("numpy", "native")
-EVERY_BACKEND = pytest.mark.parametrize("backend", [*BACKENDS, "jax"])
-# Of many cases, each of which XLA compiles for a second: test_xla.py has some of them.
-EVERY_BACKEND_AT_LENGTH = pytest.mark.parametrize("backend", [*BACKENDS, pytest.param("jax", marks=pytest.mark.long)])
 SHUFFLE = 0x5AFE  # part of what the trainer promises: the same seed gives the same batches for ever
 
 
@@ -175,7 +172,7 @@ OPTIMIZERS = {
 # fmt: on
 
 
-@EVERY_BACKEND_AT_LENGTH
+@TRAINING_AT_LENGTH
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_moves_as_in_the_loop(name, backend):
     ours, theirs = Problem(), Problem()
@@ -294,7 +291,7 @@ def test_an_optimizer_that_does_not_compile_is_refused_and_never_silently_anothe
     assert close([ours.data, idle.data], [theirs.data, same.data])
 
 
-@EVERY_BACKEND
+@TRAINING
 @pytest.mark.parametrize("batch_size", [None, 1, 3, 9, 10, 11, 1_000])
 def test_batches_are_those_of_the_seed_and_the_last_may_be_smaller(batch_size, backend):
     ours, theirs = Problem(), Problem()
@@ -310,7 +307,7 @@ def test_batches_are_those_of_the_seed_and_the_last_may_be_smaller(batch_size, b
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_numpy_and_native_agree(dtype):
     found = []
-    for backend in BACKENDS:
+    for backend in ("numpy", "native"):
         problem = Problem(rows=37)
         optimizer = Adam(0.01)
         training = compile(problem.loss, backend=backend, dtype=dtype).trainer(optimizer, batch_size=8)
@@ -333,7 +330,7 @@ def test_the_seed_says_the_order(seed):
     assert other.numbers() != first.numbers()
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_steps_and_runs_may_take_turns_with_the_loop(backend):
     """Whoever makes a step goes on where the other one stopped: parameters, memory, time."""
     ours, theirs = Problem(), Problem()
@@ -352,7 +349,7 @@ def test_steps_and_runs_may_take_turns_with_the_loop(backend):
         check_same_state(optimizer, other, ours.parameters, theirs.parameters)
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_a_step_returns_the_loss_before_it_and_many_are_a_run(backend):
     ours, theirs = Problem(), Problem()
     one, many = (compile(problem.loss, backend=backend).trainer(SGD(0.1)) for problem in (ours, theirs))
@@ -376,7 +373,7 @@ def test_each_step_may_have_other_rows():
 # Callbacks.
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_callbacks_see_values_in_step(backend):
     ours, theirs = Problem(), Problem()
     optimizer, other = Adam(0.02), Adam(0.02)
@@ -394,7 +391,7 @@ def test_callbacks_see_values_in_step(backend):
     assert len(history["loss"]) == 5
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_what_callbacks_change_is_honoured(backend):
     """Parameters, the rate, settings of the optimizer, its memory, its time, and the data."""
     ours, theirs = Problem(), Problem()
@@ -438,7 +435,7 @@ class Switched(Module):
         return (self.w * x - y) ** 2 if self.training else (self.w * x + self.v - y) ** 2
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_train_and_eval_in_callbacks_change_the_program(backend):
     """And what the optimizer remembers of a parameter is still there when the program reads it again."""
     ours, theirs = Switched(), Switched()
@@ -458,7 +455,7 @@ def test_train_and_eval_in_callbacks_change_the_program(backend):
     assert close([ours.w.data, ours.v.data], [theirs.w.data, theirs.v.data])
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_an_exception_in_a_callback_leaves_everything_in_step(backend):
     ours, theirs = Problem(), Problem()
     optimizer, other = Adam(0.05), Adam(0.05)
@@ -498,7 +495,7 @@ def test_a_callback_may_use_the_program_and_the_trainer():
 # What else the optimizer and the Values are used for.
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_an_optimizer_goes_on_with_parameters_that_the_program_does_not_read(backend):
     """In a loop an optimizer serves whatever parameters it is given; so it must after a trainer had it."""
     w, extra, x = Value(1.0), Value(2.0), np.ones(3)
@@ -516,7 +513,7 @@ def test_an_optimizer_goes_on_with_parameters_that_the_program_does_not_read(bac
     assert fresh.data == pytest.approx(0.9)
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_two_trainers_of_one_program_and_two_programs_with_one_optimizer(backend):
     ours, theirs = Problem(), Problem()
     program = compile(ours.loss, backend=backend)
@@ -537,7 +534,7 @@ def test_two_trainers_of_one_program_and_two_programs_with_one_optimizer(backend
     check_same_state(optimizers[0], others[0], ours.parameters, theirs.parameters)
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_models_and_optimizers_can_be_copied_after_training(backend):
     problem = Problem()
     optimizer = Adam(0.05)
@@ -554,7 +551,7 @@ def test_models_and_optimizers_can_be_copied_after_training(backend):
     assert "lr=0.05" in repr(optimizer)
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_backward_and_the_trainer_may_be_mixed(backend):
     problem = Problem()
     program = compile(problem.loss, backend=backend)
@@ -575,7 +572,7 @@ def test_backward_and_the_trainer_may_be_mixed(backend):
     assert program.steps.data == 5.0
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_values_on_their_own_are_parameters_too(backend):
     """No module, parameters read once or twice, one not read at all, uniform programs."""
     a, b, unused = Value(2.0), Value(-1.0), Value(5.0)
@@ -686,7 +683,7 @@ class Standardised(Module):
         return [self.w, self.scale, self.centre, self.spread, self.count]
 
 
-@EVERY_BACKEND
+@TRAINING
 @pytest.mark.parametrize("batch_size", [None, 4])
 def test_buffers_follow_the_steps(batch_size, backend):
     """Against the same batches through the eager backend and the eager optimizer."""
@@ -714,7 +711,7 @@ def test_buffers_follow_the_steps(batch_size, backend):
     assert [ours.centre.data, ours.spread.data] == before
 
 
-@EVERY_BACKEND
+@TRAINING
 @pytest.mark.parametrize("batch_size", [None, 4])
 def test_dropout_counts_steps_and_rows_as_the_loop_does(batch_size, backend):
     """Rows are those of the data, whatever their place in a batch; steps go on over epochs and runs."""
@@ -746,7 +743,7 @@ def test_dropout_counts_steps_and_rows_as_the_loop_does(batch_size, backend):
     assert program.steps.data == optimizer.steps == other.steps
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_a_random_number_of_the_step_alone_is_one_for_all_rows(backend):
     def with_mask(w):
         return lambda x, y: (x * w * ops.less(0.4, ops.random(randomness.current_step(), 7.0)) - y) ** 2
@@ -761,7 +758,7 @@ def test_a_random_number_of_the_step_alone_is_one_for_all_rows(backend):
 # Data.
 
 
-@EVERY_BACKEND_AT_LENGTH
+@TRAINING_AT_LENGTH
 def test_data_of_any_kind(backend):
     x, y = [[1, 2], [3, 4], [5, 6]], [1, 0, 1]
     plain = np.array(x, dtype=float)
@@ -790,7 +787,7 @@ def test_data_of_any_kind(backend):
     assert all(each == found[0] for each in found)
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_one_row_and_many(backend):
     for rows in (1, 2, 3_000):
         ours = Problem(rows)
@@ -882,7 +879,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers(whole):
     assert len(program.trainer(SGD(0.1), batch_size=whole, rng=whole).run(X, epochs=whole)["loss"]) == 2
 
 
-@EVERY_BACKEND_AT_LENGTH
+@TRAINING_AT_LENGTH
 @pytest.mark.parametrize("batch_size", [None, 4])
 @pytest.mark.parametrize("wrong", [3.0, -1.0, 0.5, math.nan, math.inf, 1e300])
 def test_a_wrong_index_in_the_data_is_named_and_nothing_is_lost(wrong, batch_size, backend):
@@ -909,7 +906,7 @@ def test_a_wrong_index_in_the_data_is_named_and_nothing_is_lost(wrong, batch_siz
     assert math.isfinite(training.run(tokens, y, epochs=1)["loss"][0])
 
 
-@EVERY_BACKEND
+@TRAINING
 @pytest.mark.parametrize("part_of_the_sample", [True, False])
 def test_a_parameter_that_makes_an_index_wrong_loses_nothing(part_of_the_sample, backend):
     """Also where nothing depends on the sample, and a step is made in one go."""
@@ -931,7 +928,7 @@ def test_a_parameter_that_makes_an_index_wrong_loses_nothing(part_of_the_sample,
     assert ([p.data for p in leaves], state_of(optimizer, leaves), optimizer.steps) == before
 
 
-@EVERY_BACKEND
+@TRAINING
 def test_a_loss_that_is_no_number_is_an_error(backend):
     for start, rate, epoch in ((math.nan, 0.1, 1), (1.0, 1e200, 2), (math.inf, 0.1, 1)):
         w, program = program_of_w(backend)
@@ -940,7 +937,7 @@ def test_a_loss_that_is_no_number_is_an_error(backend):
             program.trainer(SGD(rate)).run(X, epochs=9)
 
 
-@EVERY_BACKEND
+@TRAINING
 @pytest.mark.parametrize("callbacks", [[], [lambda epoch, measures: None]])
 def test_a_loss_that_was_no_number_for_one_epoch_is_an_error(callbacks, backend):
     """1e200 squared is inf, but the step from there leads to 0."""

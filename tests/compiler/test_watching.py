@@ -488,7 +488,7 @@ def goes_on_in_a_child(before):
 
 
 def forked_by_another_thread():
-    from tests.engine.test_fork import a_thread_at, in_a_child
+    from tests.oracles.forks import a_thread_at, in_a_child
 
     before = hooks()
     assert_noticed(*model())

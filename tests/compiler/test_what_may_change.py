@@ -6,25 +6,21 @@ may also raise a TraceError.
 """
 
 import decimal
-import inspect
 import math
 import os
 import random
 import sys
-from contextlib import contextmanager
-from functools import partial
 
 import numpy as np
 import pytest
 
 import tests.compiler.changes  # noqa: F401 (its cases)
-from scalargrad import MLP, SGD, TraceError, compile, no_grad
+from scalargrad import TraceError, compile
 from scalargrad.compiler import variants
 from tests.compiler.changes.cases import CHANGES, FROZEN, ORACLES, REFUSABLE
 from tests.compiler.changes.frozen import KINDS
+from tests.compiler.changes.running import COLUMNS, X, answers, check, eagerly, fitted, surroundings
 from tests.oracles.needed import marked
-
-X = np.array([1.0, 2.0, 3.0])
 
 
 @pytest.fixture(autouse=True)
@@ -33,90 +29,8 @@ def _no_net(monkeypatch):
     monkeypatch.setattr(variants.Variant, "check", lambda self: None)
 
 
-@contextmanager
-def surroundings(case, folder):
-    """Fresh ones: the function of the case, and what makes the change. Afterwards nothing global has changed."""
-    states = random.getstate(), np.random.get_state()
-    with pytest.MonkeyPatch.context() as patch:
-        empty = folder / str(len(list(folder.iterdir())))
-        empty.mkdir()
-        tools = {"patch": patch, "folder": empty}
-        steps = case(**{name: tools[name] for name in inspect.signature(case).parameters})
-        try:
-            yield next(steps), lambda: next(steps, None)
-        finally:
-            steps.close()
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-
-
-def eagerly(function):
-    """The mean over the rows, by a loop in plain Python."""
-
-    def run():
-        with no_grad():
-            return float(np.mean([float(function(x)) for x in X.tolist()]))
-
-    return run
-
-
-def compiled(backend):
-    return lambda function: partial(compile(function, backend=backend), X)
-
-
-def fitted(engine):
-    """Each run fits one more epoch, and gives the parameters."""
-
-    def start(function):
-        model = MLP(1, [1], rng=0)
-
-        def loss(output, target):
-            return (output - target) ** 2 * function(target)
-
-        def run():
-            model.fit(X.reshape(-1, 1), X, loss, SGD(0.01), epochs=1, engine=engine, progress=False)
-            return [parameter.data for parameter in model.parameters()]
-
-        return run
-
-    return start
-
-
-COLUMNS = {  # what runs the function, what is right, and how far the two may differ
-    "native": (compiled("native"), eagerly, 1e-12),
-    "numpy": (compiled("numpy"), eagerly, 1e-12),
-    "fit": (fitted("compiled"), fitted("eager"), 1e-9),
-}
-
-
 # What runs on other backends, and in fits, comes of the same traces: in the long run only.
 EVERY_COLUMN = [name if name == "numpy" else pytest.param(name, marks=pytest.mark.long) for name in COLUMNS]
-
-
-def answers(case, folder, start):
-    """What comes before the change and after it; what is refused is None, and the last."""
-    found = []
-    with surroundings(case, folder) as (function, change):
-        try:
-            run = start(function)
-            found.append(run())
-            change()
-            found.append(run())
-        except TraceError:
-            found.append(None)
-    return found
-
-
-def check(case, folder, column, may_refuse=False):
-    """`may_refuse`: from the first call on, and not only after the change."""
-    start, right, tolerance = column
-    before, after = answers(case, folder, eagerly)
-    assert not np.isclose(before, after, rtol=1e-6, atol=0.0), f"{case.__name__} changes nothing: {before}"
-    expected, found = answers(case, folder, right), answers(case, folder, start)
-    assert found[0] is not None or may_refuse, "refused before anything had changed"
-    for when, answer, wanted in zip(("before", "after"), found, expected, strict=False):
-        if answer is not None:
-            np.testing.assert_allclose(answer, wanted, rtol=tolerance, atol=0.0, err_msg=f"{when} the change")
 
 
 @pytest.mark.parametrize("column", EVERY_COLUMN)

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from functools import cache
@@ -12,24 +13,8 @@ import pytest
 import scalargrad
 from scalargrad.moved import MOVED
 from scalargrad.ops import OPERATIONS
-from tests.paths import PACKAGE, ROOT
+from tests.paths import FOLDERS, PACKAGE, ROOT
 
-# A folder imports only what stands to its left; the files at the top are the engine. The README shows this line.
-FOLDERS = [
-    "engine",
-    "files",
-    "datasets",
-    "drawing",
-    "compiler",
-    "explaining",
-    "plots",
-    "training",
-    "nn",
-    "pages",
-    "sklearn",
-    "demos",
-    "cli",
-]
 FACES = {"scalargrad", "scalargrad.__main__"}  # which users see, and nobody inside imports
 
 
@@ -207,3 +192,11 @@ def test_an_old_path_of_a_module_goes_on_working_and_warns(old):
         own = importlib.import_module(f"scalargrad.{new}")
         for name, content in vars(own).items():
             assert name.startswith("__") or vars(module)[name] is content
+
+
+def test_what_tests_share_lies_in_no_test_file():
+    """But code for a process of its own may be that of its own test file."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for found in re.findall(r"^ *from (tests\.[\w.]*\btest_\w+) import", text, re.MULTILINE):
+            assert ROOT.joinpath(*found.split(".")).with_suffix(".py") == path, f"{path.name} imports from {found}"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_house import FOLDERS
-from tests.paths import PACKAGE, ROOT, in_a_checkout
+from tests.paths import FOLDERS, PACKAGE, ROOT, in_a_checkout
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ENGINE, TRAINING = ((PACKAGE / name).read_text(encoding="utf-8") for name in ("README.md", "training/README.md"))

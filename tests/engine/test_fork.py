@@ -5,15 +5,12 @@ import io
 import multiprocessing
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
 import time
-import traceback
 import warnings
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -21,39 +18,15 @@ import pytest
 from scalargrad import MLP, SGD, Value, compile, forks, no_grad, observers
 from scalargrad.nn import Module, Parameter
 from scalargrad.progress import progress_bar
+from tests.oracles.forks import PATIENCE, Stop, a_thread_at, in_a_child
 from tests.paths import ROOT
 
 X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 1.0, 0.0]
-PATIENCE = 120  # seconds, on a machine that does other things besides
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here"),
     # Where another test has loaded JAX, that warns of every fork. That no child of ours hangs is the test.
     pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),
 ]
-
-
-def in_a_child(work):
-    """Fork, do some work in the child, and return what went wrong there, or "". A child that hangs is ended."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        # From 3.12 on, a fork beside other threads is warned of: a child may hang. That ours does not is the test.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if not child:
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(PATIENCE)
-            work()
-            os._exit(0)
-        except BaseException:
-            os.write(writing, traceback.format_exc().encode())
-        finally:
-            os._exit(1)
-    os.close(writing)
-    with open(reading, "rb") as answer:
-        said = answer.read().decode()
-    status = os.waitpid(child, 0)[1]
-    return said or (f"the child ended with status {status}" if status else "")
 
 
 def compiles_trains_and_predicts():
@@ -74,31 +47,6 @@ def compiles_trains_and_predicts():
         ends.append(model.predict(X, engine=engine))
     assert abs(ends[0] - ends[1]).max() < 1e-12
     assert "total" in MLP(2, [4, 1]).summary()
-
-
-class Stop:
-    """A place where a thread stays until it is let go."""
-
-    def __init__(self):
-        self.reached, self.left = threading.Event(), threading.Event()
-
-    def __call__(self):
-        self.reached.set()
-        self.left.wait(PATIENCE)
-
-
-@contextmanager
-def a_thread_at(work):
-    """A block during which a thread does `work(stop)` and has called `stop`."""
-    stop = Stop()
-    thread = threading.Thread(target=work, args=(stop,))
-    thread.start()
-    try:
-        assert stop.reached.wait(PATIENCE)
-        yield
-    finally:
-        stop.left.set()
-        thread.join()
 
 
 def twice(stop, x):

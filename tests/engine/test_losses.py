@@ -7,10 +7,10 @@ import pytest
 from mpmath import mp
 
 from scalargrad.compiler import compile
-from scalargrad.compiler.backends import BACKENDS
 from scalargrad.engine import Value, gradients
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
 from scalargrad.nn import log_softmax, softmax
+from tests.compiler.backends.suite import EVERY_BACKEND
 from tests.platforms import Later
 
 np = Later("numpy")
@@ -183,7 +183,7 @@ def test_losses_of_distances_are_exact_where_numbers_are_large():
 # Compiled, with derivatives of derivatives inside the program.
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@EVERY_BACKEND
 def test_compiled_losses_keep_their_digits(backend):
     """Where XLA takes subnormal numbers for 0 there are none."""
 
@@ -200,7 +200,7 @@ def test_compiled_losses_keep_their_digits(backend):
             assert computed == pytest.approx(expected, rel=1e-13, abs=0.0), (x, label)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@EVERY_BACKEND
 @pytest.mark.parametrize("common", [0.0, 1e15])
 def test_compiled_cross_entropy_keeps_its_digits(common, backend):
     def everything(logits, label):
@@ -217,7 +217,7 @@ def test_compiled_cross_entropy_keeps_its_digits(common, backend):
             assert computed == pytest.approx(expected, rel=1e-13, abs=0.0), (row, label)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@EVERY_BACKEND
 def test_compiled_gradients_of_losses_keep_their_digits(backend):
     """By the reverse pass over array instructions, which differentiates by the same partials."""
     shifts = [Value(-0.0) for _ in range(3)]

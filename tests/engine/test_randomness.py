@@ -9,10 +9,10 @@ import pytest
 
 from scalargrad.arrays import uniform_array
 from scalargrad.compiler import compile
-from scalargrad.compiler.backends import BACKENDS
 from scalargrad.engine import Value
 from scalargrad.ops import random
 from scalargrad.randomness import uniform
+from tests.compiler.backends.suite import COMPILED, EVERY_BACKEND
 
 GAMMA = 0x9E3779B97F4A7C15
 
@@ -77,7 +77,7 @@ def test_numbers_of_neighbours_have_nothing_in_common(dtype):
         assert neighbours.mean((1, 2)) == pytest.approx(0.5, abs=close)
 
 
-@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "eager"])
+@COMPILED
 def test_float32_stays_below_1(backend):
     """The number for these counters is so near to 1 that float32 rounds it to 1."""
     counters = (0.0, 9_105_705.0)
@@ -103,7 +103,7 @@ def test_the_operation_takes_values_and_has_no_slope():
 
 @pytest.mark.parametrize("counter", [0.5, 2.0**63, -1e19, math.inf, math.nan])
 @pytest.mark.parametrize("place", [0, 1])
-@pytest.mark.parametrize("backend", BACKENDS)
+@EVERY_BACKEND
 def test_counters_are_whole_numbers(backend, counter, place):
     counters = [counter, 3.0] if place == 0 else [3.0, counter]
     message = re.escape(f"random counts in whole numbers below 2**63, got {counter}")

@@ -28,8 +28,8 @@ from scalargrad.nn import (
 from scalargrad.nn.normalisation import Normalize
 from scalargrad.randomness import current_share, uniform
 from scalargrad.training.checkpoint import Checkpoint
+from tests.compiler.backends.suite import INSTALLED
 
-BACKENDS = ["eager", "numpy", "native"]
 NEAR = {"rtol": 1e-10, "atol": 1e-10}
 
 
@@ -128,7 +128,7 @@ def twins(name):
 
 
 @pytest.mark.oracle("torch")
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", INSTALLED)
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_outputs_and_gradients_are_pytorchs(name, training, backend):
@@ -231,7 +231,7 @@ def test_running_averages_after_steps_of_several_sizes_are_pytorchs(backend):
     assert ours.state_dict()["2.num_batches_tracked"] == 4.0
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", INSTALLED)
 def test_a_share_is_one_over_the_samples_of_a_call(backend):
     program = compile(lambda x: [current_share() * 3.0, x], backend=backend)
     for rows in (1, 3, 4, 1):
@@ -239,7 +239,7 @@ def test_a_share_is_one_over_the_samples_of_a_call(backend):
     assert current_share() == 1.0
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", INSTALLED)
 def test_a_batch_of_one_number_leaves_the_averages_as_they_are(backend):
     layer = BatchNorm1d(2)
     program = compile(lambda x: dot(layer(x), x), backend=backend)
@@ -277,7 +277,7 @@ def test_what_is_dropped_is_counted_by_row_step_layer_and_place():
         drawn = [[uniform(row, step, layer.seed, site) for site in range(4)] for row in range(6)]
         return np.where(np.array(drawn) < 0.3, 0.0, 1.0 / 0.7).reshape(6, 2, 2)
 
-    for backend in BACKENDS:
+    for backend in INSTALLED:
         for dtype in ["float64"] if backend == "eager" else ["float64", "float32"]:
             weights = nested_parameters(np.ones((2, 2)).tolist())
             program = compile(

@@ -14,7 +14,7 @@ import pytest
 
 from scalargrad.arrays import shuffled
 from scalargrad.nn import MLP
-from tests.compiler.backends.test_xla import IN_HASTE
+from tests.oracles.flags import IN_HASTE
 from tests.oracles.jax_processes import DIFFERENCES, LATER, MISTAKES, PROBLEMS, convolutional_network
 from tests.paths import ROOT
 

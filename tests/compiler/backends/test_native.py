@@ -31,10 +31,10 @@ from scalargrad.engine import Value
 from scalargrad.nn import MLP, Buffer, Conv2d, GlobalAvgPool, Sequential
 from scalargrad.ops import batch_mean, dot, exp, maximum, relu, sqrt, take, tanh
 from scalargrad.optim import SGD, Adam
-from tests.compiler.backends.test_backends import SETTINGS, one_output, programs, results_of
 from tests.machines import WIDTHS, machine_with
 from tests.oracles.functions import CASES, Case, flat, numbers, planned, rolled, weights
 from tests.oracles.guard import EDGES, Guard
+from tests.oracles.programs import SETTINGS, one_output, programs, results_of
 from tests.paths import ROOT
 
 ROWS = (1, 2, 7, 8, 9, 31, 32, 33, 63, 64, 65, 129, 500, 3_000)

@@ -31,6 +31,7 @@ from scalargrad.nn import MLP, BatchNorm1d, Buffer, Conv2d, Dropout, Layer, MaxP
 from scalargrad.ops import OPERATIONS, dot, log, mean, take, tanh
 from scalargrad.optim import SGD, Adam
 from scalargrad.schedules import Cosine, OneCycle, WarmUp
+from tests.oracles.flags import IN_HASTE
 from tests.oracles.functions import numbers, weights
 from tests.paths import ROOT
 
@@ -610,10 +611,6 @@ def test_other_numbers_in_the_same_array_are_trained_on(writeable):
 # Several devices of one process.
 
 DEVICES = "--xla_force_host_platform_device_count=8"
-# What the processor's code is like is no matter here: it is made as fast as can be, where XLA knows these flags.
-IN_HASTE = (
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
-)
 
 
 @pytest.fixture(scope="module")
