@@ -118,6 +118,19 @@ def test_the_engine_is_read_in_one_sitting():
     assert sum(lines.values()) <= 1050
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"isinstance\([\w.]+, bool\) or not isinstance|and not isinstance\([\w.]+, bool\)",
+        r"raise ValueError\(f.*is not known; there are",
+    ],
+    ids=["whole numbers", "known names"],
+)
+def test_settings_are_checked_in_one_place(pattern):
+    written = [path for path in PACKAGE.rglob("*.py") if re.search(pattern, path.read_text(encoding="utf-8"))]
+    assert [path.name for path in written] == ["checks.py"]
+
+
 def test_no_module_bears_the_name_of_a_public_function():
     files = {path.stem for path in PACKAGE.iterdir()} - {"__init__"}
     functions = {name for name in vars(scalargrad) if callable(getattr(scalargrad, name))}
