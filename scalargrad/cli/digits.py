@@ -18,10 +18,10 @@ from scalargrad.cli.options import (
 from scalargrad.datasets import load_mnist
 from scalargrad.datasets.pictures import read_digit
 from scalargrad.demos import digits
-from scalargrad.demos.results import OPTIMIZERS
 from scalargrad.files.architecture import describe
 from scalargrad.nn import Module, Sequential
 from scalargrad.nn.loading import load
+from scalargrad.optim import OPTIMIZERS
 from scalargrad.schedules import SCHEDULES
 
 SETTINGS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scalargrad.cli.options import add_settings, chosen_settings, finished_files, place, print_files, print_seconds
 from scalargrad.demos import moons
-from scalargrad.demos.results import OPTIMIZERS
+from scalargrad.optim import OPTIMIZERS
 
 ACTIVATIONS = "relu, tanh, sigmoid, linear, ... as in MLP"
 SETTINGS = {

@@ -13,8 +13,9 @@ from scalargrad.checks import one_of
 from scalargrad.datasets import load_digits
 from scalargrad.datasets.augmentation import Rotate
 from scalargrad.demos.networks import convolutional_network
-from scalargrad.demos.results import OPTIMIZERS, check, check_training, write_summary
+from scalargrad.demos.results import check, check_training, write_summary
 from scalargrad.nn import MLP, Module
+from scalargrad.optim import OPTIMIZERS
 from scalargrad.plots import plot_confusion, plot_curves, plot_images
 from scalargrad.schedules import SCHEDULES
 

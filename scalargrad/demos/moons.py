@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from scalargrad.checks import one_of
 from scalargrad.datasets import load_moons
-from scalargrad.demos.results import OPTIMIZERS, check, check_training, write_summary
+from scalargrad.demos.results import check, check_training, write_summary
 from scalargrad.drawing import DecisionBoundary, draw, draw_frames
 from scalargrad.engine import Value
 from scalargrad.losses import l2, mse
 from scalargrad.nn import MLP, Neuron
 from scalargrad.nn.dense import ACTIVATIONS
 from scalargrad.observers import no_grad
+from scalargrad.optim import OPTIMIZERS
 from scalargrad.plots import plot_boundary, plot_history, plot_points
 from scalargrad.progress import progress_bar
 

@@ -9,7 +9,8 @@ import pytest
 
 from scalargrad import MLP
 from scalargrad.datasets import load_moons
-from scalargrad.demos.moons import FILES, OPTIMIZERS, Settings, learn, run
+from scalargrad.demos.moons import FILES, Settings, learn, run
+from scalargrad.optim import OPTIMIZERS
 from tests.paths import ROOT, in_a_checkout
 
 TINY = {"samples": 12, "hidden": (3,), "epochs": 3}
