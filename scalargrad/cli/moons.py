@@ -19,13 +19,16 @@ SETTINGS = {
     "epochs": "steps of training, each on all points",
     "alpha": "weight of the squared parameters in the loss",
     "seed": "gives the points and the first weights",
-    "engine": ", ".join(moons.ENGINES),
+    "engine": "a backend of fit, such as native, which is also called compiled, or eager",
 }
 
 
 def add_moons_options(parser: argparse.ArgumentParser) -> None:
     """Every setting of `moons.Settings`, with its default, and where to put the pictures."""
     add_settings(parser, moons.Settings(), SETTINGS)
+    parser.add_argument(
+        "--backend", dest="engine", default=argparse.SUPPRESS, metavar="NAME", help="another word for --engine"
+    )
     parser.add_argument("--animate", action="store_true", help="also write training.svg, the boundary as it moves")
     parser.add_argument("--out", type=place, default=Path("moons"), metavar="FOLDER", help="default: moons")
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from scalargrad.training.history import History
     from scalargrad.training.run import Run
 
-ENGINES = ("compiled", "eager")
 MOST_VALUES = 10_000_000  # in the graph of one epoch: about 2 GB
 FILES = {
     "data.png": "the points",
@@ -71,7 +70,10 @@ class Settings:
         check("noise", self.noise, isfinite(self.noise) and self.noise >= 0.0, "a number from 0 on")
         for name in ("activation", "output_activation"):
             one_of(name, getattr(self, name), [*ACTIVATIONS, "linear"])
-        one_of("engine", self.engine, ENGINES)
+        if self.engine != Settings.engine:
+            from scalargrad.training.programs import checked_word  # behind it is NumPy, and help goes without
+
+            checked_word(self.engine, "engine")
         check("alpha", self.alpha, isfinite(self.alpha) and self.alpha >= 0.0, "a number from 0 on")
         sizes = [2, *self.hidden, 1]
         weights = sum(sources * targets for sources, targets in pairwise(sizes))
@@ -118,7 +120,7 @@ def learn(
     from scalargrad.training.history import History, refuse_inf_and_nan
     from scalargrad.training.objectives import objective_of
     from scalargrad.training.prediction import measured
-    from scalargrad.training.programs import seconds_of_preparation
+    from scalargrad.training.programs import chosen_backend, seconds_of_preparation
 
     points, labels = load_moons(settings.samples, settings.noise, settings.seed)
     model = MLP(2, [*settings.hidden, 1], settings.activation, settings.output_activation, rng=settings.seed)
@@ -128,7 +130,7 @@ def learn(
     objective = objective_of(lambda output, label: mse(output, label) + settings.alpha * l2(parameters))
 
     def measure(epoch: int) -> "Measures":
-        loss, outputs = measured(model, objective, points, labels, settings.engine)
+        loss, outputs = measured(model, objective, points, labels, chosen_backend(settings.engine))
         if settings.engine == "eager":  # as `fit` adds it up there: the penalty once, and not to the loss of each row
             squares = l2([parameter.data for parameter in parameters])
             loss = float(mse(outputs.tolist(), labels.tolist()) + settings.alpha * squares)
@@ -152,7 +154,7 @@ def learn(
         epochs=settings.epochs,
         l2=settings.alpha,
         callbacks=[record],
-        engine=settings.engine,
+        backend=settings.engine,
         progress=False,
     )
     if trained.stopped:  # which only Ctrl-C does here

@@ -6,18 +6,22 @@ best epoch so far, and the history. The file says what the run depends on, too, 
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
+
+import numpy
+from numpy import ndarray
 
 from scalargrad.checks import whole
 from scalargrad.engine import Value
 from scalargrad.files.safetensors import read_arrays, write_arrays
 from scalargrad.forks import kept
 from scalargrad.structure import Structure
-from scalargrad.training.learners import Counters
+from scalargrad.training.learners import Counters, Learner
 from scalargrad.training.programs import flat
 from scalargrad.training.run import EarlyStopping, Run
+from scalargrad.training.together import Alone, Processes
 
 CURVE = "history."  # before the name of a measure
 
@@ -30,11 +34,10 @@ class Details:
     processes  that train together; the first one writes the files
     """
 
-    def __init__(self, model: Structure, describe: Callable[[], dict[str, Any]]) -> None:
-        self.model, self.describe = model, describe
+    def __init__(self, model: Structure, describe: Callable[[], dict[str, Any]], processes: Alone | Processes) -> None:
+        self.model, self.describe, self.processes = model, describe, processes
         self.stopping: EarlyStopping | None = None
-        self.learner: Any = None
-        self.processes: Any = None
+        self.learner: Learner
 
     @kept
     def parameters(self) -> list[Value]:
@@ -80,8 +83,6 @@ class Checkpoint:
 
 def write_run(path: str | os.PathLike[str], run: Run) -> None:
     """Write a run, as it is after an epoch, to a file, which is replaced in one step."""
-    import numpy
-
     details: Details = run.details
     optimizer = run.optimizer
     curves = {name: curve for name, curve in run.history.items() if all(isinstance(x, Real) for x in curve)}
@@ -104,10 +105,8 @@ def write_run(path: str | os.PathLike[str], run: Run) -> None:
     write_arrays(path, {name: array for name, array in arrays.items() if array.size}, {"run": json.dumps(state)})
 
 
-def numbers_of(run: Run) -> dict[str, Any]:
-    """What training has changed so far: "values", [n], and what the "optimizer" remembers, [parameters, numbers]."""
-    import numpy
-
+def numbers_of(run: Run) -> dict[str, ndarray]:
+    """Numbers that training has changed: "values" [n], and what the "optimizer" remembers, [parameters, numbers]."""
     optimizer, details = run.optimizer, run.details
     remembered, fresh = optimizer.state.copy(), (0.0,) * optimizer.state_size
     return {
@@ -154,22 +153,7 @@ def read_run(path: str | os.PathLike[str], run: Run) -> Counters:
     return counters
 
 
-def describe(formula: Any, but: Sequence[str] = ()) -> str:
-    """A class and its settings `but` some, a function by its name: the same in another process.
-
-    >>> from scalargrad.optim import SGD
-    >>> describe(SGD(lr=0.1, momentum=0.9), but=("lr", "state", "steps"))
-    'SGD(momentum=0.9, nesterov=False, weight_decay=0.0)'
-    """
-    if hasattr(formula, "__qualname__"):
-        return formula.__qualname__
-    if not hasattr(formula, "__dict__"):
-        return repr(formula)
-    settings = ", ".join(f"{name}={describe(x)}" for name, x in vars(formula).items() if name not in but)
-    return f"{type(formula).__name__}({settings})"
-
-
-def _refuse_other_runs(path: Any, found: dict[str, Any], own: dict[str, Any]) -> None:
+def _refuse_other_runs(path: object, found: dict[str, Any], own: dict[str, Any]) -> None:
     for name in [*own, *(name for name in found if name not in own)]:
         if found.get(name) != own.get(name):
             if name == "data":
@@ -180,7 +164,7 @@ def _refuse_other_runs(path: Any, found: dict[str, Any], own: dict[str, Any]) ->
             )
 
 
-def _remembered(run: Run, arrays: Any) -> dict[Value, tuple[float, ...]]:
+def _remembered(run: Run, arrays: Mapping[str, ndarray]) -> dict[Value, tuple[float, ...]]:
     parameters, size = run.details.parameters, run.optimizer.state_size
     if not size:
         return {}

@@ -1,11 +1,16 @@
-"""What does an epoch of training: compiled code, or Values one sample after another. Both take the same steps."""
+"""Learners: an epoch of training, by compiled code or by Values one sample after another. Both take the same steps."""
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
+import numpy
+from numpy import ndarray
+
 from scalargrad import randomness
 from scalargrad.arrays import shuffled
+from scalargrad.compiler.backends import BACKENDS
 from scalargrad.compiler.own_steps import take_step
 from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.datasets.nested import is_nested
@@ -13,63 +18,12 @@ from scalargrad.engine import Value, topological_order
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import observed_by
 from scalargrad.ops import dot, mean, sum
-from scalargrad.optim import Optimizer
-from scalargrad.schedules import Schedule
+from scalargrad.schedules import schedule_of
 from scalargrad.structure import Buffer, Structure
+from scalargrad.training.data import Data
 from scalargrad.training.objectives import Objective
 from scalargrad.training.programs import Target, Updates, flat, in_batch_of, one_value, rows_as_tuples, training_program
-
-
-class Task(NamedTuple):
-    """What a learner is to do.
-
-    inputs      [rows, ...], and what belongs to each row: targets [rows, ...], and weights [rows] or None; they are not
-                to be written to
-    batch_size  rows of a step; None: all
-    seed        of the order of rows in each epoch
-    augment     (inputs, seed, epoch) -> the inputs of an epoch, or None
-    engine      of LEARNERS
-    devices     how many of JAX's devices share the rows of a step
-    """
-
-    model: Structure
-    objective: Objective
-    optimizer: Optimizer
-    schedule: Schedule | None
-    inputs: Any
-    targets: Any
-    weights: Any
-    batch_size: int | None
-    l2: float
-    seed: int
-    augment: Callable[[Any, int, int], Any] | None = None
-    engine: str = "compiled"
-    devices: int | None = None
-
-    def inputs_of(self, epoch: int) -> Any:
-        """What the model sees in that epoch, counted over all fits."""
-        if self.augment is None:
-            return self.inputs
-        import numpy
-
-        changed = numpy.ascontiguousarray(self.augment(self.inputs, self.seed, epoch), self.inputs.dtype)
-        if changed.shape != self.inputs.shape:
-            raise ValueError(f"augment returned the shape {changed.shape} for inputs of {self.inputs.shape}")
-        return changed
-
-    @property
-    def rows(self) -> int:
-        return len(self.inputs)
-
-    @property
-    def steps_of_an_epoch(self) -> int:
-        return -(-self.rows // (self.batch_size or self.rows))
-
-    def measures(self, loss: float, score: float) -> Measures:
-        """By name, from the means over an epoch's rows."""
-        if self.objective.from_mean is None:
-            return {"loss": loss}
-        return {"loss": loss, self.objective.measure: self.objective.from_mean(score, self.targets)}
+from scalargrad.training.settings import Settings
 
 
 class Counters(NamedTuple):
@@ -85,31 +39,70 @@ class Counters(NamedTuple):
     start: int
 
 
-class CompiledLearner:
+class Learner:
+    """The base of both: a model, what it is to learn from, and how; `devices` is how many share the rows of a step."""
+
+    def __init__(
+        self, model: Structure, objective: Objective, data: Data, settings: Settings, devices: int | None = None
+    ) -> None:
+        self.model, self.objective, self.data, self.settings = model, objective, data, settings
+        self.devices, self.schedule = devices, schedule_of(settings.schedule)
+        self.rows = len(data.inputs)
+        self.steps = settings.epochs * -(-self.rows // (settings.batch_size or self.rows))  # of the schedule
+        # From the optimizer's steps so far, not from 0: a later fit with it shuffles otherwise than this one.
+        self.first = Counters(*[settings.optimizer.steps] * 3)
+
+    @property
+    @abstractmethod
+    def counters(self) -> Counters: ...
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Do now what an epoch needs before its first step: trace, compile."""
+
+    @abstractmethod
+    def go_on_from(self, counters: Counters) -> None: ...
+
+    @abstractmethod
+    def epoch(self, watch: Watch) -> Measures:
+        """Train on all rows; `watch` is told now and then how far that is, and the measures over these rows."""
+
+    def inputs_of(self, epoch: int) -> ndarray:
+        """Inputs that the model sees in that epoch, counted over all fits."""
+        inputs, augment = self.data.inputs, self.settings.augment
+        if augment is None:
+            return inputs
+        changed = numpy.ascontiguousarray(augment(inputs, self.settings.rng, epoch), inputs.dtype)
+        if changed.shape != inputs.shape:
+            raise ValueError(f"augment returned the shape {changed.shape} for inputs of {inputs.shape}")
+        return changed
+
+    def measures(self, loss: float, score: float) -> Measures:
+        """By name, from the means over an epoch's rows."""
+        if self.objective.from_mean is None:
+            return {"loss": loss}
+        return {"loss": loss, self.objective.measure: self.objective.from_mean(score, self.data.targets)}
+
+
+class CompiledLearner(Learner):
     """The trainer of a compiled program, in the type of the inputs."""
 
-    def __init__(self, task: Task, counters: Counters, epochs: int) -> None:
-        import numpy
-
-        self.task = task
-        weighted = task.weights is not None
-        target = Target(str(task.inputs.dtype), task.engine, task.devices)
-        self.program, score = training_program(task.model, task.objective, task.l2, weighted, target)
+    def prepare(self) -> None:
+        data, settings, objective = self.data, self.settings, self.objective
+        weighted = data.weights is not None
+        target = Target(str(data.inputs.dtype), settings.backend, self.devices)
+        self.program, score = training_program(self.model, objective, settings.l2, weighted, target)
         # In the type of the program: what does not change stays on a device from epoch to epoch.
-        others = [task.targets, *([task.weights] if weighted else [])]
+        others = [data.targets, *([data.weights] if weighted else [])]
         self.others = [numpy.ascontiguousarray(array, target.dtype) for array in others]
+        measures = {"score": score} if objective.score else {}
         self.trainer = self.program.trainer(
-            task.optimizer,
-            task.batch_size,
-            task.seed,
-            task.schedule,
-            {"score": score} if task.objective.score else {},
+            settings.optimizer, settings.batch_size, settings.rng, self.schedule, measures
         )
         self.moving: Sequence[Value] = []
         self._look_for_parameters()
-        self.steps = epochs * task.steps_of_an_epoch  # of the schedule
-        self.trainer.prepare(task.inputs, *self.others)
-        self.go_on_from(counters)
+        self.trainer.prepare(data.inputs, *self.others)
+        self.go_on_from(self.first)
 
     def go_on_from(self, counters: Counters) -> None:
         self.start = counters.start
@@ -118,17 +111,17 @@ class CompiledLearner:
 
     def epoch(self, watch: Watch) -> Measures:
         self._look_for_parameters()
-        measures = self.task.measures
+        measures = self.measures
 
         def watched(rows: int, found: Measures) -> None:
             watch(rows, measures(found["loss"], found.get("score", 0.0)))
 
-        found = self.trainer.epoch(self.task.inputs_of(self.trainer.epochs), *self.others, watch=watched)
+        found = self.trainer.epoch(self.inputs_of(self.trainer.epochs), *self.others, watch=watched)
         return measures(found["loss"], found.get("score", 0.0))
 
     def _look_for_parameters(self) -> None:
-        """What the model has now: a callback may have frozen or replaced some."""
-        parameters = self.task.model.parameters()
+        """Look at what the model has now: a callback may have frozen or replaced some."""
+        parameters = self.model.parameters()
         if parameters != self.moving or self.trainer.moving is None:
             self.moving = self.trainer.moving = parameters
 
@@ -137,68 +130,74 @@ class CompiledLearner:
         return Counters(self.trainer.epochs, int(self.program.steps.data), self.start)
 
 
-class EagerLearner:
+class EagerLearner(Learner):
     """Values that record each sample anew: slow, open to every debugger, and the oracle of the other."""
 
-    def __init__(self, task: Task, counters: Counters, epochs: int) -> None:
-        self.task, self.counters = task, counters
-        self.steps = epochs * task.steps_of_an_epoch  # of the schedule
-        values = [value for _, array in task.model.named_arrays() for value in flat(array)]
+    def prepare(self) -> None:
+        self.so_far = self.first
+        values = [value for _, array in self.model.named_arrays() for value in flat(array)]
         self.has_buffers = any(isinstance(value, Buffer) for value in values)
 
+    @property
+    def counters(self) -> Counters:
+        return self.so_far
+
     def go_on_from(self, counters: Counters) -> None:
-        self.counters = counters
+        self.so_far = counters
 
     def epoch(self, watch: Watch) -> Measures:
-        task, rows = self.task, self.task.rows
-        batch = min(task.batch_size or rows, rows)
-        order = range(rows) if batch == rows else shuffled(rows, task.seed, self.counters.epochs).tolist()
-        inputs = task.inputs_of(self.counters.epochs)
+        rows = self.rows
+        batch = min(self.settings.batch_size or rows, rows)
+        order = range(rows) if batch == rows else shuffled(rows, self.settings.rng, self.so_far.epochs).tolist()
+        inputs = self.inputs_of(self.so_far.epochs)
         losses = scores = 0.0
         for begin in range(0, rows, batch):
             chosen = order[begin : begin + batch]
             loss, score = self._step(inputs, chosen)
             losses, scores, done = losses + loss * len(chosen), scores + score, begin + len(chosen)
-            watch(done, task.measures(losses / done, scores / done))
-        self.counters = self.counters._replace(epochs=self.counters.epochs + 1)
-        return task.measures(losses / rows, scores / rows)
+            watch(done, self.measures(losses / done, scores / done))
+        self.so_far = self.so_far._replace(epochs=self.so_far.epochs + 1)
+        return self.measures(losses / rows, scores / rows)
 
-    def _step(self, inputs: Any, rows: Sequence[int]) -> tuple[float, float]:
+    def _step(self, inputs: ndarray, rows: Sequence[int]) -> tuple[float, float]:
         """One step on these rows. Returns the loss, and the sum of their scores."""
-        task, parameters, updates = self.task, self.task.model.parameters(), Updates()
+        settings, parameters, updates = self.settings, self.model.parameters(), Updates()
         with in_batch_of(len(rows)), observed_by(updates) if self.has_buffers else nullcontext():
             found = [self._sample(inputs, row) for row in rows]
-        if task.weights is None:
+        if self.data.weights is None:
             loss = mean([loss for loss, _ in found])
         else:
-            weights = task.weights[rows].tolist()
+            weights = self.data.weights[rows].tolist()
             loss = dot(weights, [loss for loss, _ in found]) / sum(weights)
-        if task.l2:
-            loss = loss + task.l2 * sum_of_squares(parameters)
-        task.model.zero_grad()
+        if settings.l2:
+            loss = loss + settings.l2 * sum_of_squares(parameters)
+        self.model.zero_grad()
         loss.backward()
         reached = set(topological_order(loss))
         # Others have no gradient, and stay as they are.
         moving = [parameter for parameter in parameters if parameter in reached]
-        take_step(task.optimizer, task.schedule, (self.counters.start, self.steps), moving, updates.numbers)
-        self.counters = self.counters._replace(steps=self.counters.steps + 1)
+        take_step(settings.optimizer, self.schedule, (self.so_far.start, self.steps), moving, updates.numbers)
+        self.so_far = self.so_far._replace(steps=self.so_far.steps + 1)
         return loss.data, sum([score for _, score in found])
 
-    def _sample(self, inputs: Any, row: int) -> tuple[Value, float]:
+    def _sample(self, inputs: ndarray, row: int) -> tuple[Value, float]:
         """The loss of a row, and its score."""
-        task, target = self.task, rows_as_tuples(self.task.targets[row])
-        outer = randomness.row.set(float(row)), randomness.step.set(float(self.counters.steps))
+        target, objective = rows_as_tuples(self.data.targets[row]), self.objective
+        outer = randomness.row.set(float(row)), randomness.step.set(float(self.so_far.steps))
         try:
-            outputs = task.model(rows_as_tuples(inputs[row]))
+            outputs = self.model(rows_as_tuples(inputs[row]))
         finally:
             randomness.row.reset(outer[0])
             randomness.step.reset(outer[1])
-        loss = one_value(task.objective.loss(outputs, target))
-        score = 0.0 if task.objective.score is None else task.objective.score(_numbers(outputs), target)
+        loss = one_value(objective.loss(outputs, target))
+        score = 0.0 if objective.score is None else objective.score(_numbers(outputs), target)
         return loss, score
 
 
-LEARNERS: dict[str, Any] = {"compiled": CompiledLearner, "jax": CompiledLearner, "eager": EagerLearner}
+def learner_for(model: Structure, objective: Objective, data: Data, settings: Settings, devices: int | None) -> Learner:
+    """The learner of a backend: whole steps in one that trains, else Values."""
+    kind = CompiledLearner if BACKENDS[settings.backend].trains else EagerLearner
+    return kind(model, objective, data, settings, devices)
 
 
 def _numbers(outputs: Any) -> Any:

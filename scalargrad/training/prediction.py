@@ -1,18 +1,20 @@
 """What a trained model says of new samples, and how often it is right."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy
+from numpy import ndarray
 
 from scalargrad.arrays import quiet
-from scalargrad.checks import one_of
 from scalargrad.datasets.arrays import checked_inputs
 from scalargrad.observers import no_grad, observed_by
 from scalargrad.structure import Structure, in_mode
 from scalargrad.training.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
 from scalargrad.training.programs import (
-    ENGINES,
     Target,
     Updates,
+    chosen_backend,
     flat,
     in_batch_of,
     loss_program,
@@ -23,8 +25,7 @@ from scalargrad.training.programs import (
     shape_of_outputs,
 )
 
-if TYPE_CHECKING:
-    from numpy import ndarray
+__all__ = ["Evaluation", "chosen_backend", "evaluate", "measured", "outputs_of", "predict", "predict_proba"]
 
 ROWS_AT_ONCE = 2048
 
@@ -41,7 +42,7 @@ class Evaluation(NamedTuple):
     loss: float
     accuracy: float | None = None
     r2: float | None = None
-    confusion: "ndarray | None" = None
+    confusion: ndarray | None = None
     classes: Sequence[int] = ()
 
     def __repr__(self) -> str:
@@ -56,24 +57,24 @@ class Evaluation(NamedTuple):
         return "\n".join([f"Evaluation({first})", *map("".join, zip(names, lines, strict=True))])
 
 
-def predict(model: Structure, X: Any, engine: str = "compiled") -> "ndarray":
+def predict(model: Structure, X: object, backend: str = "native") -> ndarray:
     """See `Module.predict`."""
-    outputs, objective = outputs_of(model, checked_inputs(X), engine), OBJECTIVES.get(model.fitted_loss)
+    outputs, objective = outputs_of(model, checked_inputs(X), backend), OBJECTIVES.get(model.fitted_loss)
     return outputs if objective is None else objective.predictions(outputs)
 
 
-def predict_proba(model: Structure, X: Any, engine: str = "compiled") -> "ndarray":
+def predict_proba(model: Structure, X: object, backend: str = "native") -> ndarray:
     """See `Module.predict_proba`."""
     objective = OBJECTIVES.get(model.fitted_loss)
     if objective is None or objective.probabilities is None:
         known = " or ".join(name for name, row in OBJECTIVES.items() if row.probabilities)
         trained = f"was trained with {model.fitted_loss}" if model.fitted_loss else "was not trained by fit"
         raise ValueError(f"this model {trained}, whose outputs are no probabilities: fit it with {known}")
-    return objective.probabilities(outputs_of(model, checked_inputs(X), engine))
+    return objective.probabilities(outputs_of(model, checked_inputs(X), backend))
 
 
 def evaluate(
-    model: Structure, X: Any, y: Any, loss: str | Callable | None = None, engine: str = "compiled"
+    model: Structure, X: object, y: object, loss: str | Callable | None = None, backend: str = "native"
 ) -> Evaluation:
     """See `Module.evaluate`."""
     if loss is None and not model.fitted_loss:
@@ -84,7 +85,7 @@ def evaluate(
     inputs = checked_inputs(X)
     shape = shape_of_outputs(model, inputs)
     targets = objective.targets(y, shape, len(inputs))
-    mean_loss, outputs = measured(model, objective, inputs, targets, engine)
+    mean_loss, outputs = measured(model, objective, inputs, targets, backend)
     if not objective.measure:
         return Evaluation(mean_loss)
     measure = measure_of(objective, outputs, targets)
@@ -95,19 +96,19 @@ def evaluate(
     return Evaluation(mean_loss, accuracy=measure, confusion=matrix, classes=classes)
 
 
-def outputs_of(model: Structure, inputs: Any, engine: str = "compiled") -> Any:
+def outputs_of(model: Structure, inputs: ndarray, backend: str = "native") -> ndarray:
     """What the model returns for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
     with in_mode(model, training=False):
-        if check_engine(engine) == "eager":
+        if backend == "eager":
             return _as_array(_one_by_one(model, inputs))
-        return _in_parts(outputs_program(model, Target(str(inputs.dtype), engine)), inputs)[:, 0]
+        return _in_parts(outputs_program(model, Target(str(inputs.dtype), backend)), inputs)[:, 0]
 
 
 def measured(
-    model: Structure, objective: Objective, inputs: Any, targets: Any, engine: str = "compiled"
-) -> tuple[float, Any]:
+    model: Structure, objective: Objective, inputs: ndarray, targets: ndarray, backend: str = "native"
+) -> tuple[float, ndarray]:
     """The mean loss in evaluation, and the outputs."""
-    if check_engine(engine) == "eager":
+    if backend == "eager":
 
         def outputs_and_loss(x: Any, y: Any) -> tuple[Any, Any]:
             outputs = model(x)
@@ -116,37 +117,29 @@ def measured(
         with in_mode(model, training=False):
             found, losses = map(_as_array, zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True))
         return _mean(losses), found
-    outputs = outputs_of(model, inputs, engine)
-    losses = _in_parts(loss_program(model, objective, Target(str(inputs.dtype), engine)), outputs, targets)
+    outputs = outputs_of(model, inputs, backend)
+    losses = _in_parts(loss_program(model, objective, Target(str(inputs.dtype), backend)), outputs, targets)
     return _mean(losses), outputs
 
 
 @quiet
-def _mean(losses: Any) -> float:
+def _mean(losses: ndarray) -> float:
     return float(losses.mean(dtype="float64"))
 
 
-def check_engine(engine: str) -> str:
-    return one_of("engine", engine, ENGINES)
-
-
-def _one_by_one(function: Callable, *arrays: Any) -> list:
+def _one_by_one(function: Callable, *arrays: ndarray) -> list:
     """What the function returns for each row."""
     with no_grad(), observed_by(Updates()), in_batch_of(len(arrays[0])):
         return [function(*row) for row in zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)]
 
 
-def _as_array(outputs: Sequence[Any]) -> Any:
+def _as_array(outputs: Sequence[Any]) -> ndarray:
     """[rows, ...] from what a model returned for each row."""
-    import numpy
-
     numbers = numpy.array([[float(number) for number in flat(one)] for one in outputs])
     return numbers.reshape(len(outputs), *shape_of(outputs[0]))
 
 
-def _in_parts(program: Any, *arrays: Any) -> Any:
+def _in_parts(program: Callable, *arrays: ndarray) -> ndarray:
     """Its results for all rows, some rows at a time: where NumPy runs it, it holds every scalar of every row."""
-    import numpy
-
     starts = range(0, len(arrays[0]), ROWS_AT_ONCE)
     return numpy.concatenate([program(*(array[start : start + ROWS_AT_ONCE] for array in arrays)) for start in starts])

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalargrad import randomness
+from scalargrad.checks import one_of
 from scalargrad.compiler import compile
+from scalargrad.compiler.backends import ALIASES, BACKENDS
 from scalargrad.datasets.nested import is_nested
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import Observer, no_grad, observed_by
@@ -18,19 +20,32 @@ if TYPE_CHECKING:
     from scalargrad.compiler.compiled import Compiled
 
 MOST_PROGRAMS = 8  # of one model
-BACKENDS = {"compiled": "native", "jax": "jax"}  # of the engines that compile; "eager" is the third
-ENGINES = (*BACKENDS, "eager")
+
+
+def checked_word(word: str, what: str = "backend") -> str:
+    """The name of a backend, from this or from the word of before: "native" was "compiled"."""
+    return ALIASES.get(word) or one_of(what, word, BACKENDS)
+
+
+def chosen_backend(backend: str, engine: str | None = None) -> str:
+    """The backend that an argument `backend` says or, if it is there, `engine`, the argument of before."""
+    return checked_word(backend) if engine is None else checked_word(engine, "engine")
+
+
+def old_word(backend: str) -> str:
+    """The word of before for a backend, which files go on saying."""
+    return next((word for word, name in ALIASES.items() if name == backend), backend)
 
 
 class Target(NamedTuple):
     """What programs are compiled for; `devices` are those of JAX that share the rows."""
 
     dtype: str
-    engine: str = "compiled"
+    backend: str = "native"
     devices: int | None = None
 
     def compile(self, function: Callable) -> "Compiled":
-        return compile(function, dtype=self.dtype, backend=BACKENDS[self.engine], devices=self.devices)
+        return compile(function, dtype=self.dtype, backend=self.backend, devices=self.devices)
 
 
 def training_program(

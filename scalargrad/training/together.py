@@ -8,21 +8,35 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy
+from numpy import ndarray
+
+
+class Alone:
+    """One process, which agrees with itself about everything."""
+
+    is_first = True
+
+    @contextmanager
+    def in_step(self) -> Iterator[None]:
+        yield
+
+    def agreed(self, measures: dict[str, float]) -> dict[str, float]:
+        return measures
+
+    def refuse_others(self, describe: Callable[[], dict[str, Any]]) -> None: ...
+
 
 class Processes:
-    """`jax`: the package, or None where training does without."""
+    """Several of them, each with the package `jax`."""
 
     def __init__(self, jax: Any) -> None:
         self.jax = jax
 
     @property
-    def is_alone(self) -> bool:
-        return self.jax is None or self.jax.process_count() == 1
-
-    @property
     def is_first(self) -> bool:
         """Is this the process that writes files and shows progress?"""
-        return self.is_alone or self.jax.process_index() == 0
+        return self.jax.process_index() == 0
 
     @contextmanager
     def in_step(self) -> Iterator[None]:
@@ -43,8 +57,6 @@ class Processes:
 
     def refuse_others(self, describe: Callable[[], dict[str, Any]]) -> None:
         """A ValueError in every process, if what `describe` says is not the same in all of them."""
-        if self.is_alone:
-            return
         what = describe()
         contents = [x.tobytes() if hasattr(x, "tobytes") else str(x).encode() for x in what.values()]
         everywhere = self._gathered(list(map(zlib.crc32, contents)))
@@ -56,14 +68,14 @@ class Processes:
                     "pass the same samples and settings, and decide alike in callbacks"
                 )
 
-    def _gathered(self, numbers: list, dtype: str = "uint32") -> Any:
+    def _gathered(self, numbers: list, dtype: str = "uint32") -> ndarray:
         """The numbers of every process, [processes, numbers]. It waits for all of them."""
-        import numpy
-
-        row = numpy.array(numbers, dtype)
-        if self.is_alone:
-            return row[None]
         from jax.experimental import multihost_utils
 
         with self.jax.enable_x64(True):
-            return numpy.asarray(multihost_utils.process_allgather(row))
+            return numpy.asarray(multihost_utils.process_allgather(numpy.array(numbers, dtype)))
+
+
+def processes_of(devices: Any) -> Alone | Processes:
+    """Those that train together, by the devices that a backend has; None for none."""
+    return Processes(devices.jax) if devices and devices.jax.process_count() > 1 else Alone()

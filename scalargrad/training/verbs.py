@@ -36,13 +36,14 @@ class Verbs(Structure):
         early_stopping: int | None = None,
         callbacks: Sequence[Callable] = (),
         rng: int = 0,
-        engine: str = "compiled",
+        backend: str = "native",
         progress: bool = True,
         schedule: "str | Schedule | None" = None,
         augment: Callable | None = None,
         sample_weight: Any = None,
         resume: "str | PathLike[str] | None" = None,
         devices: int | str | None = None,
+        engine: str | None = None,
     ) -> "History":
         """Train this model on the samples X [rows, ...] and the targets y [rows, ...]; returns what was measured.
 
@@ -57,8 +58,8 @@ class Verbs(Structure):
                         parameters are put back
         callbacks       each is called after every epoch with a Run: see `scalargrad.training.run`
         rng             a seed, for the order of the rows and the choice of those for validation
-        engine          "compiled"; "jax", for accelerators and many devices; or "eager": Values, one sample after
-                        another, for models that cannot be compiled
+        backend         "native"; "jax", for accelerators and many devices; "numpy", to read; or "eager": Values, one
+                        sample after another, for models that cannot be compiled
         progress        show a bar on standard error, if that is a terminal
         schedule        "constant", "step", "cosine", "one_cycle", "warm_up", or a Schedule with settings of its own
         augment         changes the samples of an epoch, (X, seed, epoch) -> X: see `scalargrad.datasets.augmentation`
@@ -66,9 +67,10 @@ class Verbs(Structure):
                         squared and validation count rows alike
         resume          a file that the callback Checkpoint wrote: go on from there, with the same numbers to the bit as
                         if the run had never stopped
-        devices         of engine "jax": how many of JAX's devices share the rows of a step, or "all"; the curves are
+        devices         of backend "jax": how many of JAX's devices share the rows of a step, or "all"; the curves are
                         the same. One unless said, or all where several processes have called
                         `jax.distributed.initialize`: each calls fit with the same arguments, and reads its own share
+        engine          the word of before for `backend`, with "compiled" for "native"
 
         float32 samples are trained on in float32, others in float64. Ctrl-C ends it: the parameters are those of the
         last finished step. What is compiled is kept with the model: see `retrace` for what may not change unnoticed.
@@ -81,53 +83,45 @@ class Verbs(Structure):
         >>> history["loss"][-1] < history["loss"][0]
         True
         """
+        given = locals()
         loaded("numpy.ma", "scalargrad.training.fit")
-        from scalargrad.optim import Adam
-        from scalargrad.training.fit import Settings, fit
+        from scalargrad.training.fit import fit
+        from scalargrad.training.settings import Settings
 
-        optimizer = Adam() if optimizer is None else optimizer
-        settings = Settings(
-            loss,
-            optimizer,
-            epochs,
-            batch_size,
-            l2,
-            early_stopping,
-            callbacks,
-            rng,
-            engine,
-            progress,
-            schedule,
-            augment,
-            devices,
-        )
-        return fit(self, X, y, settings, validation, sample_weight, resume)
+        return fit(self, X, y, Settings.among(given), validation, sample_weight, resume)
 
-    def predict(self, X: Any, engine: str = "compiled") -> "ndarray":
-        """What the model says of the samples X [rows, ...]: labels, int64 [rows], if `fit` trained it with a loss of
-        labels, or else its outputs, [rows] or [rows, outputs].
+    def predict(self, X: Any, backend: str = "native", engine: str | None = None) -> "ndarray":
+        """Labels for the samples X [rows, ...], int64 [rows], if `fit` trained with a loss of labels, or else outputs,
+        [rows] or [rows, outputs]; `backend` as in `fit`.
         """
         loaded("numpy.ma", "scalargrad.training.prediction")
-        from scalargrad.training.prediction import predict
+        from scalargrad.training.prediction import chosen_backend, predict
 
-        return predict(self, X, engine)
+        return predict(self, X, chosen_backend(backend, engine))
 
-    def predict_proba(self, X: Any, engine: str = "compiled") -> "ndarray":
+    def predict_proba(self, X: Any, backend: str = "native", engine: str | None = None) -> "ndarray":
         """The probability of each class for each sample, float64 [rows, classes]."""
         loaded("numpy.ma", "scalargrad.training.prediction")
-        from scalargrad.training.prediction import predict_proba
+        from scalargrad.training.prediction import chosen_backend, predict_proba
 
-        return predict_proba(self, X, engine)
+        return predict_proba(self, X, chosen_backend(backend, engine))
 
-    def evaluate(self, X: Any, y: Any, loss: str | Callable | None = None, engine: str = "compiled") -> "Evaluation":
+    def evaluate(
+        self,
+        X: Any,
+        y: Any,
+        loss: str | Callable | None = None,
+        backend: str = "native",
+        engine: str | None = None,
+    ) -> "Evaluation":
         """The mean loss on these samples, the accuracy or R squared, and which classes were taken for which.
 
         loss   as in `fit`; that of the last `fit` unless said
         """
         loaded("numpy.ma", "scalargrad.training.prediction")
-        from scalargrad.training.prediction import evaluate
+        from scalargrad.training.prediction import chosen_backend, evaluate
 
-        return evaluate(self, X, y, loss, engine)
+        return evaluate(self, X, y, loss, chosen_backend(backend, engine))
 
     def retrace(self) -> None:
         """Forget the compiled functions of this model.

@@ -2,12 +2,14 @@
 
 import json
 import math
+import sys
 from statistics import mean
 from xml.etree import ElementTree
 
 import pytest
 
 from scalargrad import MLP
+from scalargrad.cli import main
 from scalargrad.datasets import load_moons
 from scalargrad.demos.moons import FILES, Settings, learn, run
 from scalargrad.optim import OPTIMIZERS
@@ -37,6 +39,7 @@ REFUSED = [
     ("alpha", math.nan),
     ("seed", -1),
     ("seed", 2**32),
+    ("engine", "warp"),
 ]
 
 
@@ -165,6 +168,15 @@ def test_the_curve_is_what_fit_measures_with_the_network_as_it_stays_at_its_end(
     )
     assert result.history["loss"][:-1] == pytest.approx(history["loss"], rel=1e-14)
     assert [p.data for p in result.model.parameters()] == [p.data for p in fits.parameters()]
+
+
+@pytest.mark.parametrize("words", [["--engine", "eager"], ["--backend", "eager"]])
+def test_both_words_choose_the_backend(words, tmp_path, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr("scalargrad.demos.moons.run", lambda settings, *others: seen.append(settings) or sys.exit(0))
+    with pytest.raises(SystemExit):
+        main(["moons", "--out", str(tmp_path / "out"), *words])
+    assert seen[0].engine == "eager"
 
 
 def test_ctrl_c_ends_the_job_after_a_whole_step():

@@ -643,7 +643,7 @@ def test_a_model_that_cannot_be_compiled_trains_eagerly():
     model = Branching()
     with pytest.raises(TraceError) as caught:
         model.fit(POINTS, LABELS, epochs=1, progress=False)
-    assert any('engine="eager"' in note for note in caught.value.__notes__)
+    assert any('backend="eager"' in note for note in caught.value.__notes__)
     assert (model.weight.data, model.fitted_loss) == (1.0, "")
     history = model.fit(POINTS, LABELS, epochs=3, engine="eager", validation=0.2, progress=False)
     assert history["loss"][-1] < history["loss"][0]
@@ -865,7 +865,8 @@ BAD = {
     "validation, nan": ({"validation": (NAN, LABELS)}, r"validation X\[12, 1\] is nan"),
     "validation, text": ({"validation": "0.1"}, "validation is"),
     "early_stopping": ({"early_stopping": 0}, "early_stopping is a whole number from 1 on"),
-    "engine": ({"engine": "warp"}, "engine 'warp' is not known; there are compiled, jax, eager"),
+    "backend": ({"backend": "warp"}, "backend 'warp' is not known; there are eager, numpy, native, jax"),
+    "engine": ({"engine": "warp"}, "engine 'warp' is not known; there are eager, numpy, native, jax"),
     "schedule": ({"schedule": "stairs"}, "schedule 'stairs' is not known"),
     "rng": ({"rng": -1}, "rng is a whole number from 0 on; got -1"),
     "weights": ({"sample_weight": [-1.0] * 50}, r"sample_weight\[0\] is -1.0"),

@@ -1,0 +1,130 @@
+"""Settings: how `fit` trains. A setting is one field, with its check and what of it a resumed run must share."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from math import isfinite
+from numbers import Real
+from typing import Any
+
+from scalargrad.checks import whole
+from scalargrad.optim import Adam, Optimizer
+from scalargrad.schedules import Constant, Schedule, schedule_of
+from scalargrad.training.data import SPLIT
+from scalargrad.training.objectives import objective_of
+from scalargrad.training.programs import checked_word, chosen_backend, old_word
+
+ALL, WAIT = ", or None for all rows", " (how many epochs to wait), or None"
+
+
+def settings_of(formula: Any, but: Sequence[str] = ()) -> str:
+    """A class and its settings `but` some, a function by its name: the same in another process.
+
+    >>> from scalargrad.optim import SGD
+    >>> settings_of(SGD(lr=0.1, momentum=0.9), but=("lr", "state", "steps"))
+    'SGD(momentum=0.9, nesterov=False, weight_decay=0.0)'
+    """
+    if hasattr(formula, "__qualname__"):
+        return formula.__qualname__
+    if not hasattr(formula, "__dict__"):
+        return repr(formula)
+    settings = ", ".join(f"{name}={settings_of(x)}" for name, x in vars(formula).items() if name not in but)
+    return f"{type(formula).__name__}({settings})"
+
+
+def _row(checked: Callable[[Any], Any] | None = None, shared: Callable[[Any], Any] | None = None) -> dict[str, Any]:
+    """Facts about a setting.
+
+    checked   gives it as it is kept, or raises an error
+    shared    says what of it a resumed run must share; without one, a resumed run may have another
+    """
+    return {"checked": checked, "shared": shared}
+
+
+def _as_it_is(setting: Any) -> Any:
+    return setting
+
+
+def _or_none(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda setting: None if setting is None else function(setting)
+
+
+def _whole(name: str, least: int, more: str = "") -> Callable[[Any], int]:
+    return lambda setting: whole(name, setting, least, f"a whole number from {least} on{more};")
+
+
+def _optimizer(optimizer: Any) -> Optimizer:
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer is one such as Adam(lr=0.001), got {optimizer!r}")
+    return optimizer
+
+
+def _seed(rng: Any) -> int:
+    if whole("rng", rng, 0, "a whole number from 0 on;") >= SPLIT:
+        raise ValueError(f"rng is a seed below 2**52, got {rng}")
+    return int(rng)
+
+
+def _penalty(l2: Any) -> float:
+    if not (isinstance(l2, Real) and isfinite(l2) and float(l2) >= 0.0):
+        raise ValueError(f"l2 is a number from 0 on, got {l2!r}")
+    return float(l2)
+
+
+def _functions(callbacks: Any) -> tuple[Callable, ...]:
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks is a list of functions of the run, got {callbacks!r}")
+    functions = tuple(callbacks)  # a generator, too, is walked once
+    for callback in functions:
+        if not callable(callback):
+            raise TypeError(f"a callback is a function of the run, got {callback!r}")
+    return functions
+
+
+def _augmentation(augment: Any) -> Callable:
+    if not callable(augment):
+        raise TypeError(f"augment is a function (images, seed, epoch) -> images such as Shift(1), got {augment!r}")
+    return augment
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train, checked: see `Module.fit`, whose arguments of these names they are. In the order of the checks."""
+
+    loss: str | Callable = field(metadata=_row(shared=lambda loss: objective_of(loss).name))
+    optimizer: Optimizer = field(metadata=_row(_optimizer, lambda rule: settings_of(rule, ("state", "steps"))))
+    epochs: int = field(metadata=_row(_whole("epochs", 0)))
+    batch_size: int | None = field(metadata=_row(_or_none(_whole("batch_size", 1, ALL)), _as_it_is))
+    early_stopping: int | None = field(metadata=_row(_or_none(_whole("early_stopping", 1, WAIT)), _as_it_is))
+    rng: int = field(metadata=_row(_seed, _as_it_is))
+    l2: float = field(metadata=_row(_penalty, _as_it_is))
+    callbacks: Sequence[Callable] = field(metadata=_row(_functions))
+    augment: Callable | None = field(metadata=_row(_or_none(_augmentation), settings_of))
+    backend: str = field(metadata=_row(checked_word))
+    devices: int | str | None = field(metadata=_row())
+    schedule: str | Schedule | None = field(metadata=_row(shared=lambda schedule: settings_of(schedule_of(schedule))))
+    progress: bool = field(metadata=_row())
+
+    @classmethod
+    def among(cls, arguments: Mapping[str, Any]) -> "Settings":
+        """Those that are among the arguments of a call, by name."""
+        given = {one.name: arguments[one.name] for one in fields(cls)}
+        given["backend"] = chosen_backend(given["backend"], arguments.get("engine"))
+        if given["optimizer"] is None:
+            given["optimizer"] = Adam()
+        return cls(**given)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            if one.metadata["checked"]:
+                object.__setattr__(self, one.name, one.metadata["checked"](getattr(self, one.name)))
+        if self.devices is not None and self.backend != "jax":
+            raise ValueError(f'devices are those of JAX: backend="jax", not {self.backend!r}')
+
+    def shared(self) -> dict[str, Any]:
+        """Settings that a resumed run must share, by name, as they are now."""
+        rows = {one.name: one.metadata["shared"] for one in fields(self)}
+        found = {name: shared(getattr(self, name)) for name, shared in rows.items() if shared}
+        found["engine"] = old_word(self.backend)  # as files of before say it
+        if schedule_of(self.schedule) != Constant():
+            found["epochs"] = int(self.epochs)
+        return found
