@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 
-from tests.paths import ROOT
+import pytest
+
+from tests.paths import ROOT, in_a_checkout
 
 TESTS = """
 import importlib
@@ -104,3 +106,27 @@ def test_nothing_else_skips_for_an_oracle():
     for file in sorted((ROOT / "tests").rglob("*.py")):
         asked = set(re.findall(r'importorskip\("([^"]+)"', file.read_text(encoding="utf-8")))
         assert asked <= dependencies, f"{file.relative_to(ROOT)}: mark the test, see tests/oracles/needed.py"
+
+
+def expanded(pattern):
+    """The words of braces, as a shell opens them."""
+    if not (braces := re.search(r"\{([^{}]*)\}", pattern)):
+        return [pattern]
+    before, after = pattern[: braces.start()], pattern[braces.end() :]
+    return [word for part in braces[1].split(",") for word in expanded(before + part + after)]
+
+
+@in_a_checkout
+@pytest.mark.parametrize("script", ["run", "aarch64"])
+def test_the_files_that_ci_names_are_there(script):
+    text = (ROOT / ".ci" / script).read_text(encoding="utf-8")
+    named = [word for pattern in re.findall(r"\btests/[\w/{},.]+\.py", text) for word in expanded(pattern)]
+    assert named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+@in_a_checkout
+def test_the_files_that_a_browser_runs_are_there():
+    text = (ROOT / ".ci" / "pyodide").read_text(encoding="utf-8")
+    (named,) = re.findall(r'TESTED = """(.*?)"""', text, re.DOTALL)
+    assert [name for name in named.split() if not (ROOT / "tests" / f"{name}.py").is_file()] == []
