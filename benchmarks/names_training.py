@@ -3,8 +3,8 @@
     pip install torch==2.13.0
     python -m benchmarks.names_training > benchmarks/results/names_training.txt
 
-A grammar (scalargrad/names.py) makes up the names and knows how probable each one is: its own loss on names that no
-network has seen is what a network could reach at best. Loss is -log of the probability of a whole name, its end
+A grammar (scalargrad/datasets/names.py) makes up the names and knows how probable each one is: its own loss on names
+that no network has seen is what a network could reach at best. Loss is -log of the probability of a whole name, its end
 included. First come 50 steps in float64 from the same weights on the same batches, then the time of an epoch of whole
 batches, where the sides take turns, and then the training, in float32. One core; a few minutes. Loss curves are drawn
 to results/names_training.png. The peers are those of the tests (tests/oracles/torch_names.py). Progress goes to
