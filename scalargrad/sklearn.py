@@ -4,14 +4,15 @@ The classes inherit from scikit-learn's, so this module, unlike the rest of the 
 """
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from itertools import pairwise
 from math import inf
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy
+from numpy import ndarray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
@@ -22,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from scalargrad.checks import is_real, is_whole, refuse_hidden
 from scalargrad.datasets.arrays import checked_weights
+from scalargrad.engine import Value
 from scalargrad.losses import l2, pairs
 from scalargrad.nn import MLP, Buffer
 from scalargrad.nn.dense import ACTIVATIONS
@@ -43,7 +45,7 @@ AUTO_BATCH = 200  # rows, as in scikit-learn
 
 
 class Network(BaseEstimator):
-    """What the two estimators share. Parameters mean what they mean in scikit-learn:
+    """Base of the two estimators. Parameters mean what they mean in scikit-learn:
 
     hidden_layer_sizes    neurons of each hidden layer; () for none, a number for one layer
     activation            "relu", "tanh", "logistic", "identity", or any other of `scalargrad.MLP`, such as "gelu"
@@ -73,7 +75,7 @@ class Network(BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
+        hidden_layer_sizes: int | Sequence[int] | ndarray = (100,),
         activation: str = "relu",
         *,
         solver: str = "adam",
@@ -108,7 +110,7 @@ class Network(BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    def fit(self, X: object, y: object, sample_weight: object = None) -> Self:
         """Train a new network; with `warm_start`, go on with the last one. Returns the estimator.
 
         sample_weight    one number a row, from 0 on: the loss of a batch is sum(w * loss) / sum(w), so that a weight
@@ -122,7 +124,7 @@ class Network(BaseEstimator):
         self.__dict__ = learner.__dict__
         return self
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
+    def _partial_fit(self, X: object, y: object, sample_weight: object, classes: object = None) -> Self:
         if self.early_stopping:
             raise ValueError("partial_fit has no early_stopping: hold rows out yourself, or set early_stopping=False")
         learner = copy(self)
@@ -130,7 +132,7 @@ class Network(BaseEstimator):
         self.__dict__ = learner.__dict__
         return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, partial: bool = False, classes: Any = None) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: object, partial: bool = False, classes: object = None) -> None:
         check_settings(self)
         refuse_hidden(X, "X")
         refuse_hidden(y, "y")
@@ -179,7 +181,7 @@ class Network(BaseEstimator):
         module.load_state_dict(state)
         return module
 
-    def _train(self, X: Any, targets: Any, weights: Any, epochs: int) -> "Recorder":
+    def _train(self, X: ndarray, targets: ndarray, weights: ndarray | None, epochs: int) -> "Recorder":
         held_out = None
         if self.early_stopping:
             X, targets, weights, held_out = self._split(X, targets, weights)
@@ -207,7 +209,7 @@ class Network(BaseEstimator):
         recorder.finish()
         return recorder
 
-    def _split(self, X: Any, targets: Any, weights: Any) -> tuple:
+    def _split(self, X: ndarray, targets: ndarray, weights: ndarray | None) -> tuple:
         """Rows to learn from, and what was held out of them: (X, targets, weights)."""
         arrays = [X, targets] if weights is None else [X, targets, weights]
         parts = train_test_split(
@@ -229,8 +231,8 @@ class Network(BaseEstimator):
                 raise ValueError(f"the weights of all rows {what} are zero: another random_state splits differently")
         return *learned, tuple(held_out)
 
-    def _outputs(self, X: Any) -> Any:
-        """What the network says of checked samples: [rows], or [rows, outputs] of several outputs."""
+    def _outputs(self, X: Any) -> ndarray:
+        """Outputs of the network for checked samples: [rows], or [rows, outputs] of several outputs."""
         check_is_fitted(self, "module_")
         refuse_hidden(X, "X")
         X = validate_data(
@@ -247,10 +249,10 @@ class Network(BaseEstimator):
     def _objective(self) -> Objective:
         raise NotImplementedError
 
-    def _targets(self, y: Any, weights: Any, fresh: bool, partial: bool, classes: Any) -> Any:
+    def _targets(self, y: ndarray, weights: ndarray | None, fresh: bool, partial: bool, classes: object) -> ndarray:
         raise NotImplementedError
 
-    def _score_of(self, outputs: Any, targets: Any, weights: Any) -> float:
+    def _score_of(self, outputs: ndarray, targets: ndarray, weights: ndarray | None) -> float:
         raise NotImplementedError
 
 
@@ -272,27 +274,27 @@ class MLPClassifier(ClassifierMixin, Network):
       layers.1  Layer(8, 1, linear)   9 parameters
     """
 
-    classes_: numpy.ndarray
+    classes_: ndarray
     _target_options: ClassVar = {"multi_output": False}
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "MLPClassifier":
+    def partial_fit(self, X: object, y: object, classes: object = None, sample_weight: object = None) -> Self:
         """One epoch over these rows; the optimizer goes on where it was.
 
         classes    all labels that will ever come: needed by the first call, unless `fit` was there before
         """
         return self._partial_fit(X, y, sample_weight, classes=classes)
 
-    def decision_function(self, X: Any) -> numpy.ndarray:
+    def decision_function(self, X: object) -> ndarray:
         """The network's outputs: [rows], above 0 for `classes_[1]`, or [rows, classes], the largest for the class."""
         return self._outputs(X)
 
-    def predict_proba(self, X: Any) -> numpy.ndarray:
+    def predict_proba(self, X: object) -> ndarray:
         """The probability of each class, in the order of `classes_`: [rows, classes]."""
         outputs = self._outputs(X)
         assert self._objective.probabilities
         return self._objective.probabilities(outputs)
 
-    def predict(self, X: Any) -> numpy.ndarray:
+    def predict(self, X: object) -> ndarray:
         """The label of the most probable class: [rows]."""
         outputs = self._outputs(X)
         return self.classes_[self._objective.predictions(outputs)]
@@ -301,7 +303,7 @@ class MLPClassifier(ClassifierMixin, Network):
     def _objective(self) -> Objective:
         return OBJECTIVES["binary_cross_entropy" if len(self.classes_) == 2 else "cross_entropy"]
 
-    def _targets(self, y: Any, weights: Any, fresh: bool, partial: bool, classes: Any) -> Any:
+    def _targets(self, y: ndarray, weights: ndarray | None, fresh: bool, partial: bool, classes: object) -> ndarray:
         """The place of each label in `classes_`, which a fresh network learns here."""
         check_classification_targets(y)
         labels = numpy.unique(y)
@@ -322,7 +324,7 @@ class MLPClassifier(ClassifierMixin, Network):
         self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
         return numpy.searchsorted(self.classes_, y)
 
-    def _score_of(self, outputs: Any, targets: Any, weights: Any) -> float:
+    def _score_of(self, outputs: ndarray, targets: ndarray, weights: ndarray | None) -> float:
         return accuracy_score(targets, self._objective.predictions(outputs), sample_weight=weights)
 
 
@@ -340,11 +342,11 @@ class MLPRegressor(RegressorMixin, Network):
 
     _target_options: ClassVar = {"multi_output": True, "y_numeric": True}
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+    def partial_fit(self, X: object, y: object, sample_weight: object = None) -> Self:
         """One epoch over these rows; the optimizer goes on where it was."""
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X: Any) -> numpy.ndarray:
+    def predict(self, X: object) -> ndarray:
         """The predicted numbers: [rows], or [rows, outputs]."""
         return self._outputs(X)
 
@@ -357,7 +359,7 @@ class MLPRegressor(RegressorMixin, Network):
     def _objective(self) -> Objective:
         return OBJECTIVES["mse"]._replace(loss=half_squared_error)
 
-    def _targets(self, y: Any, weights: Any, fresh: bool, partial: bool, classes: Any) -> Any:
+    def _targets(self, y: ndarray, weights: ndarray | None, fresh: bool, partial: bool, classes: object) -> ndarray:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         outputs = 1 if y.ndim == 1 else y.shape[1]
@@ -366,7 +368,7 @@ class MLPRegressor(RegressorMixin, Network):
         self.n_outputs_ = outputs
         return y
 
-    def _score_of(self, outputs: Any, targets: Any, weights: Any) -> float:
+    def _score_of(self, outputs: ndarray, targets: ndarray, weights: ndarray | None) -> float:
         return r2_score(targets, outputs, sample_weight=weights)
 
 
@@ -381,11 +383,11 @@ class PenalisedLoss:
         self.weights = tuple(weight for layer in module.layers for neuron in layer.neurons for weight in neuron.weights)
         self.factor = Buffer(0.0, "penalty")  # a leaf: another number needs no other program
 
-    def __call__(self, outputs: Any, target: Any) -> Any:
+    def __call__(self, outputs: Any, target: Any) -> Value:
         return self.loss(outputs, target) + self.factor * l2(self.weights)
 
 
-def half_squared_error(outputs: Any, targets: Any) -> Any:
+def half_squared_error(outputs: Value | Sequence[Value], targets: float | Sequence[float]) -> Value:
     """Summed over outputs."""
     return 0.5 * l2(output - target for output, target in pairs("half_squared_error", outputs, targets))
 
@@ -459,7 +461,7 @@ def hidden_sizes(sizes: Any) -> list[int]:
     return [int(size) for size in listed]
 
 
-def _is_flag(x: Any) -> bool:
+def _is_flag(x: object) -> bool:
     return isinstance(x, bool | numpy.bool_ | Integral)
 
 
@@ -486,7 +488,7 @@ SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def refuse_nan_and_inf(X: Any) -> None:
+def refuse_nan_and_inf(X: ndarray) -> None:
     """A ValueError with row and column of the first number that is none."""
     finite = numpy.isfinite(X)
     if not finite.all():

@@ -138,7 +138,7 @@ def sample_shape(model: Module, path: Path) -> tuple[int, ...]:
 
 
 def _purpose(name: str) -> str:
-    """What the setting is for, and what it is for the convolutional network, if that is another default."""
+    """Purpose of a setting, with its default for the convolutional network, if that is another default."""
     if name == "hidden":
         return f"{SETTINGS[name]} of the MLP"
     ordinary, convolutional = (getattr(preset, name) for preset in PRESETS.values())

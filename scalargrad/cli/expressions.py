@@ -100,7 +100,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, float]:
     return numbers
 
 
-def check_name(name: Any) -> None:
+def check_name(name: object) -> None:
     """ExpressionError unless `name` can stand in an expression."""
     if not isinstance(name, str) or len(name) > LONGEST or not NAME.fullmatch(name):
         raise ExpressionError(
@@ -201,7 +201,7 @@ class _Parser:
         return (first, *self.items(")", token, self.number))
 
     def items(self, end: str, opened: _Token, item: Callable[[], Any]) -> list:
-        """What stands between commas, up to `end`; a comma before that is allowed, as in Python."""
+        """Items between commas, up to `end`; a comma before that is allowed, as in Python."""
         items = []
         while self.token.text != end:
             items.append(item())
@@ -252,7 +252,7 @@ def applied(op: Op, *arguments: Any) -> Any:
 
 
 def _form(op: Op) -> str:
-    """How a call of it is written: `dot([weights], [inputs])`, `maximum(xs, ...)`."""
+    """A call of it as it is written: `dot([weights], [inputs])`, `maximum(xs, ...)`."""
     arguments = (f"{argument[1:]}, ..." if argument[0] == "*" else argument for argument in op.arguments)
     return f"{op.name}({', '.join(arguments)})"
 
@@ -288,7 +288,7 @@ def _remedy(character: str) -> str:
     return ": there are numbers, names of letters a-z, digits and _, + - * / ** ( ) [ ] , and operations by name"
 
 
-def quoted(thing: Any) -> str:
+def quoted(thing: object) -> str:
     """`thing` as Python writes it, in ASCII and short: an error is one line that every terminal can show."""
     return ascii(shortened(thing)) if isinstance(thing, str) else shortened(ascii(thing))
 

@@ -1,4 +1,4 @@
-"""What the commands share: options for settings, files that appear when they are finished, and what is printed."""
+"""Options for settings, files that appear when they are finished, and what is printed: shared by the commands."""
 
 import argparse
 import codecs
@@ -58,7 +58,7 @@ def place(text: str) -> Path:
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """What stands for letters that an encoding does not have."""
+    """Replace letters that an encoding does not have."""
     assert isinstance(error, UnicodeEncodeError)
     letters = error.object[error.start : error.end]
     return "".join(PLAIN.get(x) or x.encode("ascii", "backslashreplace").decode() for x in letters), error.end
@@ -152,7 +152,7 @@ def printable(text: str) -> str:
 
 
 def print_seconds(seconds: Mapping[str, float]) -> None:
-    """How long each part of the work took.
+    """Print how long each part of the work took.
 
     >>> print_seconds({"compiling": 0.25, "training": 1.5})
     compiling  0.250 s

@@ -7,13 +7,16 @@ from itertools import islice
 from numbers import Real
 from typing import Any
 
+import numpy
+from numpy import ndarray
+
 from scalargrad.arrays import quiet
 from scalargrad.checks import refuse_hidden
 
 BLOCK = 2**18  # numbers that are looked at together, once there must be a nan or inf among them
 
 
-def checked_inputs(samples: Any, name: str = "X", dtype: str | None = None) -> Any:
+def checked_inputs(samples: object, name: str = "X", dtype: str | None = None) -> ndarray:
     """The samples as an array [rows, ...] of float64, or of float32 if they come so: C-contiguous, finite, not empty.
 
     name    what an error calls them
@@ -41,7 +44,7 @@ def checked_inputs(samples: Any, name: str = "X", dtype: str | None = None) -> A
     return _as_floats(array, dtype or ("float32" if single else "float64"), name)
 
 
-def checked_numbers(y: Any, rows: int | None = None, name: str = "y", text: str = "pass numbers") -> Any:
+def checked_numbers(y: object, rows: int | None = None, name: str = "y", text: str = "pass numbers") -> ndarray:
     """The targets as an array [rows] or [rows, ...] of float64: finite, and as many rows as there are samples.
 
     text   the remedy that an error names where `y` holds text
@@ -55,10 +58,8 @@ def checked_numbers(y: Any, rows: int | None = None, name: str = "y", text: str 
     return _as_floats(array, "float64", name)
 
 
-def checked_weights(weights: Any, rows: int, name: str = "sample_weight") -> Any:
+def checked_weights(weights: object, rows: int, name: str = "sample_weight") -> ndarray:
     """The weights as an array [rows] of float64: one for each sample, from 0 on, not all of them 0."""
-    import numpy
-
     array = checked_numbers(weights, rows, name)
     if array.ndim != 1:
         raise ValueError(f"{name} has the shape {array.shape}: it is one number for each sample")
@@ -73,10 +74,8 @@ def checked_weights(weights: Any, rows: int, name: str = "sample_weight") -> Any
 # What comes as an array, and what of it are numbers.
 
 
-def as_numbers(given: Any, name: str, text: str = "pass numbers") -> Any:
+def as_numbers(given: object, name: str, text: str = "pass numbers") -> ndarray:
     """`given` as a NumPy array of real numbers, of at least one axis; nan and inf may be among them."""
-    import numpy
-
     if hasattr(given, "toarray"):
         raise TypeError(f"{name} is a sparse matrix: pass {variable(name)}.toarray()")
     array = _as_array(given, name)
@@ -109,10 +108,8 @@ OTHER_KINDS = {
 }
 
 
-def as_array(given: Any) -> Any:
+def as_array(given: Any) -> ndarray:
     """`numpy.asarray`, also of PyTorch's tensors on other devices or with gradients, and of JAX's short floats."""
-    import numpy
-
     if type(given) is numpy.ndarray and given.dtype.kind != "V":
         return given
     if hasattr(given, "detach") and hasattr(given, "cpu"):
@@ -125,9 +122,7 @@ def as_array(given: Any) -> Any:
     return array.astype("float32") if foreign else array
 
 
-def _as_array(given: Any, name: str) -> Any:
-    import numpy
-
+def _as_array(given: object, name: str) -> ndarray:
     try:
         array = as_array(given)
     except ValueError as error:
@@ -141,8 +136,6 @@ def _as_array(given: Any, name: str) -> Any:
 
 def _why_ragged(given: Any, name: str) -> str:
     """The first row that is not shaped like row 0, in words; nothing if there is none."""
-    import numpy
-
     shapes = []
     for place, row in enumerate(given):
         try:
@@ -160,10 +153,8 @@ def _size(shape: tuple) -> str:
     return _count(shape[0], "number") if shape else "no list, but one number"
 
 
-def _numbers_of_objects(array: Any, name: str, text: str) -> Any:
+def _numbers_of_objects(array: ndarray, name: str, text: str) -> ndarray:
     """Objects are welcome where all of them are real numbers: a DataFrame of bools and floats comes like this."""
-    import numpy
-
     numeric = (Real, Decimal, numpy.bool_)
     if not all(issubclass(kind, numeric) for kind in set(map(type, array.flat))):
         index, x = next((index, x) for index, x in _items(array) if not isinstance(x, numeric))
@@ -176,7 +167,7 @@ def _numbers_of_objects(array: Any, name: str, text: str) -> Any:
         raise ValueError(f"{name} holds whole numbers beyond the largest float64: scale them") from error
 
 
-def _such_as(texts: Any, name: str) -> str:
+def _such_as(texts: ndarray, name: str) -> str:
     """The first text, or better one that is no number, if there is one near."""
     near = list(islice(_items(texts), 1000))
     for index, text in [item for item in near if not _reads_as_number(item[1])] + near:
@@ -184,7 +175,7 @@ def _such_as(texts: Any, name: str) -> str:
     return ""
 
 
-def _reads_as_number(text: Any) -> bool:
+def _reads_as_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
@@ -196,10 +187,8 @@ def _reads_as_number(text: Any) -> bool:
 
 
 @quiet
-def _as_floats(array: Any, dtype: str, name: str) -> Any:
+def _as_floats(array: ndarray, dtype: str, name: str) -> ndarray:
     """A C-contiguous array of this type, the same one where it can be; a ValueError for nan and inf."""
-    import numpy
-
     floats = numpy.ascontiguousarray(array, dtype)
     finite = array.dtype.kind in "biu" or numpy.isfinite(floats.sum())  # one pass over them, and no copy
     if not finite:
@@ -209,9 +198,7 @@ def _as_floats(array: Any, dtype: str, name: str) -> Any:
     return floats
 
 
-def _why_not_finite(array: Any, index: tuple, dtype: str, name: str) -> str:
-    import numpy
-
+def _why_not_finite(array: ndarray, index: tuple, dtype: str, name: str) -> str:
     row, *columns = index
     column = f", column {columns[0]}" if len(columns) == 1 else ""
     where = f"{_place(name, index)} is {array[index]}: row {row}{column}"
@@ -220,10 +207,8 @@ def _why_not_finite(array: Any, index: tuple, dtype: str, name: str) -> str:
     return f"{where} is not finite: fill it in, or take the row out"
 
 
-def _first_in_blocks(array: Any, is_found: Callable[[Any], Any]) -> tuple:
+def _first_in_blocks(array: ndarray, is_found: Callable[[ndarray], ndarray]) -> tuple:
     """The index of the first number that is found, or (), without an array of conditions as large as the data."""
-    import numpy
-
     flat = array.reshape(-1)
     for start in range(0, flat.size, BLOCK):
         found = is_found(flat[start : start + BLOCK])
@@ -236,7 +221,7 @@ def _first_in_blocks(array: Any, is_found: Callable[[Any], Any]) -> tuple:
 
 
 def variable(name: str) -> str:
-    """What the name is in a formula.
+    """Name of the variable in a formula.
 
     >>> variable("validation y")
     'y'
@@ -244,9 +229,7 @@ def variable(name: str) -> str:
     return name.split()[-1]
 
 
-def _items(array: Any) -> Iterator[tuple[tuple, Any]]:
-    import numpy
-
+def _items(array: ndarray) -> Iterator[tuple[tuple, Any]]:
     return ((index, array[index]) for index in numpy.ndindex(array.shape))
 
 
@@ -258,7 +241,7 @@ def _count(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _shown(x: Any) -> str:
+def _shown(x: object) -> str:
     """An object in a few words: None, a number or a list as it is, anything else with its type."""
     shown = reprlib.repr(x)
     return shown if x is None or isinstance(x, Real | str | bytes) else f"the {type(x).__name__} {shown}"

@@ -59,7 +59,7 @@ def read_idx(path: str | PathLike[str], item_shape: tuple[int, ...] = (), most: 
 
 
 class _Unpacked:
-    """What a gzip stream holds, unpacked only as far as it is read. zlib.error, where the stream is not whole.
+    """A gzip stream, unpacked only as far as it is read. zlib.error, where the stream is not whole.
 
     Python's gzip module would accept a million empty streams one after another, and take its time over them.
     """
@@ -111,7 +111,7 @@ def _header_length(item_shape: tuple[int, ...]) -> int:
 
 
 def _checked_count(path: Path, header: bytearray, item_shape: tuple[int, ...], most: int) -> int:
-    """How many items there are, from a header that must be that of such items."""
+    """Count of the items, from a header that must be that of such items."""
     magic = bytes([0, 0, 8, 1 + len(item_shape)])
     if not header:
         raise ValueError(f"{path} is empty")

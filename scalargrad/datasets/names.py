@@ -53,7 +53,7 @@ def generate_names(count: int, seed: int = 0) -> list[str]:
 
 
 def probability(name: str) -> float:
-    """How probable it is that the grammar makes this name, in whatever way; 0 for what is no name of it.
+    """Probability that the grammar makes this name, in whatever way; 0 for what is no name of it.
 
     >>> probability("hora"), probability("zoe")
     (9.35...e-05, 0.0)
@@ -62,7 +62,7 @@ def probability(name: str) -> float:
 
 
 def _ends(rule: str, text: str, begin: int) -> dict[int, float]:
-    """How probable it is that the rule writes `text` from `begin` to each of the places where it may end."""
+    """Probability that the rule writes `text` from `begin` to each of the places where it may end."""
     found: dict[int, float] = defaultdict(float)
     for parts in ALTERNATIVES[rule]:
         reached = {begin: 1.0 / len(ALTERNATIVES[rule])}
@@ -89,7 +89,7 @@ def surprise(names: Iterable[str]) -> float:
 
 
 def encode(names: Sequence[str]) -> tuple["ndarray", "ndarray"]:
-    """What a network reads and what it is to say next, float64 [names, STEPS] both: tokens, positions in ALPHABET.
+    """Tokens that a network reads, and those to say next, float64 [names, STEPS] both: positions in ALPHABET.
 
     It reads the end of the name before, and then the letters; places after a name hold END. ValueError for a name that
     is longer than LONGEST or holds something else than the letters a to z.

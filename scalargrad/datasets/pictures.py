@@ -146,7 +146,7 @@ def _grey(image: "Image") -> tuple["Image", float]:
 
 
 def _spread(differences: "ndarray", contrast: float) -> float:
-    """What nine of ten pixels of an edge differ from the paper at most, but for those that ink runs over."""
+    """The most by which nine of ten pixels of an edge differ from the paper, but for those that ink runs over."""
     import numpy
 
     paper = differences[differences < contrast / 2]

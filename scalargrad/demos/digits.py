@@ -39,7 +39,7 @@ FILES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run depends on, beside the images: one seed gives the first weights and the order of the images.
+    """All that a run depends on, beside the images: one seed gives the first weights and the order of the images.
 
     model     "mlp", with the sizes of its hidden layers; or "conv", `convolutional_network`, which has none to choose
     rotation  each image is turned by up to so many degrees to either side, another angle in each epoch
@@ -215,7 +215,7 @@ def worst_classified(probabilities: "ndarray", labels: "ndarray") -> tuple["ndar
 
 
 def summarised(settings: Settings, images: Images, result: Result) -> dict[str, Any]:
-    """What summary.json holds, beside the versions."""
+    """Contents of summary.json, beside the versions."""
     return {
         "settings": asdict(settings),
         "seed": settings.seed,

@@ -42,7 +42,7 @@ FRAMES = 25  # of the animation
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run depends on, and nothing else: one seed gives the points and the first weights.
+    """All that a run depends on: one seed gives the points and the first weights.
 
     The rate and the number of epochs were chosen such that nearly every seed ends at an accuracy of 0.99 or more:
     see benchmarks/results/moons_seeds.txt.
@@ -204,7 +204,7 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
 
 
 def boundary_frame(model: MLP, points: list, labels: list, title: str) -> DecisionBoundary:
-    """What the network says at one moment; class 0 is blue, as in the other pictures."""
+    """A picture of the network's answers at one moment; class 0 is blue, as in the other pictures."""
 
     def score(rows: list) -> list[float]:
         with no_grad():
@@ -234,7 +234,7 @@ def draw_model(result: Result) -> Any:
 
 
 def summarised(settings: Settings, result: Result) -> dict[str, Any]:
-    """What summary.json holds, beside the versions."""
+    """Contents of summary.json, beside the versions."""
     return {
         "settings": asdict(settings),
         "seed": settings.seed,

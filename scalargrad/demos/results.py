@@ -1,4 +1,4 @@
-"""What the commands that train have in common: checks of their settings, and summary.json."""
+"""Results of the commands that train: checks of their settings, and summary.json."""
 
 import json
 import platform

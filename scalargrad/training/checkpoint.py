@@ -27,7 +27,7 @@ CURVE = "history."  # before the name of a measure
 
 
 class Details:
-    """What belongs to a run besides what its callbacks see. Most of it is asked for by checkpoints only.
+    """Details of a run besides what its callbacks see. Most of it is asked for by checkpoints only.
 
     describe   says all that the run depends on, by name
     learner    what does the epochs, once they begin

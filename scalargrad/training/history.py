@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class History(dict[str, list[float]]):
-    """What was measured: for each measure a list, with a number for each epoch, the first one at position 0.
+    """Measures of a run: for each a list, with a number for each epoch, the first one at position 0.
 
     seconds      of the epochs, validation included
     preparation  seconds spent before them on "tracing" the model and on "compiling" the traces
@@ -37,7 +37,7 @@ class History(dict[str, list[float]]):
         return len(self.get("loss", ()))
 
     def add(self, measures: Measures) -> None:
-        """Those of one more epoch."""
+        """Record the measures of one more epoch."""
         for name, measure in measures.items():
             self.setdefault(name, []).append(measure)
 

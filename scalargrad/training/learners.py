@@ -27,7 +27,7 @@ from scalargrad.training.settings import Settings
 
 
 class Counters(NamedTuple):
-    """How far a learner is; what it does next depends on nothing else but parameters and optimizer.
+    """Counts of how far a learner is; what it does next depends on nothing else but parameters and optimizer.
 
     epochs   shuffles so far
     steps    so far, as random() counts them

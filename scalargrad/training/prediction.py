@@ -1,4 +1,4 @@
-"""What a trained model says of new samples, and how often it is right."""
+"""Prediction: outputs, labels and probabilities of a trained model, and how often it is right."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 2048
 
 
 class Evaluation(NamedTuple):
-    """How good a model is on some samples.
+    """Measures of a model on some samples.
 
     loss               the mean over the samples
     accuracy, r2       the share of right labels, or R squared: what fits the loss; the other is None
@@ -97,7 +97,7 @@ def evaluate(
 
 
 def outputs_of(model: Structure, inputs: ndarray, backend: str = "native") -> ndarray:
-    """What the model returns for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
+    """Outputs of the model for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
     with in_mode(model, training=False):
         if backend == "eager":
             return _as_array(_one_by_one(model, inputs))
@@ -128,7 +128,7 @@ def _mean(losses: ndarray) -> float:
 
 
 def _one_by_one(function: Callable, *arrays: ndarray) -> list:
-    """What the function returns for each row."""
+    """Results of the function, row by row."""
     with no_grad(), observed_by(Updates()), in_batch_of(len(arrays[0])):
         return [function(*row) for row in zip(*(map(rows_as_tuples, array) for array in arrays), strict=True)]
 

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from numpy import ndarray
+
 from scalargrad import randomness
 from scalargrad.checks import one_of
 from scalargrad.compiler import compile
 from scalargrad.compiler.backends import ALIASES, BACKENDS
 from scalargrad.datasets.nested import is_nested
+from scalargrad.engine import Value
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import Observer, no_grad, observed_by
 from scalargrad.operands import is_recorded
@@ -19,6 +22,7 @@ from scalargrad.training.objectives import Objective
 if TYPE_CHECKING:
     from scalargrad.compiler.compiled import Compiled
 
+Sample = Any  # numbers and Values, nested as a model takes them
 MOST_PROGRAMS = 8  # of one model
 
 
@@ -38,7 +42,7 @@ def old_word(backend: str) -> str:
 
 
 class Target(NamedTuple):
-    """What programs are compiled for; `devices` are those of JAX that share the rows."""
+    """A type of numbers and a backend to compile for; `devices` are those of JAX that share the rows."""
 
     dtype: str
     backend: str = "native"
@@ -56,19 +60,19 @@ def training_program(
     def make() -> tuple["Compiled", Buffer]:
         score = Buffer(0.0, "score")
 
-        def loss(x: Any, y: Any) -> Any:
+        def loss(x: Sample, y: Sample) -> Value:
             outputs = model(x)
             if objective.score is not None:
                 score.update(score + batch_mean(objective.score(outputs, y)))
             return one_value(objective.loss(outputs, y))
 
-        def penalty() -> Any:
+        def penalty() -> Value | float:
             return l2 * sum_of_squares(model.parameters()) if l2 else 0.0
 
-        def plain(x: Any, y: Any) -> Any:
+        def plain(x: Sample, y: Sample) -> Value:
             return loss(x, y) + penalty()
 
-        def by_weight(x: Any, y: Any, weight: Any) -> Any:
+        def by_weight(x: Sample, y: Sample, weight: Sample) -> Value:
             return batch_mean(weight * loss(x, y)) / batch_mean(weight) + penalty()
 
         return target.compile(by_weight if weighted else plain), score
@@ -77,10 +81,10 @@ def training_program(
 
 
 def outputs_program(model: Structure, target: Target) -> "Compiled":
-    """What the model returns for a sample, as the only item of a list: a number alone would be its mean."""
+    """A program of the model's outputs for a sample, as the only item of a list: a number alone would be its mean."""
 
     def make() -> "Compiled":
-        def outputs(x: Any) -> list:
+        def outputs(x: Sample) -> list:
             return [model(x)]
 
         return target.compile(outputs)
@@ -92,7 +96,7 @@ def loss_program(model: Structure, objective: Objective, target: Target) -> "Com
     """The loss of what a model returned for a sample, and the sample's target, (outputs, y)."""
 
     def make() -> "Compiled":
-        def losses(outputs: Any, y: Any) -> list:
+        def losses(outputs: Sample, y: Sample) -> list:
             return [one_value(objective.loss(outputs, y))]
 
         return target.compile(losses)
@@ -110,7 +114,7 @@ def seconds_of_preparation(model: Structure) -> dict[str, float]:
 
 
 def _kept(model: Structure, key: tuple, make: Callable[[], Any]) -> Any:
-    """What was made under this key. Objectives are told apart by their loss, whatever it says of being equal."""
+    """The program of this key, made if it is new. Objectives are told apart by the identity of their loss."""
     names = tuple((id(part.loss), part.name) if isinstance(part, Objective) else part for part in key)
     programs = _programs_of(model)
     kept = programs.pop(names) if names in programs else (make(), key)  # the key keeps the id its own
@@ -126,8 +130,8 @@ def _programs_of(model: Structure) -> dict[tuple, Any]:
     return model._programs
 
 
-def one_value(loss: Any) -> Any:
-    """What a loss function returned, if it is what it should be."""
+def one_value(loss: Any) -> Value:
+    """The result of a loss function, if it is one Value."""
     if not is_recorded(loss) and not isinstance(loss, float):
         raise TypeError(f"a loss is one Value for one sample, and this one returned {loss!r:.100}")
     return loss
@@ -154,7 +158,7 @@ def in_batch_of(samples: int) -> Iterator[None]:
         randomness.share.reset(outer)
 
 
-def shape_of_outputs(model: Structure, inputs: Any) -> tuple[int, ...]:
+def shape_of_outputs(model: Structure, inputs: ndarray) -> tuple[int, ...]:
     """() if the model returns one Value for a sample, (k,) if a tuple of k: it is asked about the first row.
 
     What the model raises for a row of this width is raised again, with the shape of the rows.
@@ -166,7 +170,7 @@ def shape_of_outputs(model: Structure, inputs: Any) -> tuple[int, ...]:
         raise type(error)(f"the model does not take rows of the shape {inputs.shape[1:]}: {error}") from error
 
 
-def rows_as_tuples(array: Any) -> Any:
+def rows_as_tuples(array: ndarray) -> Any:
     """A sample as programs hand it to a model: nested tuples of numbers."""
 
     def nested(numbers: Any) -> Any:

@@ -88,7 +88,7 @@ def _augmentation(augment: Any) -> Callable:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train, checked: see `Module.fit`, whose arguments of these names they are. In the order of the checks."""
+    """Settings of a fit, checked in this order: arguments of `Module.fit`, which says what they are."""
 
     loss: str | Callable = field(metadata=_row(shared=lambda loss: objective_of(loss).name))
     optimizer: Optimizer = field(metadata=_row(_optimizer, lambda rule: settings_of(rule, ("state", "steps"))))
@@ -106,7 +106,7 @@ class Settings:
 
     @classmethod
     def among(cls, arguments: Mapping[str, Any]) -> "Settings":
-        """Those that are among the arguments of a call, by name."""
+        """Settings from the arguments of a call, by name."""
         given = {one.name: arguments[one.name] for one in fields(cls)}
         given["backend"] = chosen_backend(given["backend"], arguments.get("engine"))
         if given["optimizer"] is None:

@@ -51,7 +51,7 @@ class Processes:
             raise RuntimeError(f"process {failed[0]} stopped with an error, which it shows")
 
     def agreed(self, measures: dict[str, float]) -> dict[str, float]:
-        """Those of the first process: others may have rounded otherwise, and would decide otherwise."""
+        """Measures of the first process: others may have rounded otherwise, and would decide otherwise."""
         first = self._gathered(list(measures.values()), "float64")[0]
         return dict(zip(measures, first.tolist(), strict=True))
 
@@ -77,5 +77,5 @@ class Processes:
 
 
 def processes_of(devices: Any) -> Alone | Processes:
-    """Those that train together, by the devices that a backend has; None for none."""
+    """Processes that train together, by the devices that a backend has; None for none."""
     return Processes(devices.jax) if devices and devices.jax.process_count() > 1 else Alone()
