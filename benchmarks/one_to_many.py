@@ -24,12 +24,12 @@ from scalargrad import MLP, Adam
 IMAGES, BATCH = 61_440, 1_024
 FEW = 64  # for Values
 WAYS = {  # settings of fit, and environment; the first of several processes reports
-    "Values, one at a time": ({"engine": "eager"}, {}, 1),
-    'compiled, one core (engine="compiled")': ({"engine": "compiled"}, {"SCALARGRAD_CORES": "1"}, 1),
-    "compiled, two cores": ({"engine": "compiled"}, {}, 1),
-    'JAX, one device (engine="jax")': ({"engine": "jax"}, {}, 1),
-    'JAX, eight virtual devices (devices="all")': ({"engine": "jax", "devices": "all"}, {"DEVICES": "8"}, 1),
-    "JAX, two processes of one device": ({"engine": "jax"}, {}, 2),
+    "Values, one at a time": ({"backend": "eager"}, {}, 1),
+    'compiled, one core (backend="native")': ({"backend": "native"}, {"SCALARGRAD_CORES": "1"}, 1),
+    "compiled, two cores": ({"backend": "native"}, {}, 1),
+    'JAX, one device (backend="jax")': ({"backend": "jax"}, {}, 1),
+    'JAX, eight virtual devices (devices="all")': ({"backend": "jax", "devices": "all"}, {"DEVICES": "8"}, 1),
+    "JAX, two processes of one device": ({"backend": "jax"}, {}, 2),
 }
 
 
@@ -41,7 +41,7 @@ def serve(name: str, epochs: int, rank: int, port: int) -> None:
         import jax
 
         jax.distributed.initialize(f"127.0.0.1:{port}", processes, rank)
-    eager = settings["engine"] == "eager"
+    eager = settings["backend"] == "eager"
     rows, batch = (FEW, FEW) if eager else (IMAGES, BATCH)
     source = numpy.random.default_rng(0)
     patterns, labels = source.random((10, 784), dtype="float32"), source.integers(0, 10, IMAGES)[:rows]
