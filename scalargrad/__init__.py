@@ -4,8 +4,9 @@ import builtins
 import sys
 from typing import TYPE_CHECKING
 
-from scalargrad import moved, ops
-from scalargrad.doors import door
+from scalargrad import ops
+from scalargrad.support import moved
+from scalargrad.support.doors import door
 
 if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a test compares
     from scalargrad.anomaly import AnomalyError as AnomalyError
@@ -55,8 +56,8 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a 
     from scalargrad.schedules import Schedule as Schedule
     from scalargrad.schedules import Step as Step
     from scalargrad.schedules import WarmUp as WarmUp
+    from scalargrad.support.version import __version__ as __version__
     from scalargrad.training.checkpoint import Checkpoint as Checkpoint
-    from scalargrad.version import __version__ as __version__
 
 # The public names, by module.
 NAMES = {
@@ -76,7 +77,7 @@ NAMES = {
     "compiler": ["TraceError", "compile"],
     "nn.loading": ["load", "load_into"],
     "training.checkpoint": ["Checkpoint"],
-    "version": ["__version__"],
+    "support.version": ["__version__"],
 }
 # What everybody uses is loaded with the package, the rest when it is first used.
 AT_ONCE = ["engine", "losses", "nn", "observers", "ops", "optim"]
@@ -88,6 +89,6 @@ __all__ = [name for name in __all__ if not hasattr(builtins, name) and name not 
 
 moved.install()
 if sys.platform == "emscripten":
-    from scalargrad.emscripten import free_one_by_one
+    from scalargrad.support.emscripten import free_one_by_one
 
     free_one_by_one(sys.modules[__name__].Value)

@@ -3,9 +3,9 @@
 from math import isfinite
 from typing import Any
 
-from scalargrad.callers import frame_of_user, line_of
 from scalargrad.engine import Value, reverse_sweep
 from scalargrad.observers import Observer, observed_by
+from scalargrad.support.callers import frame_of_user, line_of
 
 
 class AnomalyError(ArithmeticError):

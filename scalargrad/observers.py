@@ -6,8 +6,8 @@ from contextvars import ContextVar
 from threading import get_ident
 from typing import Any
 
-from scalargrad.forks import in_children
-from scalargrad.stepwise import Block
+from scalargrad.support.forks import in_children
+from scalargrad.support.stepwise import Block
 
 
 class Observer:

@@ -103,7 +103,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of these arguments: of the commands, only the one that is called has its options."""
-    from scalargrad.version import __version__
+    from scalargrad.support.version import __version__
 
     parser = _Parser(prog="scalargrad", description="A scalar autograd engine to learn from.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"scalargrad {__version__}")

@@ -8,7 +8,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from scalargrad.callers import PACKAGE, frame_of_user, library_of, line_of
+from scalargrad.support.callers import PACKAGE, frame_of_user, library_of, line_of
 
 DEBUGGERS = {"pdb", "bdb", "IPython", "ipykernel", "debugpy", "_pydevd_bundle", "pydevd"}  # which show what there is
 

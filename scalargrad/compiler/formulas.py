@@ -11,18 +11,18 @@ from math import isclose, isnan
 from types import TracebackType
 from typing import Any
 
-from scalargrad.callers import PACKAGE
 from scalargrad.compiler.agreement import DisagreementError, traced_twice
 from scalargrad.compiler.errors import TraceError, written_at
 from scalargrad.compiler.snapshot import Snapshot
 from scalargrad.compiler.tracer import SHARE, flatten_results
 from scalargrad.compiler.watch.guards import token
 from scalargrad.engine import Value, topological_order
-from scalargrad.forks import undone
 from scalargrad.operands import brief
 from scalargrad.optim import Optimizer, checked_move
 from scalargrad.schedules import Schedule, checked_factor
 from scalargrad.structure import Buffer
+from scalargrad.support.callers import PACKAGE
+from scalargrad.support.forks import undone
 
 RUN_IT = "override step, which is run and not traced"
 KEEP_IT = f"keep it in the state: state_size says how many numbers; or {RUN_IT}"

@@ -15,8 +15,7 @@ from numpy import ndarray
 
 from scalargrad.engine import Value
 from scalargrad.ops import Op
-from scalargrad.parameter_names import outermost_layer_of
-from scalargrad.structure import Buffer
+from scalargrad.structure import Buffer, outermost_layer_of
 
 LANE, UNIFORM = "lane", "uniform"
 SHORT = {LANE: "v", UNIFORM: "u"}

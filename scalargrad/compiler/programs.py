@@ -16,8 +16,8 @@ from scalargrad.compiler.tracer import refuse_inside_a_trace
 from scalargrad.compiler.variants import Variant, to_front
 from scalargrad.compiler.watch.guards import token
 from scalargrad.datasets.arrays import as_array
-from scalargrad.forks import freed
 from scalargrad.structure import Buffer
+from scalargrad.support.forks import freed
 
 MOST_SHAPES = 32  # of arguments, for which programs are kept
 MOST_VARIANTS = 4  # programs kept for one shape of arguments: for train() and eval(), and some more

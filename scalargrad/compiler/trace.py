@@ -11,7 +11,6 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from scalargrad import randomness
-from scalargrad.callers import PACKAGE
 from scalargrad.compiler.errors import (
     TraceError,
     active_trace,
@@ -21,10 +20,11 @@ from scalargrad.compiler.tracer import SHARE, Trace, Tracer, refuse_inside_a_tra
 from scalargrad.compiler.watch.quiet import quiet_places
 from scalargrad.compiler.watch.watching import watched
 from scalargrad.engine import Value
-from scalargrad.forks import freed, undone
 from scalargrad.observers import observed_only_by, with_grad
 from scalargrad.operands import number as as_number
 from scalargrad.structure import Buffer
+from scalargrad.support.callers import PACKAGE
+from scalargrad.support.forks import freed, undone
 
 _lock = freed(threading.RLock())
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy
 
 from scalargrad import ieee, observers
-from scalargrad.callers import frame_of_user, line_of
 from scalargrad.compiler.errors import (
     TraceError,
     active_trace,
@@ -27,6 +26,7 @@ from scalargrad.operands import flatten
 from scalargrad.operands import number as as_number
 from scalargrad.ops import Op, dot
 from scalargrad.structure import Buffer
+from scalargrad.support.callers import frame_of_user, line_of
 
 SHARE = Buffer(1.0, "share")  # stands for 1 / the number of samples, which a program is told when it runs
 

@@ -20,9 +20,9 @@ from scalargrad.compiler.variants import to_front
 from scalargrad.engine import Value
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer
-from scalargrad.progress import progress_bar
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer
+from scalargrad.support.progress import progress_bar
 
 NO_MEASURES: Mapping[str, Buffer] = MappingProxyType({})
 Measures = dict[str, float]  # of an epoch: "loss", and whatever else is measured

@@ -14,8 +14,8 @@ from scalargrad.compiler.roll import roll
 from scalargrad.compiler.simplify import simplify
 from scalargrad.compiler.trace import trace
 from scalargrad.engine import Value
-from scalargrad.forks import kept
 from scalargrad.structure import Buffer
+from scalargrad.support.forks import kept
 
 SHARE_OF_CHECKS = 1 / 20  # of the time that programs run, for tracing again
 

@@ -19,7 +19,7 @@ from scalargrad.nn.dense import ACTIVATIONS
 from scalargrad.observers import no_grad
 from scalargrad.optim import OPTIMIZERS
 from scalargrad.plots import plot_boundary, plot_history, plot_points
-from scalargrad.progress import progress_bar
+from scalargrad.support.progress import progress_bar
 
 if TYPE_CHECKING:
     from scalargrad.compiler.trainer import Measures

@@ -44,7 +44,7 @@ def versions() -> dict[str, str]:
     import numpy
     import sklearn
 
-    from scalargrad.version import __version__
+    from scalargrad.support.version import __version__
 
     return {
         "python": platform.python_version(),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.ops import dot
 from scalargrad.ops import sum as sum_of
-from scalargrad.parameter_names import layer_of, owner_of
+from scalargrad.structure import layer_of, owner_of
 
 DETAILS = ("values", "folded", "units", "layers")
 

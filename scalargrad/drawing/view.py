@@ -11,7 +11,7 @@ from scalargrad.drawing.snapshot import Snapshot, largest_size
 from scalargrad.engine import Value
 from scalargrad.ops import dot
 from scalargrad.ops import sum as sum_of
-from scalargrad.parameter_names import layer_of
+from scalargrad.structure import layer_of
 
 MOST_TERMS = 4  # of a chain rule that a tooltip writes out
 MOST_LEAVES = 12  # whose gradients the description lists

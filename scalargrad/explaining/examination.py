@@ -3,13 +3,13 @@
 from math import isfinite
 
 from scalargrad import observers
-from scalargrad.callers import frame_of_user
 from scalargrad.engine import Value
 from scalargrad.explaining.findings import REMEDIES, Finding, Place
 from scalargrad.explaining.graph_mistakes import LayersApart, NotFinite, NotReached, StaleData, UnitsOff
 from scalargrad.explaining.loop_mistakes import Accumulation, Movement, Replaced
 from scalargrad.explaining.observations import BackwardPass, Check, Observations, slopes_of
 from scalargrad.ops import add, relu, sub
+from scalargrad.support.callers import frame_of_user
 
 REMEMBERED = 300_000  # Values whose lines are known, if no backward() comes to forget them
 

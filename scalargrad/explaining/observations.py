@@ -7,7 +7,7 @@ from typing import NamedTuple
 from scalargrad.engine import Value, reverse_sweep
 from scalargrad.explaining.findings import REMEDIES, Finding, Place, place_in_words
 from scalargrad.explaining.words import plural, short_list
-from scalargrad.parameter_names import layer_of, owner_of
+from scalargrad.structure import layer_of, owner_of
 
 
 class BackwardPass(NamedTuple):

@@ -9,12 +9,12 @@ from typing import Any
 
 from scalargrad.datasets.nested import Sample
 from scalargrad.engine import Value
-from scalargrad.forks import freed, undone
 from scalargrad.holders import attributes, inventory, walk
 from scalargrad.observers import Observer, observed_only_by
 from scalargrad.operands import is_recorded
 from scalargrad.ops import dot, mul
 from scalargrad.structure import Parameter, Structure, in_mode
+from scalargrad.support.forks import freed, undone
 
 HEADINGS = ("", "layer", "output", "parameters", "multiply-adds")
 _classes = freed(threading.RLock())  # held by the one who changes classes of layers

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from scalargrad.doors import door
+from scalargrad.support.doors import door
 
 if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a test compares
     from scalargrad.training.history import History as History

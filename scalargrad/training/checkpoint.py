@@ -16,8 +16,8 @@ from numpy import ndarray
 from scalargrad.checks import whole
 from scalargrad.engine import Value
 from scalargrad.files.safetensors import read_arrays, write_arrays
-from scalargrad.forks import kept
 from scalargrad.structure import Structure
+from scalargrad.support.forks import kept
 from scalargrad.training.learners import Counters, Learner
 from scalargrad.training.programs import flat
 from scalargrad.training.run import EarlyStopping, Run

@@ -11,9 +11,9 @@ from scalargrad.compiler import TraceError
 from scalargrad.compiler.backends import devices_for
 from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.files.architecture import describe
-from scalargrad.progress import progress_bar
 from scalargrad.schedules import schedule_of
 from scalargrad.structure import Structure, in_mode
+from scalargrad.support.progress import progress_bar
 from scalargrad.training.checkpoint import Checkpoint, Details, numbers_of, read_run
 from scalargrad.training.data import Data
 from scalargrad.training.history import History

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.forks import loaded
 from scalargrad.holders import BARE
 from scalargrad.structure import Structure
+from scalargrad.support.forks import loaded
 
 if TYPE_CHECKING:
     from os import PathLike

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import scalargrad
-from scalargrad.moved import MOVED
 from scalargrad.ops import OPERATIONS
+from scalargrad.support.moved import MOVED
 from tests.paths import FOLDERS, PACKAGE, ROOT
 
 FACES = {"scalargrad", "scalargrad.__main__"}  # which users see, and nobody inside imports

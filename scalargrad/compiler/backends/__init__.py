@@ -14,8 +14,8 @@ from scalargrad.checks import one_of
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.tracer import Trace
 from scalargrad.compiler.watch.watching import uncollected
-from scalargrad.forks import loaded
 from scalargrad.structure import Buffer
+from scalargrad.support.forks import loaded
 
 # The mean over a batch, its gradient in the order of the program's parameters, and the new numbers of buffers.
 Slopes = tuple[float, ndarray, dict[Buffer, float]]

@@ -7,8 +7,8 @@ from dis import EXTENDED_ARG, Instruction, get_instructions, hasjabs, hasjrel, h
 from itertools import pairwise
 from types import CodeType
 
-from scalargrad.callers import PACKAGE
 from scalargrad.compiler.watch.libraries import is_of_library
+from scalargrad.support.callers import PACKAGE
 
 # Code that uses one of these may ask for any name.
 COMPUTED = {

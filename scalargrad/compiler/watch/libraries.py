@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from scalargrad.callers import is_file_of_library, is_library
+from scalargrad.support.callers import is_file_of_library, is_library
 
 
 def module_of(kind: type) -> str:

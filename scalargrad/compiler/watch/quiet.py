@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from scalargrad.callers import is_library
 from scalargrad.engine import Value
 from scalargrad.holders import BARE
 from scalargrad.ops import Op
 from scalargrad.structure import Buffer, Parameter, Structure
+from scalargrad.support.callers import is_library
 
 
 class Quiet(NamedTuple):

@@ -26,7 +26,6 @@ from types import (
 from typing import Any
 from weakref import ref
 
-from scalargrad.callers import PACKAGE, is_library
 from scalargrad.compiler.watch.chance import is_drawn_from
 from scalargrad.compiler.watch.contents import LARGEST_ARRAY, numbers_of, reader_of
 from scalargrad.compiler.watch.facts import IMPORTS, Facts, facts_of
@@ -45,6 +44,7 @@ from scalargrad.engine import Value
 from scalargrad.holders import UNSEEN
 from scalargrad.ops import Op
 from scalargrad.structure import Buffer, Parameter, Structure
+from scalargrad.support.callers import PACKAGE, is_library
 
 VALUES = {Value, Parameter, Buffer}
 LEAVES = {*PLAIN, *VALUES, Op, CodeType, type(Ellipsis), type(NotImplemented)}

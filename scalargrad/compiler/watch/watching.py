@@ -10,7 +10,7 @@ from typing import Any
 
 from scalargrad.compiler.errors import TraceError
 from scalargrad.compiler.watch.quiet import Quiet
-from scalargrad.forks import undone
+from scalargrad.support.forks import undone
 
 TOOLS = (4, 3, 5, 2, 1, 0)  # sys.monitoring's: those without a name first
 

@@ -13,7 +13,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.checks import whole
-from scalargrad.forks import kept
+from scalargrad.support.forks import kept
 
 if TYPE_CHECKING:
     from jax import Array, Device

@@ -17,7 +17,7 @@ from scalargrad.compiler.backends.native.running.target import Machine, Unavaila
 from scalargrad.compiler.backends.native.running.threads import available_threads
 from scalargrad.compiler.backends.reference import NumpyBackend, refuse
 from scalargrad.compiler.program import LANE, Program
-from scalargrad.forks import undone
+from scalargrad.support.forks import undone
 
 BLOCK_BYTES = 512 * 1024  # of lane rows: a part of the second cache
 MOST_SHARES = 16  # of a batch, each with sums of its own

@@ -9,7 +9,7 @@ from scalargrad.compiler.backends.native.code import BITS, function
 from scalargrad.compiler.backends.native.functions import FUNCTIONS
 from scalargrad.compiler.backends.native.kernels.driver import barrier, driver
 from scalargrad.compiler.backends.native.kernels.kernel_code import VECTORS, KernelCode
-from scalargrad.forks import in_whole, whole
+from scalargrad.support.forks import in_whole, whole
 
 NUMBERS = {"float64": "double", "float32": "float"}
 # By LLVM's names: features of x86 processors, each of which has those before it, and what has wider vectors.

@@ -5,7 +5,8 @@ import sys
 from functools import lru_cache
 from types import FrameType
 
-PACKAGE = os.path.dirname(__file__) + os.sep  # pathlib would be a third of the time of `import scalargrad`
+# pathlib would be a third of the time of `import scalargrad`.
+PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 LIBRARIES = frozenset({*sys.stdlib_module_names, "numpy", "scalargrad"})
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 

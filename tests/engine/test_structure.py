@@ -3,7 +3,7 @@
 import pytest
 
 from scalargrad import MLP, Value, compile, diagnose, draw, mse
-from scalargrad.parameter_names import layer_of, outermost_layer_of, owner_of
+from scalargrad.structure import layer_of, outermost_layer_of, owner_of
 
 
 @pytest.mark.parametrize(

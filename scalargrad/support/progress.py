@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from scalargrad.forks import freed, loaded
+from scalargrad.support.forks import freed, loaded
 
 
 @contextmanager

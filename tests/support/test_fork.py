@@ -15,9 +15,10 @@ from functools import partial
 
 import pytest
 
-from scalargrad import MLP, SGD, Value, compile, forks, no_grad, observers
+from scalargrad import MLP, SGD, Value, compile, no_grad, observers
 from scalargrad.nn import Module, Parameter
-from scalargrad.progress import progress_bar
+from scalargrad.support import forks
+from scalargrad.support.progress import progress_bar
 from tests.oracles.forks import PATIENCE, Stop, a_thread_at, in_a_child
 from tests.paths import ROOT
 
@@ -147,7 +148,7 @@ def apart(call):
     command = [
         sys.executable,
         "-c",
-        f"from tests.engine import test_fork; from tests.engine.test_fork import *; test_fork.{call}",
+        f"from tests.support import test_fork; from tests.support.test_fork import *; test_fork.{call}",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=3 * PATIENCE)
     assert done.returncode == 0, done.stderr[-2000:]

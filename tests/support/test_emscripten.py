@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from scalargrad import Value
-from scalargrad.emscripten import free_one_by_one
 from scalargrad.ops import add, dot, neg
+from scalargrad.support.emscripten import free_one_by_one
 
 
 class Own(Value):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 
-from scalargrad.forks import whole
+from scalargrad.support.forks import whole
 
 
 def door(

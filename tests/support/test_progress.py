@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from scalargrad.progress import progress_bar
+from scalargrad.support.progress import progress_bar
 
 
 class Terminal(io.StringIO):

@@ -10,8 +10,8 @@ def _version() -> str:
     except PackageNotFoundError:  # a checkout that is not installed
         import tomllib
 
-        project = tomllib.loads(Path(__file__).parent.parent.joinpath("pyproject.toml").read_text(encoding="utf-8"))
-        return project["project"]["version"]
+        table = Path(__file__).parents[2] / "pyproject.toml"
+        return tomllib.loads(table.read_text(encoding="utf-8"))["project"]["version"]
 
 
 __version__ = _version()
