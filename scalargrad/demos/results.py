@@ -21,7 +21,7 @@ def check_training(settings: Any) -> None:
     check("seed", settings.seed, 0 <= settings.seed < 2**32, f"0 to {2**32 - 1}")
 
 
-def check(name: str, setting: Any, fits: bool, what: str) -> None:
+def check(name: str, setting: object, fits: bool, what: str) -> None:
     """A ValueError that says what the setting is, unless it fits.
 
     >>> check("epochs", 0, False, "at least 1")

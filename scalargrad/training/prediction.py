@@ -8,10 +8,12 @@ from numpy import ndarray
 
 from scalargrad.arrays import quiet
 from scalargrad.datasets.arrays import checked_inputs
+from scalargrad.engine import Value
 from scalargrad.observers import no_grad, observed_by
 from scalargrad.structure import Structure, in_mode
 from scalargrad.training.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
 from scalargrad.training.programs import (
+    Sample,
     Target,
     Updates,
     chosen_backend,
@@ -110,7 +112,7 @@ def measured(
     """The mean loss in evaluation, and the outputs."""
     if backend == "eager":
 
-        def outputs_and_loss(x: Any, y: Any) -> tuple[Any, Any]:
+        def outputs_and_loss(x: Sample, y: Sample) -> tuple[Sample, Value]:
             outputs = model(x)
             return outputs, one_value(objective.loss(outputs, y))
 

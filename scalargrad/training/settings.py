@@ -16,7 +16,7 @@ from scalargrad.training.programs import checked_word, chosen_backend, old_word
 ALL, WAIT = ", or None for all rows", " (how many epochs to wait), or None"
 
 
-def settings_of(formula: Any, but: Sequence[str] = ()) -> str:
+def settings_of(formula: object, but: Sequence[str] = ()) -> str:
     """A class and its settings `but` some, a function by its name: the same in another process.
 
     >>> from scalargrad.optim import SGD
@@ -40,7 +40,7 @@ def _row(checked: Callable[[Any], Any] | None = None, shared: Callable[[Any], An
     return {"checked": checked, "shared": shared}
 
 
-def _as_it_is(setting: Any) -> Any:
+def _as_it_is(setting: object) -> object:
     return setting
 
 
@@ -52,25 +52,26 @@ def _whole(name: str, least: int, more: str = "") -> Callable[[Any], int]:
     return lambda setting: whole(name, setting, least, f"a whole number from {least} on{more};")
 
 
-def _optimizer(optimizer: Any) -> Optimizer:
+def _optimizer(optimizer: object) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer is one such as Adam(lr=0.001), got {optimizer!r}")
     return optimizer
 
 
-def _seed(rng: Any) -> int:
-    if whole("rng", rng, 0, "a whole number from 0 on;") >= SPLIT:
+def _seed(rng: object) -> int:
+    seed = whole("rng", rng, 0, "a whole number from 0 on;")
+    if seed >= SPLIT:
         raise ValueError(f"rng is a seed below 2**52, got {rng}")
-    return int(rng)
+    return seed
 
 
-def _penalty(l2: Any) -> float:
+def _penalty(l2: object) -> float:
     if not (isinstance(l2, Real) and isfinite(l2) and float(l2) >= 0.0):
         raise ValueError(f"l2 is a number from 0 on, got {l2!r}")
     return float(l2)
 
 
-def _functions(callbacks: Any) -> tuple[Callable, ...]:
+def _functions(callbacks: object) -> tuple[Callable, ...]:
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks is a list of functions of the run, got {callbacks!r}")
     functions = tuple(callbacks)  # a generator, too, is walked once
@@ -80,7 +81,7 @@ def _functions(callbacks: Any) -> tuple[Callable, ...]:
     return functions
 
 
-def _augmentation(augment: Any) -> Callable:
+def _augmentation(augment: object) -> Callable:
     if not callable(augment):
         raise TypeError(f"augment is a function (images, seed, epoch) -> images such as Shift(1), got {augment!r}")
     return augment

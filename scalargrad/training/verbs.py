@@ -1,7 +1,7 @@
 """Verbs: fit, predict, predict_proba and evaluate as methods of a model. What they call is loaded when it is used."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scalargrad.holders import BARE
 from scalargrad.structure import Structure
@@ -25,14 +25,14 @@ class Verbs(Structure):
 
     def fit(
         self,
-        X: Any,
-        y: Any,
+        X: object,
+        y: object,
         loss: str | Callable = "mse",
         optimizer: "Optimizer | None" = None,
         epochs: int = 10,
         batch_size: int | None = None,
         l2: float = 0.0,
-        validation: Any = None,
+        validation: object = None,
         early_stopping: int | None = None,
         callbacks: Sequence[Callable] = (),
         rng: int = 0,
@@ -40,7 +40,7 @@ class Verbs(Structure):
         progress: bool = True,
         schedule: "str | Schedule | None" = None,
         augment: Callable | None = None,
-        sample_weight: Any = None,
+        sample_weight: object = None,
         resume: "str | PathLike[str] | None" = None,
         devices: int | str | None = None,
         engine: str | None = None,
@@ -90,7 +90,7 @@ class Verbs(Structure):
 
         return fit(self, X, y, Settings.among(given), validation, sample_weight, resume)
 
-    def predict(self, X: Any, backend: str = "native", engine: str | None = None) -> "ndarray":
+    def predict(self, X: object, backend: str = "native", engine: str | None = None) -> "ndarray":
         """Labels for the samples X [rows, ...], int64 [rows], if `fit` trained with a loss of labels, or else outputs,
         [rows] or [rows, outputs]; `backend` as in `fit`.
         """
@@ -99,7 +99,7 @@ class Verbs(Structure):
 
         return predict(self, X, chosen_backend(backend, engine))
 
-    def predict_proba(self, X: Any, backend: str = "native", engine: str | None = None) -> "ndarray":
+    def predict_proba(self, X: object, backend: str = "native", engine: str | None = None) -> "ndarray":
         """The probability of each class for each sample, float64 [rows, classes]."""
         loaded("numpy.ma", "scalargrad.training.prediction")
         from scalargrad.training.prediction import chosen_backend, predict_proba
@@ -108,8 +108,8 @@ class Verbs(Structure):
 
     def evaluate(
         self,
-        X: Any,
-        y: Any,
+        X: object,
+        y: object,
         loss: str | Callable | None = None,
         backend: str = "native",
         engine: str | None = None,
