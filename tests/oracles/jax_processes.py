@@ -288,7 +288,7 @@ def programs(folder: Path) -> list:
     for (kind, *_, target), (made, _) in problem.model._programs.items():
         program = made[0] if isinstance(made, tuple) else made
         devices = program.toolchain.devices
-        found.append([kind, target.engine, target.devices, program.backend_name, devices and len(devices)])
+        found.append([kind, target.backend, target.devices, program.backend_name, devices and len(devices)])
     return found
 
 

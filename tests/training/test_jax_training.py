@@ -125,8 +125,8 @@ def test_a_run_on_8_devices_goes_on_on_1_and_then_on_8_again(one):
         ("a batch that does not divide", "a batch of 100 rows does not divide by 8 devices: 96 or 104 does"),
         ("all rows that do not divide", "a batch of 81 rows does not divide by 8 devices: 80 or 88 does"),
         ("a batch smaller than the devices", "a batch of 3 rows does not divide by 8 devices: 8 does"),
-        ("compiled", "devices are those of JAX: engine=\"jax\", not 'compiled'"),
-        ("eager", "devices are those of JAX: engine=\"jax\", not 'eager'"),
+        ("compiled", "devices are those of JAX: backend=\"jax\", not 'native'"),
+        ("eager", "devices are those of JAX: backend=\"jax\", not 'eager'"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_has_changed(one, name, words):
@@ -187,7 +187,7 @@ def test_engines_may_take_turns_and_samples_may_change_in_between(one, part):
 def test_each_engine_has_programs_of_its_own(one):
     """Those of JAX are for one device, but that which trains."""
     assert {tuple(program) for program in one["programs"]} >= {
-        *((kind, "compiled", None, "native", None) for kind in ("training", "outputs", "loss")),
+        *((kind, "native", None, "native", None) for kind in ("training", "outputs", "loss")),
         *((kind, "jax", None, "jax", 1) for kind in ("outputs", "loss")),
         *(("training", "jax", devices, "jax", devices) for devices in (1, 8)),
     }
