@@ -20,7 +20,7 @@ import numpy
 
 import scalargrad
 from scalargrad import Value, dot
-from scalargrad.compiler.backends.native.running.report import measured, peak
+from scalargrad.compiler.backends.native.running.report import peak, timed_lines
 
 SIDE, CHANNELS, LANES, TURNS = 10, 16, 64, 7
 LIMIT = {"forward": (140, 229), "input gradient": (100, 229), "weight gradient": (100, 229)}  # of the reference machine
@@ -74,7 +74,7 @@ def main() -> None:
     limits: list[tuple[float, float]] = []
     for _ in range(TURNS):
         limits.append((peak(executable), product_peak()))
-        for line in measured(executable, backend.batch(LANES), flat):
+        for line in timed_lines(executable, backend.batch(LANES), flat):
             if line.work < LANES * patches * CHANNELS * 9 * CHANNELS:
                 continue
             name = line.name.split(": ")[-1]

@@ -13,7 +13,7 @@ from typing import Any
 
 from scalargrad.compiler.agreement import DisagreementError, traced_twice
 from scalargrad.compiler.errors import TraceError, written_at
-from scalargrad.compiler.snapshot import Snapshot
+from scalargrad.compiler.saved_attributes import SavedAttributes
 from scalargrad.compiler.tracer import SHARE, flatten_results
 from scalargrad.compiler.watch.guards import token
 from scalargrad.engine import Value, topological_order
@@ -180,11 +180,11 @@ def _out_of_reach(
     """
     refused: list[TraceError] = []
     owners = [owner for owner in (optimizer, schedule) if owner is not None]
-    snapshots = [Snapshot(owner) for owner in owners]
+    saved = [SavedAttributes(owner) for owner in owners]
 
     def put_back() -> None:
-        for snapshot in snapshots:
-            snapshot.put_back()
+        for one in saved:
+            one.put_back()
 
     with undone(put_back):
         try:

@@ -12,7 +12,7 @@ from numpy import ndarray
 from scalargrad.arrays import quiet
 from scalargrad.compiler.backends import Slopes
 from scalargrad.compiler.programs import Programs
-from scalargrad.compiler.snapshot import Snapshot
+from scalargrad.compiler.saved_attributes import SavedAttributes
 from scalargrad.compiler.variants import Variant
 from scalargrad.engine import Value
 from scalargrad.ops import sum
@@ -95,10 +95,10 @@ def _fits(function: Callable, *arguments: object, **named: object) -> bool:
 def _whole(optimizer: Optimizer, values: Sequence[Value]) -> Iterator[None]:
     """A block that is done, or else has changed no Value of these, no attribute of the optimizer, no item of one."""
     numbers = [value.data for value in values]
-    snapshot = Snapshot(optimizer)
+    saved = SavedAttributes(optimizer)
 
     def put_back() -> None:
-        snapshot.put_back()
+        saved.put_back()
         for value, number in zip(values, numbers, strict=True):
             value.data = number
 

@@ -1,4 +1,4 @@
-"""What a graph holds at the moment when it is drawn: names, numbers, and how the values hang together."""
+"""The contents of a graph at the moment when it is drawn: names, numbers, and how the values hang together."""
 
 import math
 from collections.abc import Iterable, Mapping

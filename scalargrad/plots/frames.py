@@ -1,4 +1,4 @@
-"""What all the pictures share: a figure, the frame around a panel, the legend."""
+"""Shared by all pictures: a figure, the frame around a panel, the legend."""
 
 from collections.abc import Sequence
 from functools import cache

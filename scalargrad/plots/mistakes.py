@@ -1,4 +1,4 @@
-"""What a classifier gets right and wrong: how often which class is taken for which, and which images."""
+"""A classifier right and wrong: how often which class is taken for which, and which images."""
 
 import math
 from collections.abc import Sequence

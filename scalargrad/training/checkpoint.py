@@ -16,10 +16,10 @@ from numpy import ndarray
 from scalargrad.checks import whole
 from scalargrad.engine import Value
 from scalargrad.files.safetensors import read_arrays, write_arrays
+from scalargrad.holders import flat
 from scalargrad.structure import Structure
 from scalargrad.support.forks import kept
 from scalargrad.training.learners import Counters, Learner
-from scalargrad.training.programs import flat
 from scalargrad.training.run import EarlyStopping, Run
 from scalargrad.training.together import Alone, Processes
 
@@ -46,7 +46,8 @@ class Details:
     @kept
     def values(self) -> list[Value]:
         """All numbers that training changes: parameters and buffers."""
-        return list(dict.fromkeys([*self.parameters, *flat([array for _, array in self.model.named_arrays()])]))
+        held = (value for _, array in self.model.named_arrays() for value in flat(array))
+        return list(dict.fromkeys([*self.parameters, *held]))
 
     @kept
     def description(self) -> dict[str, Any]:

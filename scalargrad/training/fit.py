@@ -22,7 +22,7 @@ from scalargrad.training.objectives import Objective, measure_of, objective_of
 from scalargrad.training.prediction import measured
 from scalargrad.training.programs import seconds_of_preparation
 from scalargrad.training.run import EarlyStopping, Run
-from scalargrad.training.settings import Settings
+from scalargrad.training.settings import FitSettings
 from scalargrad.training.together import Alone, Processes, processes_of
 
 
@@ -30,7 +30,7 @@ def fit(
     model: Structure,
     X: object,
     y: object,
-    settings: Settings,
+    settings: FitSettings,
     validation: object = None,
     sample_weight: object = None,
     resume: str | PathLike[str] | None = None,
@@ -66,7 +66,7 @@ def fit(
 
 def _go(
     run: Run,
-    settings: Settings,
+    settings: FitSettings,
     data: Data,
     learner: Learner,
     validate: Callable[[], Measures],
@@ -89,7 +89,7 @@ def _go(
         run.go(learn, validate, callbacks, lambda done, found: show(run.epoch * rows + done, found))
 
 
-def _describing(model: Structure, settings: Settings, data: Data) -> Callable[[], dict[str, Any]]:
+def _describing(model: Structure, settings: FitSettings, data: Data) -> Callable[[], dict[str, Any]]:
     """A function that says all that a run depends on and that a resumed one must share."""
     rule = settings.shared()["optimizer"]  # as it is now: callbacks may change the rate
 
@@ -107,7 +107,7 @@ def _describing(model: Structure, settings: Settings, data: Data) -> Callable[[]
     return description
 
 
-def _conditions(run: Run, settings: Settings, data: Data) -> dict[str, Any]:
+def _conditions(run: Run, settings: FitSettings, data: Data) -> dict[str, Any]:
     """Conditions that several processes must have in common before they train together."""
     checkpoints = [callback.every for callback in settings.callbacks if isinstance(callback, Checkpoint)]
     more = {"epochs": run.epochs, "validation": data.held_out is not None, "number of checkpoints": checkpoints}

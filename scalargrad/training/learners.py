@@ -15,6 +15,7 @@ from scalargrad.compiler.own_steps import take_step
 from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.datasets.nested import is_nested
 from scalargrad.engine import Value, topological_order
+from scalargrad.holders import flat
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import observed_by
 from scalargrad.ops import dot, mean, sum
@@ -22,8 +23,8 @@ from scalargrad.schedules import schedule_of
 from scalargrad.structure import Buffer, Structure
 from scalargrad.training.data import Data
 from scalargrad.training.objectives import Objective
-from scalargrad.training.programs import Target, Updates, flat, in_batch_of, one_value, rows_as_tuples, training_program
-from scalargrad.training.settings import Settings
+from scalargrad.training.programs import Target, Updates, in_batch_of, one_value, rows_as_tuples, training_program
+from scalargrad.training.settings import FitSettings
 
 
 class Counters(NamedTuple):
@@ -43,7 +44,7 @@ class Learner:
     """The base of both: a model, what it is to learn from, and how; `devices` is how many share the rows of a step."""
 
     def __init__(
-        self, model: Structure, objective: Objective, data: Data, settings: Settings, devices: int | None = None
+        self, model: Structure, objective: Objective, data: Data, settings: FitSettings, devices: int | None = None
     ) -> None:
         self.model, self.objective, self.data, self.settings = model, objective, data, settings
         self.devices, self.schedule = devices, schedule_of(settings.schedule)
@@ -194,7 +195,9 @@ class EagerLearner(Learner):
         return loss, score
 
 
-def learner_for(model: Structure, objective: Objective, data: Data, settings: Settings, devices: int | None) -> Learner:
+def learner_for(
+    model: Structure, objective: Objective, data: Data, settings: FitSettings, devices: int | None
+) -> Learner:
     """The learner of a backend: whole steps in one that trains, else Values."""
     kind = CompiledLearner if BACKENDS[settings.backend].trains else EagerLearner
     return kind(model, objective, data, settings, devices)

@@ -17,13 +17,13 @@ from scalargrad.training.programs import (
     Target,
     Updates,
     chosen_backend,
-    flat,
+    flat_outputs,
     in_batch_of,
     loss_program,
     one_value,
+    output_shape,
     outputs_program,
     rows_as_tuples,
-    shape_of,
     shape_of_outputs,
 )
 
@@ -137,8 +137,8 @@ def _one_by_one(function: Callable, *arrays: ndarray) -> list:
 
 def _as_array(outputs: Sequence[Any]) -> ndarray:
     """[rows, ...] from what a model returned for each row."""
-    numbers = numpy.array([[float(number) for number in flat(one)] for one in outputs])
-    return numbers.reshape(len(outputs), *shape_of(outputs[0]))
+    numbers = numpy.array([[float(number) for number in flat_outputs(one)] for one in outputs])
+    return numbers.reshape(len(outputs), *output_shape(outputs[0]))
 
 
 def _in_parts(program: Callable, *arrays: ndarray) -> ndarray:

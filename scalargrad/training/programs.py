@@ -165,7 +165,7 @@ def shape_of_outputs(model: Structure, inputs: ndarray) -> tuple[int, ...]:
     """
     try:
         with in_mode(model, training=False), no_grad(), observed_by(Updates()):
-            return shape_of(model(rows_as_tuples(inputs[0])))
+            return output_shape(model(rows_as_tuples(inputs[0])))
     except (TypeError, ValueError) as error:
         raise type(error)(f"the model does not take rows of the shape {inputs.shape[1:]}: {error}") from error
 
@@ -179,11 +179,11 @@ def rows_as_tuples(array: ndarray) -> Any:
     return nested(array.tolist())
 
 
-def flat(outputs: Any) -> list:
+def flat_outputs(outputs: Any) -> list:
     """All Values that a model returned, in a row."""
-    return [value for part in outputs for value in flat(part)] if is_nested(outputs) else [outputs]
+    return [value for part in outputs for value in flat_outputs(part)] if is_nested(outputs) else [outputs]
 
 
-def shape_of(outputs: Any) -> tuple[int, ...]:
+def output_shape(outputs: Any) -> tuple[int, ...]:
     """() for a Value, (k,) for k of them in a tuple or an array, and so on."""
-    return (len(outputs), *shape_of(outputs[0])) if is_nested(outputs) else ()
+    return (len(outputs), *output_shape(outputs[0])) if is_nested(outputs) else ()

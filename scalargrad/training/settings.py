@@ -1,4 +1,4 @@
-"""Settings: how `fit` trains. A setting is one field, with its check and what of it a resumed run must share."""
+"""FitSettings: how `fit` trains. A setting is one field, with its check and what of it a resumed run must share."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -88,8 +88,8 @@ def _augmentation(augment: object) -> Callable:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Settings of a fit, checked in this order: arguments of `Module.fit`, which says what they are."""
+class FitSettings:
+    """FitSettings of a fit, checked in this order: arguments of `Module.fit`, which says what they are."""
 
     loss: str | Callable = field(metadata=_row(shared=lambda loss: objective_of(loss).name))
     optimizer: Optimizer = field(metadata=_row(_optimizer, lambda rule: settings_of(rule, ("state", "steps"))))
@@ -106,8 +106,8 @@ class Settings:
     progress: bool = field(metadata=_row())
 
     @classmethod
-    def among(cls, arguments: Mapping[str, Any]) -> "Settings":
-        """Settings from the arguments of a call, by name."""
+    def among(cls, arguments: Mapping[str, Any]) -> "FitSettings":
+        """FitSettings from the arguments of a call, by name."""
         given = {one.name: arguments[one.name] for one in fields(cls)}
         given["backend"] = chosen_backend(given["backend"], arguments.get("engine"))
         if given["optimizer"] is None:
@@ -122,7 +122,7 @@ class Settings:
             raise ValueError(f'devices are those of JAX: backend="jax", not {self.backend!r}')
 
     def shared(self) -> dict[str, Any]:
-        """Settings that a resumed run must share, by name, as they are now."""
+        """FitSettings that a resumed run must share, by name, as they are now."""
         rows = {one.name: one.metadata["shared"] for one in fields(self)}
         found = {name: shared(getattr(self, name)) for name, shared in rows.items() if shared}
         found["engine"] = old_word(self.backend)  # as files of before say it

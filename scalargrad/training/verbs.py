@@ -86,9 +86,9 @@ class Verbs(Structure):
         given = locals()
         loaded("numpy.ma", "scalargrad.training.fit")
         from scalargrad.training.fit import fit
-        from scalargrad.training.settings import Settings
+        from scalargrad.training.settings import FitSettings
 
-        return fit(self, X, y, Settings.among(given), validation, sample_weight, resume)
+        return fit(self, X, y, FitSettings.among(given), validation, sample_weight, resume)
 
     def predict(self, X: object, backend: str = "native", engine: str | None = None) -> "ndarray":
         """Labels for the samples X [rows, ...], int64 [rows], if `fit` trained with a loss of labels, or else outputs,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from scalargrad import ops, optim, randomness
-from scalargrad.compiler import compile, compiled, own_steps, programs, snapshot, step, trainer, variants
+from scalargrad.compiler import compile, compiled, own_steps, programs, saved_attributes, step, trainer, variants
 from scalargrad.compiler import loop as loop_module
 from scalargrad.compiler.backends.native.planning import lower
 from scalargrad.compiler.backends.native.running import backend as native_backend
@@ -1028,7 +1028,7 @@ class Interruption:
 
 
 INTERRUPTED = (
-    *(compiled, programs, variants, trainer, loop_module, own_steps, snapshot, optim),
+    *(compiled, programs, variants, trainer, loop_module, own_steps, saved_attributes, optim),
     *(native_backend, executable, buffers, job, native_threads),
 )
 STEPS = 2

@@ -132,6 +132,33 @@ def test_settings_are_checked_in_one_place(pattern):
     assert [path.name for path in written] == ["checks.py"]
 
 
+def definitions(kinds):
+    """(module, node) for each definition of these kinds, in the whole package."""
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, kinds):
+                yield module, node
+
+
+@pytest.mark.parametrize(("kind", "most"), [(ast.FunctionDef, 80), (ast.ClassDef, 300)])
+def test_functions_and_classes_are_read_at_a_glance(kind, most):
+    long = [f"{module}.{node.name}" for module, node in definitions(kind) if node.end_lineno - node.lineno >= most]
+    assert long == []
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun_of_the_subject():
+    texts = [(module, ast.get_docstring(node) or "") for module, node in definitions((ast.FunctionDef, ast.ClassDef))]
+    texts += [(module, ast.get_docstring(node) or "") for module, node in definitions(ast.Module)]
+    assert [pair for pair in texts if re.match(r"(What|It|Those|That|Whatever)\b", pair[1])] == []
+
+
+def test_anything_is_said_where_something_may_be_anything():
+    written = {
+        module: len(re.findall(r": Any\b", path.read_text(encoding="utf-8"))) for module, path in MODULES.items()
+    }
+    assert sum(written.values()) <= 200, sorted(written.items(), key=lambda pair: -pair[1])[:12]
+
+
 def test_no_module_bears_the_name_of_a_public_function():
     files = {path.stem for path in PACKAGE.iterdir()} - {"__init__"}
     functions = {name for name in vars(scalargrad) if callable(getattr(scalargrad, name))}

@@ -10,7 +10,7 @@ import pytest
 
 from scalargrad import MLP, Adam, mse
 from scalargrad.training.history import refuse_inf_and_nan
-from scalargrad.training.settings import Settings
+from scalargrad.training.settings import FitSettings
 from tests.paths import ROOT
 
 X, Y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
@@ -79,7 +79,7 @@ def test_numpy_trains_as_native_code_does():
 
 def test_every_setting_is_an_argument_of_fit():
     arguments = inspect.signature(MLP.fit).parameters
-    assert {setting.name for setting in fields(Settings)} <= set(arguments)
+    assert {setting.name for setting in fields(FitSettings)} <= set(arguments)
 
 
 def test_fit_loads_no_layer_that_the_model_lacks_and_nothing_of_other_backends():

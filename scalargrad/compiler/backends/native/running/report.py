@@ -35,7 +35,7 @@ class Line:
         return 2.0 * self.work / self.seconds / 1e9 if self.seconds else 0.0
 
 
-def measured(executable: Executable, batch: Batch, arrays: list[ndarray]) -> list[Line]:
+def timed_lines(executable: Executable, batch: Batch, arrays: list[ndarray]) -> list[Line]:
     """The lines of a report: each record of the table is timed by itself, in one thread, on one block.
 
     A record of lanes counts as often as a run has blocks.
@@ -141,7 +141,7 @@ def peak_kernel(code: KernelCode, turns: int, lines: int) -> None:
 
 def report(executable: Executable, batch: Batch, arrays: list[ndarray]) -> str:
     """The slowest lines as a table, beside the processor's peak."""
-    lines = measured(executable, batch, arrays)
+    lines = timed_lines(executable, batch, arrays)
     total = max(sum(line.seconds for line in lines), 1e-9)
     most = peak(executable)
     work, rows = sum(line.work for line in lines), batch.rows

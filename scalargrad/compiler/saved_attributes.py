@@ -1,4 +1,4 @@
-"""A snapshot of an object's attributes, and of the containers in them, which can be put back."""
+"""The attributes of an object, saved, and of the containers in them, which can be put back."""
 
 from collections import deque
 from copy import copy
@@ -7,14 +7,14 @@ from typing import Any
 CONTAINERS = (list, deque, dict, set, tuple)
 
 
-class Snapshot:
+class SavedAttributes:
     """The attributes of an object as they are now.
 
     >>> from scalargrad import SGD
     >>> optimizer = SGD(0.1)
-    >>> snapshot = Snapshot(optimizer)
+    >>> saved = SavedAttributes(optimizer)
     >>> optimizer.lr, optimizer.state["a"] = 0.2, (1.0,)
-    >>> snapshot.put_back()
+    >>> saved.put_back()
     >>> optimizer.lr, optimizer.state
     (0.1, {})
     """
