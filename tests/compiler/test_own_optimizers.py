@@ -406,7 +406,7 @@ def test_a_refusal_comes_before_anything_moves_and_says_that_eager_training_can(
     with pytest.raises(TraceError, match=r"two runs of the function differ") as raised:
         model.fit(X, Y, "mse", optimizer, epochs=1, progress=False)
     assert what == REFUSED
-    assert 'fit(engine="eager")' in raised.value.__notes__[0]
+    assert 'fit(backend="eager")' in raised.value.__notes__[0]
     assert ([p.data for p in model.parameters()], vars(optimizer)) == (before, vars(make(0.1)))
 
 

@@ -67,7 +67,8 @@ def run(folder, *arguments, tests=TESTS, **environment):
     (folder / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text(encoding="utf-8"), encoding="utf-8")
     (folder / "test_of_marks.py").write_text(tests, encoding="utf-8")
     (folder / "none").mkdir(exist_ok=True)
-    environment = os.environ | {"PATH": str(folder / "none"), "PYTHONPATH": str(ROOT), **environment}
+    own = {name: text for name, text in os.environ.items() if not name.startswith(("SCALARGRAD_", "PYTEST_"))}
+    environment = own | {"PATH": str(folder / "none"), "PYTHONPATH": str(ROOT), **environment}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
     done = subprocess.run(
         [*command, "--rootdir", folder, folder / "test_of_marks.py", "-rs", *arguments],
