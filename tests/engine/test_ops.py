@@ -181,6 +181,8 @@ def test_sums_add_from_left_to_right(name):
 
 # The truth about an operation is itself checked: mpmath differentiates its values numerically.
 
+UNTOLD = {*NUMERIC} - TRUTH.keys()
+assert not UNTOLD, f"a row of TRUTH is missing in tests/oracles/mpmath.py: {UNTOLD}"
 SMOOTH = [name for name in NUMERIC if TRUTH[name].derivatives and name not in CHOOSING]
 
 
