@@ -8,11 +8,12 @@ from math import isfinite
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from scalargrad.compiler.trainer import Measures
 from scalargrad.files.atomic import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from scalargrad.compiler.trainer import Measures
 
 
 class History(dict[str, list[float]]):
@@ -36,7 +37,7 @@ class History(dict[str, list[float]]):
     def epochs(self) -> int:
         return len(self.get("loss", ()))
 
-    def add(self, measures: Measures) -> None:
+    def add(self, measures: "Measures") -> None:
         """Record the measures of one more epoch."""
         for name, measure in measures.items():
             self.setdefault(name, []).append(measure)

@@ -1,16 +1,14 @@
 """Each loss against PyTorch's at ordinary predictions and against mpmath in the tails; values and derivatives."""
 
-import itertools
 import math
 
 import pytest
 from mpmath import mp
 
-from scalargrad.compiler import compile
 from scalargrad.engine import Value, gradients
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, l2, mse
 from scalargrad.nn import log_softmax, softmax
-from tests.compiler.backends.suite import EVERY_BACKEND
+from tests.oracles.losses import FAR, exact_binary_cross_entropy, exact_cross_entropy
 from tests.platforms import Later
 
 np = Later("numpy")
@@ -73,7 +71,6 @@ def test_l2_is_the_sum_of_squares():
 
 # The tails: where a prediction is right, next to nothing is left of a loss, and none of that may be lost.
 
-FAR = [sign * x for x in (1e-9, 1.0, 20.0, 30.0, 37.0, 40.0, 300.0, 700.0) for sign in (1.0, -1.0)]
 COMMON = [0.0, 1e6, -1e6, 1e15]
 ROWS = [(0.0,), (1.0, -1.0), (40.0, 0.0), (0.0, 700.0), (30.0, 30.0), (40.0, 39.0, 0.0), (-700.0, 1.0, 2.0, 2.0)]
 ULP = 32
@@ -89,23 +86,6 @@ def near(expected, scale=None):
     """Equal to a few units in the last place of each number; `scale` where a number is a difference of larger ones."""
     scales = [float(abs(x)) for x in (expected if scale is None else scale)]
     return [pytest.approx(float(x), abs=ULP * math.ulp(size)) for x, size in zip(expected, scales, strict=True)]
-
-
-def exact_binary_cross_entropy(logit, label):
-    """Value, slope, second derivative; and what the slope is a difference of."""
-    x, t = mp.mpf(logit), mp.mpf(label)
-    one, zero = 1 / (1 + mp.exp(-x)), 1 / (1 + mp.exp(x))  # the probabilities of the labels
-    return t * mp.log1p(mp.exp(-x)) + (1 - t) * mp.log1p(mp.exp(x)), (1 - t) * one - t * zero, one * zero
-
-
-def exact_cross_entropy(row, label):
-    odds = [mp.exp(mp.mpf(x) - mp.mpf(row[label])) for x in row]
-    others = mp.fsum(x for place, x in enumerate(odds) if place != label)
-    p = [x / (1 + others) for x in odds]
-    slopes = [x if place != label else -others / (1 + others) for place, x in enumerate(p)]
-    rest = [mp.fsum(x for place, x in enumerate(p) if place != here) for here in range(len(p))]  # 1 - p
-    seconds = [p[i] * rest[i] if i == j else -p[i] * p[j] for i in range(len(p)) for j in range(len(p))]
-    return [mp.log1p(others)], slopes, seconds
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0, 0.5, 0.3, 1e-6])
@@ -178,63 +158,6 @@ def test_losses_of_distances_are_exact_where_numbers_are_large():
             lost = label * x < 1.0
             expected = ([1.0 - label * x], [-float(label)], [0.0]) if lost else ([0.0], [0.0], [0.0])
             assert derivatives(hinge(score, label), [score]) == expected
-
-
-# Compiled, with derivatives of derivatives inside the program.
-
-
-@EVERY_BACKEND
-def test_compiled_losses_keep_their_digits(backend):
-    """Where XLA takes subnormal numbers for 0 there are none."""
-
-    def binary(logit, label):
-        loss = binary_cross_entropy_with_logits(logit, label)
-        slope = gradients(loss, logit, create_graph=True)
-        return [loss, slope, gradients(slope, logit, create_graph=True)]
-
-    rows = [(x, label) for x in FAR for label in (0.0, 1.0)]
-    found = compile(binary, backend=backend)(*np.array(rows).T)
-    with mp.workdps(700):
-        for (x, label), computed in zip(rows, found.tolist(), strict=True):
-            expected = [float(exact) for exact in exact_binary_cross_entropy(x, label)]
-            assert computed == pytest.approx(expected, rel=1e-13, abs=0.0), (x, label)
-
-
-@EVERY_BACKEND
-@pytest.mark.parametrize("common", [0.0, 1e15])
-def test_compiled_cross_entropy_keeps_its_digits(common, backend):
-    def everything(logits, label):
-        loss = cross_entropy(logits, label)
-        slopes = gradients(loss, logits, create_graph=True)
-        return [loss, *slopes, *(x for slope in slopes for x in gradients(slope, logits, create_graph=True))]
-
-    rows = [(row, label) for row in itertools.product([40.0, 39.0, -300.0], repeat=3) for label in range(3)]
-    logits = np.array([row for row, _ in rows]) + common
-    found = compile(everything, backend=backend)(logits, [label for _, label in rows])
-    with mp.workdps(700):
-        for row, (_, label), computed in zip(logits.tolist(), rows, found.tolist(), strict=True):
-            expected = [float(exact) for part in exact_cross_entropy(row, label) for exact in part]
-            assert computed == pytest.approx(expected, rel=1e-13, abs=0.0), (row, label)
-
-
-@EVERY_BACKEND
-def test_compiled_gradients_of_losses_keep_their_digits(backend):
-    """By the reverse pass over array instructions, which differentiates by the same partials."""
-    shifts = [Value(-0.0) for _ in range(3)]
-    program = compile(lambda z, t: cross_entropy([x + s for x, s in zip(z, shifts, strict=True)], t), backend=backend)
-    shift = Value(-0.0)
-    binary = compile(lambda x, t: binary_cross_entropy_with_logits(x + shift, t), backend=backend)
-    with mp.workdps(700):
-        for row, label in [((40.0, 39.0, 0.0), 0), ((0.0, 300.0, 1.0), 1), ((1e15 + 40.0, 1e15, 1e15), 0)]:
-            (value,), slopes, _ = exact_cross_entropy(row, label)
-            found, found_slopes = program.value_and_grad(np.array([row]), [label])
-            assert found == pytest.approx(float(value), rel=1e-13)
-            by_leaf = dict(zip(program.parameters, found_slopes.tolist(), strict=True))
-            assert [by_leaf[s] for s in shifts] == pytest.approx(list(map(float, slopes)), rel=1e-13, abs=0.0)
-        for x, label in [(40.0, 1.0), (-40.0, 0.0), (300.0, 1.0)]:
-            value, slope, _ = exact_binary_cross_entropy(x, label)
-            found, found_slopes = binary.value_and_grad(np.array([x]), [label])
-            assert (found, found_slopes[0]) == pytest.approx((float(value), float(slope)), rel=1e-13, abs=0.0)
 
 
 # Wrong uses.
