@@ -13,6 +13,7 @@ from scalargrad.compiler import compile
 from scalargrad.engine import Value, gradients
 from scalargrad.losses import binary_cross_entropy_with_logits, mse
 from scalargrad.ops import OPERATIONS, dot
+from tests.oracles.domains import ALLOWED
 from tests.oracles.functions import (
     Case,
     agree,
@@ -58,16 +59,6 @@ ARITY = {
                      "step", "neg", "square", "shift", "halve", "power"), 1),
     **dict.fromkeys(("add", "sub", "mul", "div", "pow"), 2),
     **dict.fromkeys(("maximum", "minimum", "mean", "logsumexp", "where", "sum"), 3),
-}
-ALLOWED = {  # away from poles and the ends of the domain
-    "div":   lambda x, y: abs(y) > 0.2,
-    "pow":   lambda x, n: x > 0.1 and abs(n) < 3.0,
-    "log":   lambda x: x > 0.1,
-    "log1p": lambda x: x > -0.9,
-    "sqrt":  lambda x: x > 0.1,
-    "tan":   lambda x: abs(x) < 1.3,
-    "asin":  lambda x: abs(x) < 0.95,
-    "acos":  lambda x: abs(x) < 0.95,
 }
 # fmt: on
 KINKED = ("relu", "leaky_relu", "abs", "sign", "step", "where")

@@ -9,17 +9,7 @@ from dataclasses import dataclass
 from scalargrad.compiler.backends.native.functions import FUNCTIONS
 from scalargrad.compiler.backends.native.kernels.elementwise import ELEMENTWISE, counter, mixed, random_number, whole
 from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
-from scalargrad.compiler.backends.native.kernels.operands import (
-    NUMBER,
-    NUMBER_ONCE,
-    NUMBER_TABLE,
-    NUMBERS,
-    ROW,
-    ROW_ONCE,
-    ROW_TABLE,
-    WHOLE,
-    load_operand,
-)
+from scalargrad.compiler.backends.native.kernels.operands import Access, load_operand
 from scalargrad.randomness import GAMMA
 
 HEAD_RESULT = -1  # the number of the operation that stands for the result of the head
@@ -38,7 +28,7 @@ class Operation:
 class Body:
     """operands: the kind of each; stores: the operations whose results go to memory, HEAD_RESULT for the head's."""
 
-    operands: tuple[str, ...]
+    operands: tuple[Access, ...]
     operations: tuple[Operation, ...]
     stores: tuple[int, ...]
 
@@ -52,8 +42,8 @@ class BodyCode:
         self.places = [self._fields(kind, f"operand {n}") for n, kind in enumerate(body.operands)]
         self.targets = [code.field(f"result {n} start") for n in range(len(body.stores))]
 
-    def _fields(self, kind: str, name: str) -> tuple[str, ...]:
-        if kind in (ROW, NUMBER):
+    def _fields(self, kind: Access, name: str) -> tuple[str, ...]:
+        if kind in (Access.ROW, Access.NUMBER):
             return self.code.field(f"{name} start"), self.code.field(f"{name} step")
         return (self.code.field(f"{name} start"),)
 
@@ -62,7 +52,7 @@ class BodyCode:
         for number, operation in enumerate(self.body.operations):
             if operation.op == "random":
                 once = [
-                    kind == "in" and self.body.operands[n] in (WHOLE, ROW_ONCE, NUMBER_ONCE)
+                    kind == "in" and self.body.operands[n] in (Access.WHOLE, Access.ROW_ONCE, Access.NUMBER_ONCE)
                     for kind, n in operation.args
                 ]
                 count = [*once[:-1], False].index(False)
@@ -115,9 +105,9 @@ class BodyCode:
         if kind == "result":
             return [counter(code, x) for x in results[number]]
         place = self.body.operands[number]
-        if place == WHOLE:
+        if place == Access.WHOLE:
             return [self._in_all_lanes(self.places[number][0])] * code.vectors
-        if place not in (NUMBER, NUMBER_TABLE, NUMBER_ONCE):
+        if place not in (Access.NUMBER, Access.NUMBER_TABLE, Access.NUMBER_ONCE):
             return [counter(code, x) for x in self._load(number, lanes, index)]
         address = code.at(code.context("uniform", "ptr"), self._offset(number, index))
         width, code.width = code.width, 1
@@ -134,21 +124,21 @@ class BodyCode:
     def _load(self, number: int, lanes: str, index: str) -> Vectors:
         code, kind = self.code, self.body.operands[number]
         offset = self._offset(number, index)
-        if kind == NUMBERS:
+        if kind == Access.NUMBERS:
             return [code.load(code.at(code.context("uniform", "ptr"), offset))]
         return load_operand(code, kind, lanes, offset)
 
     def _offset(self, number: int, index: str) -> str:
         """Bytes from the start of the operand's bank."""
         code, kind, place = self.code, self.body.operands[number], self.places[number]
-        if kind in (ROW_ONCE, NUMBER_ONCE):
+        if kind in (Access.ROW_ONCE, Access.NUMBER_ONCE):
             return place[0]
-        if kind == NUMBERS:
+        if kind == Access.NUMBERS:
             return code.integer_add(place[0], code.integer_mul(index, code.size))
-        if kind in (ROW, NUMBER):
+        if kind in (Access.ROW, Access.NUMBER):
             return code.integer_add(place[0], code.integer_mul(index, place[1]))
         entry = code.table_entry(place[0], index)
-        return code.integer_mul(entry, code.row_bytes if kind == ROW_TABLE else code.size)
+        return code.integer_mul(entry, code.row_bytes if kind == Access.ROW_TABLE else code.size)
 
 
 def _computed(code: KernelCode, op: str, args: list[Vectors]) -> Vectors:

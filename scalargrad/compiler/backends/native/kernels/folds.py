@@ -4,10 +4,10 @@ from scalargrad.compiler.backends.native.kernels.body import Body, BodyCode
 from scalargrad.compiler.backends.native.kernels.elementwise import ELEMENTWISE
 from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
 from scalargrad.compiler.backends.native.kernels.loops import everywhere
-from scalargrad.compiler.backends.native.kernels.operands import ROW_TABLE, MatrixCode
+from scalargrad.compiler.backends.native.kernels.operands import Access, MatrixCode
 
 
-def fold_kernel(code: KernelCode, op: str, operands: tuple[str, ...], body: Body, uniform: bool) -> None:
+def fold_kernel(code: KernelCode, op: str, operands: tuple[Access, ...], body: Body, uniform: bool) -> None:
     """A sum, dot, maximum or take of many operands for each row, wherever they are.
 
     for panel in the block:
@@ -63,7 +63,7 @@ def _gather(code: KernelCode, values: MatrixCode, begin: str, lanes: str, terms:
     for lane in range(code.width):
         place = code(f"fptosi {code.number} {code.element(safe, lane)} to i64")
         entry = code.table_entry(begin, code.integer_mul(place, values.stride))
-        if values.kind == ROW_TABLE:
+        if values.kind == Access.ROW_TABLE:
             offset = code.integer_add(code.integer_mul(entry, code.row_bytes), (v * code.width + lane) * code.size)
             number = code.load_number(code.at(lanes, offset))
         else:

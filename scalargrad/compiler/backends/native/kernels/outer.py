@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from scalargrad.compiler.backends.native.kernels.body import Vectors
 from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
 from scalargrad.compiler.backends.native.kernels.loops import over_lanes
-from scalargrad.compiler.backends.native.kernels.operands import MatrixCode
+from scalargrad.compiler.backends.native.kernels.operands import Access, MatrixCode
 from scalargrad.compiler.backends.native.kernels.sums import accumulate
 
 COLUMN_BLOCK = 48  # columns: so many places of a few rows fill a third of the first cache
@@ -23,8 +23,8 @@ class Outer:
 
     height: int
     width: int
-    upstream: str
-    inputs: str
+    upstream: Access
+    inputs: Access
     adjacent: bool
     single: bool
 
@@ -182,7 +182,7 @@ def _totals_of_four(code: KernelCode, sums: list[str]) -> str:
     return added(pairs[0], pairs[1], [0, 1, 4, 5], [2, 3, 6, 7])
 
 
-def dense_outer_kernel(code: KernelCode, height: int, vectors: int, upstream: str, inputs: str) -> None:
+def dense_outer_kernel(code: KernelCode, height: int, vectors: int, upstream: Access, inputs: Access) -> None:
     """out[r, k] = sum over lanes of upstream[r] * inputs[k], with vectors along k: no sum across a vector is needed.
 
     for tile of terms, as many as `vectors` hold:

@@ -6,7 +6,7 @@ from functools import partial
 from scalargrad.compiler.backends.native.kernels.body import Body, BodyCode, Vectors
 from scalargrad.compiler.backends.native.kernels.kernel_code import Integer, KernelCode
 from scalargrad.compiler.backends.native.kernels.loops import everywhere, over_lanes
-from scalargrad.compiler.backends.native.kernels.operands import ROW, MatrixCode, load_operand
+from scalargrad.compiler.backends.native.kernels.operands import Access, MatrixCode, load_operand
 from scalargrad.compiler.backends.native.kernels.sums import NO_SUMS, Sums, SumsCode
 
 
@@ -28,8 +28,8 @@ class Contraction:
     """
 
     height: int
-    weights: str
-    inputs: str
+    weights: Access
+    inputs: Access
     body: Body
     uniform: bool
     single: bool
@@ -145,7 +145,7 @@ class _ContractionCode:
         def term(k: str, *sums: str) -> Vectors:
             if self.variant.packed:
                 offset = code.integer_mul(code.integer_sub(k, first), code.row_bytes)
-                xs = load_operand(code, ROW, self.packed_column, offset)
+                xs = load_operand(code, Access.ROW, self.packed_column, offset)
             else:
                 xs = self._input(lanes, c, k)
             results = []

@@ -6,16 +6,7 @@ from typing import Final
 import numpy as np
 
 from scalargrad.compiler.backends.native.kernels.body import HEAD_RESULT, Body, Operation
-from scalargrad.compiler.backends.native.kernels.operands import (
-    NUMBER,
-    NUMBER_ONCE,
-    NUMBER_TABLE,
-    NUMBERS,
-    ROW,
-    ROW_ONCE,
-    ROW_TABLE,
-    WHOLE,
-)
+from scalargrad.compiler.backends.native.kernels.operands import Access
 from scalargrad.compiler.backends.native.planning.fusion import Group
 from scalargrad.compiler.backends.native.planning.memory import affine, affine_matrix
 from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind
@@ -42,11 +33,11 @@ class GroupBody:
 
         vector    uniform rows are what the vector runs over
         """
-        kinds: list[str] = []
+        kinds: list[Access] = []
         fields: list[int] = []
         for number, (column, whole) in enumerate(self.operands):
             if whole is not None:
-                kind, more = WHOLE, [whole]
+                kind, more = Access.WHOLE, [whole]
             else:
                 part = Table(column.bank, column.rows[rows])
                 kind, more = column_operand(table, part, vector, number in self.counters)
@@ -95,7 +86,7 @@ def _same(task: Task, column: Table) -> bool:
     return np.array_equal(task.rows, column.rows)
 
 
-def column_operand(table: RecordTable, column: Table, vector: bool, counter: bool) -> tuple[str, list[int]]:
+def column_operand(table: RecordTable, column: Table, vector: bool, counter: bool) -> tuple[Access, list[int]]:
     """The kind of an operand with one place for each row, and its fields.
 
     counter   it is one of random(): worth telling apart if it is the same for all rows
@@ -104,24 +95,28 @@ def column_operand(table: RecordTable, column: Table, vector: bool, counter: boo
     start, step = affine(places)
     if step is None:
         assert not vector
-        return (ROW_TABLE if column.bank == LANE else NUMBER_TABLE), [table.index_table(places)]
+        return (Access.ROW_TABLE if column.bank == LANE else Access.NUMBER_TABLE), [table.index_table(places)]
     if vector and step == 1:
-        return NUMBERS, [start * unit]
+        return Access.NUMBERS, [start * unit]
     if counter and step == 0:
-        return (ROW_ONCE if column.bank == LANE else NUMBER_ONCE), [start * unit]
-    return (ROW if column.bank == LANE else NUMBER), [start * unit, step * unit]
+        return (Access.ROW_ONCE if column.bank == LANE else Access.NUMBER_ONCE), [start * unit]
+    return (Access.ROW if column.bank == LANE else Access.NUMBER), [start * unit, step * unit]
 
 
-def matrix_operand(table: RecordTable, matrix: Table) -> tuple[str, list[int]]:
+def matrix_operand(table: RecordTable, matrix: Table) -> tuple[Access, list[int]]:
     """The kind of operands [i, k], and their (start, step, stride): bytes, or places in an index table."""
     places, unit = table.places(matrix), table.unit(matrix.bank)
     start, step, stride = affine_matrix(places)
     if step is not None:
-        return (ROW if matrix.bank == LANE else NUMBER), [start * unit, step * unit, stride * unit]
+        return (Access.ROW if matrix.bank == LANE else Access.NUMBER), [start * unit, step * unit, stride * unit]
     return gathered_operand(table, matrix)
 
 
-def gathered_operand(table: RecordTable, matrix: Table) -> tuple[str, list[int]]:
+def gathered_operand(table: RecordTable, matrix: Table) -> tuple[Access, list[int]]:
     """The kind of operands [i, k] and their fields, always through an index table."""
     places = table.places(matrix)
-    return (ROW_TABLE if matrix.bank == LANE else NUMBER_TABLE), [table.index_table(places), places.shape[1], 1]
+    return (Access.ROW_TABLE if matrix.bank == LANE else Access.NUMBER_TABLE), [
+        table.index_table(places),
+        places.shape[1],
+        1,
+    ]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from scalargrad.compiler.backends.native.kernels.body import Body
-from scalargrad.compiler.backends.native.kernels.operands import ROW, ROW_TABLE
+from scalargrad.compiler.backends.native.kernels.operands import Access
 from scalargrad.compiler.backends.native.kernels.products import Contraction, contraction_kernel, long_dot_kernel
 from scalargrad.compiler.backends.native.kernels.sums import Sums
 from scalargrad.compiler.backends.native.planning.fusion import Group
@@ -48,8 +48,8 @@ def write_contraction(table: RecordTable, group: Group) -> None:
 def _variant(
     table: RecordTable,
     group: Group,
-    weights: tuple[str, list[int]],
-    inputs: tuple[str, list[int]],
+    weights: tuple[Access, list[int]],
+    inputs: tuple[Access, list[int]],
     body: Body,
     sums: Sums,
     most: int,
@@ -58,7 +58,7 @@ def _variant(
     uniform, single = group.head.bank == UNIFORM, len(group.head.columns[1].rows) == 1
     (kind, fields), (rows, terms) = inputs, group.head.columns[0].rows.shape
     read_again = not uniform and not single and rows > most  # by another tile
-    slow = kind == ROW_TABLE or (kind == ROW and fields[2] % CONFLICTING == 0)
+    slow = kind == Access.ROW_TABLE or (kind == Access.ROW and fields[2] % CONFLICTING == 0)
     long = terms * table.row_bytes > COLUMN_BYTES
     return Contraction(
         height=0,

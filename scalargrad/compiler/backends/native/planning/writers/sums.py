@@ -4,7 +4,7 @@ import numpy as np
 
 from scalargrad.compiler.backends.native.kernels.body import HEAD_RESULT, Operation
 from scalargrad.compiler.backends.native.kernels.kernel_code import VECTORS
-from scalargrad.compiler.backends.native.kernels.operands import NUMBER
+from scalargrad.compiler.backends.native.kernels.operands import Access
 from scalargrad.compiler.backends.native.kernels.outer import Outer, dense_outer_kernel, outer_kernel
 from scalargrad.compiler.backends.native.kernels.sums import Sums, lane_sum_kernel
 from scalargrad.compiler.backends.native.planning.fusion import Group
@@ -92,7 +92,7 @@ def _write_dense_outer(
 ) -> None:
     (upstream, above), (inputs, below) = (matrix_operand(table, operand) for operand in group.head.columns)
     first_row = 0
-    for height, row_tiles in tiles_of(len(group.head.columns[0].rows), most_rows(table, NUMBER)):
+    for height, row_tiles in tiles_of(len(group.head.columns[0].rows), most_rows(table, Access.NUMBER)):
         kernel = table.kernel(dense_outer_kernel, height, vectors, upstream, inputs)
         record = [row_tiles, first_row, tiles, first, *above, *below, *target]
         table.add_lanes(group.head.stage, kernel, record, group)

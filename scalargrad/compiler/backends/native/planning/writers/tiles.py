@@ -1,13 +1,13 @@
 """Tiles: how many rows or terms of a product are computed at once, as their sums must fit into the registers."""
 
-from scalargrad.compiler.backends.native.kernels.operands import NUMBER, NUMBER_TABLE
+from scalargrad.compiler.backends.native.kernels.operands import Access
 from scalargrad.compiler.backends.native.planning.table import RecordTable
 
 
-def most_rows(table: RecordTable, weights: str) -> int:
+def most_rows(table: RecordTable, weights: Access) -> int:
     """Rows of weights of this kind whose sums stay in registers."""
     few = 6 if table.machine.registers == 16 else 12
-    return few if weights in (NUMBER, NUMBER_TABLE) else few // 2
+    return few if weights in (Access.NUMBER, Access.NUMBER_TABLE) else few // 2
 
 
 def most_of_outer(table: RecordTable) -> tuple[int, int]:
