@@ -75,4 +75,5 @@ class OldPaths:
 
 def install() -> None:
     """Let imports ask for old paths at last."""
-    sys.meta_path.append(OldPaths)  # type: ignore[arg-type]
+    if OldPaths not in sys.meta_path:  # as after a reload
+        sys.meta_path.append(OldPaths)  # type: ignore[arg-type]
