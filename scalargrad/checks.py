@@ -52,7 +52,7 @@ def one_of(what: str, name: Any, known: Iterable[str], more: str = "") -> Any:
     Traceback (most recent call last):
     ValueError: backend 'fortran' is not known; there are numpy, native
     """
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f"{what} {name!r} is not known; there are {', '.join(known)}{more}")
     return name
 

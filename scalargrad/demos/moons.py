@@ -71,9 +71,9 @@ class Settings:
         for name in ("activation", "output_activation"):
             one_of(name, getattr(self, name), [*ACTIVATIONS, "linear"])
         if self.engine != Settings.engine:
-            from scalargrad.training.programs import checked_word  # behind it is NumPy, and help goes without
+            from scalargrad.compiler.backends import checked_backend  # behind it is NumPy, and help goes without
 
-            checked_word(self.engine, "engine")
+            checked_backend(self.engine, "engine")
         check("alpha", self.alpha, isfinite(self.alpha) and self.alpha >= 0.0, "a number from 0 on")
         sizes = [2, *self.hidden, 1]
         weights = sum(sources * targets for sources, targets in pairwise(sizes))

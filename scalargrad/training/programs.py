@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy import ndarray
 
 from scalargrad import randomness
-from scalargrad.checks import one_of
 from scalargrad.compiler import compile
-from scalargrad.compiler.backends import ALIASES, BACKENDS
-from scalargrad.datasets.nested import is_nested
+from scalargrad.compiler.backends import ALIASES, checked_backend
+from scalargrad.datasets.nested import Sample, is_nested
 from scalargrad.engine import Value
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import Observer, no_grad, observed_by
@@ -22,18 +21,12 @@ from scalargrad.training.objectives import Objective
 if TYPE_CHECKING:
     from scalargrad.compiler.compiled import Compiled
 
-Sample = Any  # numbers and Values, nested as a model takes them
 MOST_PROGRAMS = 8  # of one model
-
-
-def checked_word(word: str, what: str = "backend") -> str:
-    """The name of a backend, from this or from the word of before: "native" was "compiled"."""
-    return ALIASES.get(word) or one_of(what, word, BACKENDS)
 
 
 def chosen_backend(backend: str, engine: str | None = None) -> str:
     """The backend that an argument `backend` says or, if it is there, `engine`, the argument of before."""
-    return checked_word(backend) if engine is None else checked_word(engine, "engine")
+    return checked_backend(backend) if engine is None else checked_backend(engine, "engine")
 
 
 def old_word(backend: str) -> str:

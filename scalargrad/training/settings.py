@@ -7,11 +7,12 @@ from numbers import Real
 from typing import Any
 
 from scalargrad.checks import whole
+from scalargrad.compiler.backends import checked_backend
 from scalargrad.optim import Adam, Optimizer
 from scalargrad.schedules import Constant, Schedule, schedule_of
 from scalargrad.training.data import SPLIT
 from scalargrad.training.objectives import objective_of
-from scalargrad.training.programs import checked_word, chosen_backend, old_word
+from scalargrad.training.programs import chosen_backend, old_word
 
 ALL, WAIT = ", or None for all rows", " (how many epochs to wait), or None"
 
@@ -89,7 +90,7 @@ def _augmentation(augment: object) -> Callable:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """FitSettings of a fit, checked in this order: arguments of `Module.fit`, which says what they are."""
+    """The settings of a fit, checked in this order: arguments of `Module.fit`, which says what they are."""
 
     loss: str | Callable = field(metadata=_row(shared=lambda loss: objective_of(loss).name))
     optimizer: Optimizer = field(metadata=_row(_optimizer, lambda rule: settings_of(rule, ("state", "steps"))))
@@ -100,14 +101,14 @@ class FitSettings:
     l2: float = field(metadata=_row(_penalty, _as_it_is))
     callbacks: Sequence[Callable] = field(metadata=_row(_functions))
     augment: Callable | None = field(metadata=_row(_or_none(_augmentation), settings_of))
-    backend: str = field(metadata=_row(checked_word))
+    backend: str = field(metadata=_row(checked_backend))
     devices: int | str | None = field(metadata=_row())
     schedule: str | Schedule | None = field(metadata=_row(shared=lambda schedule: settings_of(schedule_of(schedule))))
     progress: bool = field(metadata=_row())
 
     @classmethod
     def among(cls, arguments: Mapping[str, Any]) -> "FitSettings":
-        """FitSettings from the arguments of a call, by name."""
+        """Settings from the arguments of a call, by name."""
         given = {one.name: arguments[one.name] for one in fields(cls)}
         given["backend"] = chosen_backend(given["backend"], arguments.get("engine"))
         if given["optimizer"] is None:
@@ -122,7 +123,7 @@ class FitSettings:
             raise ValueError(f'devices are those of JAX: backend="jax", not {self.backend!r}')
 
     def shared(self) -> dict[str, Any]:
-        """FitSettings that a resumed run must share, by name, as they are now."""
+        """The settings that a resumed run must share, by name, as they are now."""
         rows = {one.name: one.metadata["shared"] for one in fields(self)}
         found = {name: shared(getattr(self, name)) for name, shared in rows.items() if shared}
         found["engine"] = old_word(self.backend)  # as files of before say it

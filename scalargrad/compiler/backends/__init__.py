@@ -40,7 +40,7 @@ BACKENDS = {
 ALIASES = {"compiled": "native"}  # words of before
 
 
-def checked_backend(word: str) -> str:
+def checked_backend(word: object, what: str = "backend") -> str:
     """The name in BACKENDS of what a user calls by its name, or by a word of before.
 
     >>> checked_backend("compiled")
@@ -50,7 +50,7 @@ def checked_backend(word: str) -> str:
         ...
     ValueError: backend 'metal' is not known; there are eager, numpy, native, jax
     """
-    return ALIASES.get(word) or one_of("backend", word, BACKENDS)
+    return ALIASES[word] if isinstance(word, str) and word in ALIASES else one_of(what, word, BACKENDS)
 
 
 class Backend(Protocol):

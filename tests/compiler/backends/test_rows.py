@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from scalargrad import SGD, Value
+from scalargrad import MLP, SGD, Value
 from scalargrad.compiler import compile
 from scalargrad.compiler.backends import BACKENDS, Row, checked_backend
 from scalargrad.compiler.backends.reference import NumpyBackend
@@ -77,3 +77,12 @@ def test_without_steps_of_its_own_a_backend_has_no_trainer(name):
 def test_devices_are_for_backends_that_have_some(name):
     with pytest.raises(ValueError, match="devices are those of JAX"):
         compile(lambda x: x, backend=name, devices=2)
+
+
+@pytest.mark.parametrize("word", [[], {}, None, 3, float("nan")])
+def test_what_is_no_word_is_told_as_an_unknown_one(word):
+    model = MLP(1, [1], rng=0)
+    with pytest.raises(ValueError, match=r"backend .* is not known; there are eager, numpy, native, jax"):
+        compile(lambda x: x, backend=word)
+    with pytest.raises(ValueError, match=r"backend .* is not known; there are eager, numpy, native, jax"):
+        model.fit([[0.0]], [1.0], backend=word)
