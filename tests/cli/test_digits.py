@@ -312,6 +312,7 @@ def convolution(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_convolutional_network_learns_and_writes_the_same_files(convolution):
     assert {path.name for path in (convolution / "out").iterdir()} == {*digits.FILES, "m.safetensors"}
     summary = json.loads((convolution / "out" / "summary.json").read_text(encoding="utf-8"))
@@ -320,6 +321,7 @@ def test_a_convolutional_network_learns_and_writes_the_same_files(convolution):
     assert summary["test"]["accuracy"] == 1.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [1, commands.FEW, commands.FEW + 1])
 def test_predict_reads_with_a_convolutional_network(count, convolution, tmp_path, capsys):
     files = write_images(tmp_path, load_mnist(convolution / "data").test_images[:count])
@@ -329,6 +331,7 @@ def test_predict_reads_with_a_convolutional_network(count, convolution, tmp_path
     assert all(probabilities[0][1] > 50.0 for _, _, probabilities in found)
 
 
+@pytest.mark.long
 def test_only_many_pictures_are_worth_a_program(convolution, tmp_path, monkeypatch):
     files = write_images(tmp_path, load_mnist(convolution / "data").test_images[: commands.FEW + 1])
     engines = []
@@ -439,6 +442,7 @@ def test_predict_says_what_the_network_says(trained, tmp_path, capsys):
             assert chance == pytest.approx(100 * probabilities[shown], abs=0.051)
 
 
+@pytest.mark.long
 def test_predict_knows_mnists_size_from_the_network(tmp_path, capsys):
     folder = write_mnist(tmp_path / "data")
     options = ["--data", folder, "--hidden", 16, "--epochs", 30, "--batch-size", 8, "--lr", 0.01]

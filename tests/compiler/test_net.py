@@ -439,6 +439,7 @@ FAULTS = {  # a fault, and a case that shows it
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("column", ["numpy", "fit"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_of_guards_and_watcher_is_seen_by_the_table(fault, column, tmp_path, monkeypatch):

@@ -162,6 +162,7 @@ def trained(kind, engine="compiled", epochs=4, loss="mse", **settings):
     return [numbers, *history.values(), *state, optimizer.steps], (history.stopped, list(history))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("engine", ["compiled", pytest.param("jax", marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", FITS)
 def test_a_step_that_is_run_does_what_a_formula_does(name, engine):

@@ -604,7 +604,7 @@ class LooksAtTheNeighbours:
         return Rows(rows.writer, Table(UNIFORM, np.roll(rows.table.rows, -1)))
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 50, 4_500])
+@pytest.mark.parametrize("count", [1, 2, 3, 50, pytest.param(4_500, marks=pytest.mark.long)])
 @pytest.mark.parametrize("neighbours", [True, False])
 def test_a_parameter_that_others_read_is_moved_after_they_did(neighbours, count, monkeypatch):
     """One loop does a step for all parameters, threads share it: it must not read what it has already written."""
@@ -1176,7 +1176,7 @@ print("in step", flush=True)
 """
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(5)
 @needs_posix
 @pytest.mark.parametrize(
     ("threads", "callbacks", "rows", "batch_size"),

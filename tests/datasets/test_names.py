@@ -140,6 +140,7 @@ def load_prefix(peer, model):
     peer.load_state_dict({name: torch.tensor(array[: len(own[name])]) for name, array in model.state_dict().items()})
 
 
+@pytest.mark.long
 def test_a_network_that_has_seen_one_name_only_says_it():
     model = LSTMNames(4, 8, rng=0)
     before = sample_names(model, 5, seed=3)

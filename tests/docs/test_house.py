@@ -133,23 +133,26 @@ def test_settings_are_checked_in_one_place(pattern):
     assert [path.name for path in written] == ["checks.py"]
 
 
-def definitions(kinds):
-    """(module, node) for each definition of these kinds, in the whole package."""
-    for module, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, kinds):
-                yield module, node
+@cache
+def definitions() -> list[tuple[str, ast.AST]]:
+    """(module, node) for each function, class and module of the whole package."""
+    kinds = (ast.FunctionDef, ast.ClassDef, ast.Module)
+    trees = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
+    return [(module, node) for module, tree in trees.items() for node in ast.walk(tree) if isinstance(node, kinds)]
 
 
 @pytest.mark.parametrize(("kind", "most"), [(ast.FunctionDef, 80), (ast.ClassDef, 300)])
 def test_functions_and_classes_are_read_at_a_glance(kind, most):
-    long = [f"{module}.{node.name}" for module, node in definitions(kind) if node.end_lineno - node.lineno >= most]
+    long = [
+        f"{module}.{node.name}"
+        for module, node in definitions()
+        if isinstance(node, kind) and node.end_lineno - node.lineno >= most
+    ]
     assert long == []
 
 
 def test_docstrings_begin_with_a_verb_or_a_noun_of_the_subject():
-    texts = [(module, ast.get_docstring(node) or "") for module, node in definitions((ast.FunctionDef, ast.ClassDef))]
-    texts += [(module, ast.get_docstring(node) or "") for module, node in definitions(ast.Module)]
+    texts = [(module, ast.get_docstring(node) or "") for module, node in definitions()]
     assert [pair for pair in texts if re.match(r"(What|It|Those|That|Whatever)\b", pair[1])] == []
 
 

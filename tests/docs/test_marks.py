@@ -81,12 +81,14 @@ def chosen(folder, *arguments):
     return set(re.findall(r"test_of_marks.py::(\S+)", run(folder, "--collect-only", *arguments)))
 
 
+@pytest.mark.long
 def test_the_readmes_command_and_the_other_run_share_the_tests(tmp_path):
     assert chosen(tmp_path) == SHORT
     assert chosen(tmp_path, "-m", "oracle or long") == ORACLES | LONG
     assert chosen(tmp_path, "-m", "oracle") == ORACLES
 
 
+@pytest.mark.long
 def test_what_is_missing_is_skipped_and_fails_where_nothing_may_be_missing(tmp_path):
     said = run(tmp_path, "-m", "oracle", "-k", "program")
     assert "1 skipped" in said
@@ -94,6 +96,7 @@ def test_what_is_missing_is_skipped_and_fails_where_nothing_may_be_missing(tmp_p
     assert "1 error" in run(tmp_path, "-m", "oracle", "-k", "program", SCALARGRAD_REQUIRE_ORACLES="1")
 
 
+@pytest.mark.long
 def test_mnist_alone_may_be_missing(tmp_path):
     text = 'import pytest\n\n\n@pytest.mark.oracle("mnist")\ndef test_of_data():\n    pass\n'
     environment = {"SCALARGRAD_REQUIRE_ORACLES": "1", "SCALARGRAD_DATA": ""}

@@ -208,7 +208,7 @@ def runs(script):
     return result.stdout
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("script", [x for x in SCRIPTS if x.stem not in SLOW], ids=lambda path: path.stem)
 def test_the_script_runs_and_prints_what_the_notebook_shows(script):
     prints = [

@@ -2,6 +2,8 @@
 
 import ast
 
+import pytest
+
 from tests.paths import PACKAGE, ROOT
 
 FOLDERS = [PACKAGE, *(folder for name in ("tests", "notebooks", "benchmarks") if (folder := ROOT / name).is_dir())]
@@ -49,6 +51,7 @@ HARMLESS = [
 ]
 
 
+@pytest.mark.long
 def test_every_text_names_its_encoding():
     found = {str(path): [*systems_own_texts(path.read_text(encoding="utf-8"))] for path in FILES}
     assert {path: lines for path, lines in found.items() if lines} == {}
@@ -65,6 +68,7 @@ def test_every_file_is_compiled_without_a_warning():  # a newer Python may have 
         compile(path.read_text(encoding="utf-8"), path, "exec", dont_inherit=True)
 
 
+@pytest.mark.long
 def test_a_file_that_is_written_has_the_same_line_ends_everywhere():
     for path in PACKAGE.rglob("*.py"):
         calls = [call for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(call, ast.Call)]

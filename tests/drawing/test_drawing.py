@@ -591,6 +591,7 @@ def test_the_count_of_crossings_counts():
     assert drawn_crossings(Layout([], crossing + beside, [], 60, 40)) >= 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("bias_first", [True, False])
 def test_a_network_has_no_more_crossings_than_graphviz_draws(bias_first):
     output = network(bias_first=bias_first)
@@ -683,6 +684,7 @@ def test_every_value_lies_on_one_card_and_cards_form_no_cycle(output, detail):
     assert sorted(members) == list(range(len(snapshot.values)))
 
 
+@pytest.mark.long
 def test_long_edges_that_would_need_too_many_lanes_go_underneath():
     xs = [Value(1.0, f"x{place}") for place in range(40)]
     chain = Value(1.0, "c")

@@ -97,7 +97,7 @@ def ended(optimizer, path=None, **settings):
     return numbers(model), model.seen.data, dict(history), history.best_epoch, optimizer.steps, optimizer.lr, state
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("engine", ["compiled", "eager"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_resumed_run_ends_with_the_bits_of_one_that_never_stopped(name, engine, tmp_path):
@@ -143,6 +143,7 @@ CHILD = textwrap.dedent("""
 """)
 
 
+@pytest.mark.long
 @needs_posix
 def test_a_killed_process_is_resumed_in_another_one(tmp_path):
     path, make = tmp_path / "run.safetensors", OPTIMIZERS["adam"]

@@ -50,6 +50,7 @@ def test_scikit_learns_checks_pass_with_the_defaults(estimator, check):
     check(estimator)
 
 
+@pytest.mark.long
 def test_scikit_learns_networks_are_never_imported():
     code = (
         "import sys; from scalargrad.sklearn import MLPClassifier as C, MLPRegressor as R; "

@@ -228,8 +228,9 @@ print("undisturbed")
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs an interval timer")
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", ["2", "1"])
 def test_a_call_in_a_signal_handler_does_not_disturb_the_call_that_it_interrupts(threads):
     done = alone(REENTERED, threads)
     assert done.stdout == "undisturbed\n", done.stderr
@@ -618,7 +619,7 @@ SUSPICIOUS = {  # each a function of (x[0], x[1]), whole numbers 0 to 6 and numb
 # fmt: on
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("rows", [1, 33])
 @pytest.mark.parametrize("name", SUSPICIOUS)
 def test_unusual_functions_are_what_numpy_says(name, rows):
@@ -943,6 +944,7 @@ def test_guard_pages_say_where_there_are_none(monkeypatch):
         Guard("end")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect")
 @pytest.mark.parametrize(("edge", "kernel", "field", "change"), OVERRUNS)
 def test_guard_pages_catch_a_planted_overrun(edge, kernel, field, change):

@@ -193,6 +193,7 @@ def tables(draw):
     return table, int(table.max()) + 1 + draw(st.sampled_from((0, 1, 2, 5, 11, 30)))
 
 
+@pytest.mark.long
 @settings(max_examples=400, **SETTINGS)
 @given(case=tables())
 def test_windows_of_random_tables(case):
