@@ -19,6 +19,7 @@ Where SCALARGRAD_VECTOR_BYTES is set, it is that of a processor with vectors of 
 """
 
 import os
+import signal
 import sys
 from collections import Counter
 from importlib import import_module
@@ -41,6 +42,8 @@ if os.environ.get("SCALARGRAD_GUARD_PAGES"):
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's job in the background; tests press Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.flags.warn_default_encoding:
         config.addinivalue_line("filterwarnings", "ignore::EncodingWarning:(?!scalargrad|tests)")
 
