@@ -20,7 +20,8 @@ from scalargrad import MLP, SGD, TraceError, Value, compile, dot, mean, sum
 from scalargrad.compiler.tracer import Tracer
 from scalargrad.compiler.watch.quiet import quiet_places
 from scalargrad.compiler.watch.watching import watched
-from scalargrad.nn import Layer, Neuron
+from scalargrad.nn import Conv2d, Layer, Neuron
+from scalargrad.ops import Op
 from tests.paths import ROOT
 
 X = [1.0, 2.0]
@@ -40,6 +41,10 @@ def _nothing_stays_behind():
     before = hooks()
     yield
     assert hooks() == before
+
+
+def test_operations_and_layers_are_quiet_places():
+    assert {Op, Value, Tracer, Layer, Neuron, Conv2d} <= {place.owner for place in PLACES}
 
 
 # What is seen.

@@ -37,7 +37,7 @@ BACKENDS = {
         "scalargrad.compiler.backends.xla.backend.JaxBackend", "scalargrad.compiler.backends.xla.devices.jax_devices"
     ),
 }
-ALIASES = {"compiled": "native"}  # words of before
+ALIASES = {"compiled": "native"}  # words of before, of fit's `engine`
 
 
 def checked_backend(word: object, what: str = "backend") -> str:
@@ -51,6 +51,9 @@ def checked_backend(word: object, what: str = "backend") -> str:
     ValueError: backend 'metal' is not known; there are eager, numpy, native, jax
     """
     return ALIASES[word] if isinstance(word, str) and word in ALIASES else one_of(what, word, BACKENDS)
+
+
+RowNumbers = ndarray | slice | list[int]  # of uniform rows; the slice is a backend's `leaves`
 
 
 class Backend(Protocol):
@@ -103,10 +106,10 @@ class TrainingBackend(Backend, Protocol):
     def steps_at_once(self, rows: int) -> int:
         """The number of steps for one call, which nobody can interrupt."""
 
-    def read(self, rows: ndarray | slice | list[int]) -> ndarray:
+    def read(self, rows: RowNumbers) -> ndarray:
         """The numbers of uniform rows that last from step to step: an array of row numbers, or `leaves`."""
 
-    def write(self, rows: ndarray | slice | list[int], numbers: object) -> None:
+    def write(self, rows: RowNumbers, numbers: object) -> None:
         """Set them."""
 
 

@@ -10,7 +10,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import uniform_array
-from scalargrad.compiler.backends import Slopes, Source, Toolchain
+from scalargrad.compiler.backends import RowNumbers, Slopes, Source, Toolchain
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.randomness import LARGEST
 
@@ -113,11 +113,11 @@ class Kept:
         self.leaves = slice(len(program.constants), program.batch_row)
         self.done = 0  # steps of training so far
 
-    def read(self, rows: ndarray | slice | list[int]) -> ndarray:
+    def read(self, rows: RowNumbers) -> ndarray:
         """The numbers of uniform rows that last from run to run: an array of row numbers, or `leaves`."""
         return self.kept[rows]
 
-    def write(self, rows: ndarray | slice | list[int], numbers: Sequence[float] | ndarray) -> None:
+    def write(self, rows: RowNumbers, numbers: Sequence[float] | ndarray) -> None:
         self.kept[rows] = array("d", numbers)  # a TypeError for what is no number
 
     def refuse(self, arrays: list[ndarray]) -> NoReturn:

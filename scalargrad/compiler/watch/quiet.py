@@ -49,10 +49,9 @@ def quiet_places(*terms: type) -> list[Quiet]:
 def layers(kind: Any) -> Iterator[Any]:
     """The subclasses in this package that say how to compute."""
     for layer in type.__subclasses__(kind):
-        if layer.__module__.startswith("scalargrad.nn."):
-            if "__call__" in vars(layer):
-                yield layer
-            yield from layers(layer)
+        if layer.__module__.startswith("scalargrad.nn.") and "__call__" in vars(layer):
+            yield layer
+        yield from layers(layer)
 
 
 def is_leaf(layer: object) -> bool:

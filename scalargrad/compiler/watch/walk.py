@@ -83,13 +83,14 @@ class Walk:
     """
 
     def __init__(self, roots: list[tuple[Any, str]], reached: Reached, without: Mapping[int, Set[str]]) -> None:
+        # Shared: what this walk finds, the next one knows.
         self.codes, self.more_names, self.asked = reached.codes, reached.more_names, reached.asked
         self.without = without
         self.modules: list[Structure] = []
         self.sources: list[Any] = []
         self.seen: dict[Any, Any] = {}  # by id; kept alive, so that an id stays its own
         self.met: dict[int, tuple] = {}  # by the id of a class what is known of its objects
-        self.reached: set[CodeType] = set()
+        self.met_codes: set[CodeType] = set()
         self.in_dicts, self.in_classes, self.attributes = Reads(dict.get), Reads(MappingProxyType.get), Reads(getattr)
         self.in_layers = Reads(dict.get, is_text_or_row)
         self.calls = Reads(lambda read, name, missing: read())
@@ -107,7 +108,7 @@ class Walk:
             self.waiting += [(module, module.__name__) for module in modules if not is_library(module.__name__)]
         self._go_on()
         # Functions that ran and that the walk has not met, such as those that C code keeps.
-        others = [code for code in self.codes - self.reached if not is_of_library(code)]
+        others = [code for code in self.codes - self.met_codes if not is_of_library(code)]
         if others:
             holders = [thing for thing in gc.get_referrers(*others) if type(thing) is FunctionType]
             self.waiting += [(function, function.__name__) for function in holders]
@@ -185,7 +186,7 @@ class Walk:
         self._then(self.attributes.add(cell, "cell_contents", label), label)
 
     def _reach(self, code: CodeType) -> None:
-        self.reached.add(code)
+        self.met_codes.add(code)
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
                 self._reach(constant)

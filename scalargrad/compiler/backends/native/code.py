@@ -162,10 +162,6 @@ class Code:
         """The numbers that have these bits."""
         return self(f"bitcast {self.integers} {n} to {self.vector}")
 
-    def truncated(self, x: str) -> str:
-        """Numbers to integers. Undefined outside the integers' range: select before."""
-        return self(f"fptosi {self.vector} {x} to {self.integers}")
-
     def converted(self, n: str) -> str:
         """Integers to numbers."""
         return self(f"sitofp {self.integers} {n} to {self.vector}")

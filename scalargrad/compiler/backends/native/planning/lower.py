@@ -11,7 +11,7 @@ from scalargrad.compiler.backends.native.planning.accumulation import with_sums_
 from scalargrad.compiler.backends.native.planning.fusion import Fusion
 from scalargrad.compiler.backends.native.planning.memory import MemoryPlan, plan_memory
 from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind, schedule
-from scalargrad.compiler.backends.native.planning.table import BARRIER, SHARED, UNIFORM_CODE, RecordTable, Stage
+from scalargrad.compiler.backends.native.planning.table import BARRIER_KERNEL, SHARED, UNIFORM_CODE, RecordTable, Stage
 from scalargrad.compiler.backends.native.planning.writers.folds import write_fold
 from scalargrad.compiler.backends.native.planning.writers.maps import write_map
 from scalargrad.compiler.backends.native.planning.writers.products import write_contraction
@@ -71,7 +71,7 @@ def lower(program: Program, machine: Machine, dtype: str) -> NativeProgram:
         table.memory,
         table.stages,
         table.indices,
-        machine.compiled(table.texts) | {BARRIER: machine.barrier_address(dtype)},
+        machine.compiled(table.texts) | {BARRIER_KERNEL: machine.barrier_address(dtype)},
         table.row_bytes,
         _crosses_stages(program, tasks),
         table.texts,

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
+from scalargrad.compiler.backends.native.kernels.kernel_code import CACHE_LINE
 from scalargrad.compiler.backends.native.planning.fusion import Fusion
 from scalargrad.compiler.backends.native.planning.schedule import Task, TaskKind
 from scalargrad.compiler.program import LANE, UNIFORM, Program
 
-LINE, LONG = 16, 64  # numbers that make a line of the cache; from how many on a stretch of them begins on one
+LINE = CACHE_LINE // 4  # numbers: a line of float32, two of float64
+LONG = 64  # numbers, from which on a stretch of them begins on a line
 BEHIND = 2**62  # all places in a gradient
 
 

@@ -17,7 +17,7 @@ from scalargrad.compiler.backends.native.planning.memory import MemoryPlan
 from scalargrad.compiler.backends.native.running.target import Machine
 from scalargrad.compiler.program import LANE, Table
 
-BARRIER = "barrier"  # the kernel in which threads wait for each other
+BARRIER_KERNEL = "barrier"  # the kernel in which threads wait for each other
 SHARED = 4096  # uniform rows, from which on the threads do them together
 # The registers that a row takes: how many vectors, and their width; None for that of the processor.
 LANE_CODE, UNIFORM_CODE, SCALAR_CODE = (VECTORS, None), (1, None), (1, 1)
@@ -130,7 +130,7 @@ class RecordTable:
     ) -> None:
         records = self.stages[stage].uniform
         if records and (shared or records[-1].shared):  # what one thread wrote, others will read
-            records.append(Record(BARRIER, []))
+            records.append(Record(BARRIER_KERNEL, []))
         records.append(Record(kernel, [int(x) for x in fields], group, shared))
 
     def reserve_scratch(self, rows: int) -> None:

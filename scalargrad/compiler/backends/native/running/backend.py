@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 from numpy import ndarray
 
-from scalargrad.compiler.backends import Slopes, Source, Toolchain
+from scalargrad.compiler.backends import RowNumbers, Slopes, Source, Toolchain
 from scalargrad.compiler.backends.native.running import buffers
 from scalargrad.compiler.backends.native.running.executable import DONE, Executable
 from scalargrad.compiler.backends.native.running.job import Batch, Job
@@ -28,7 +28,6 @@ WORTH_STARTING = 2e-3  # seconds that a job takes, from which on starting thread
 BRIEF = 0.03  # seconds that the thread of the caller may be away: Ctrl-C waits for it
 UNKNOWN_PACE = 1e-9  # seconds an operation, before a program has run
 MOST_JOBS = 8  # kept for numbers of rows that come back: whole batches and the last one
-Rows = slice | ndarray | list[int]  # numbers of uniform rows; the slice is `leaves`
 
 
 class NativeBackend:
@@ -108,11 +107,11 @@ class NativeBackend:
         """Raise the error for the argument that is wrong in these arrays."""
         refuse(self.program, self.dtype, arrays, self.read(self.leaves).tolist())
 
-    def read(self, rows: Rows) -> ndarray:
+    def read(self, rows: RowNumbers) -> ndarray:
         """The numbers of uniform rows: an array of row numbers, or `leaves`."""
         return self.uniform[rows if rows is self.leaves else self.memory.uniform[rows]]
 
-    def write(self, rows: Rows, numbers: Sequence[float] | ndarray) -> None:
+    def write(self, rows: RowNumbers, numbers: Sequence[float] | ndarray) -> None:
         if rows is self.leaves and self.packed:
             try:
                 self.packing.pack_into(self.packed, 0, *numbers)  # twice as fast as NumPy from a list

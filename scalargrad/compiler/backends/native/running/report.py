@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from scalargrad.compiler.backends.native.kernels.kernel_code import CONTEXT, HEADER, KernelCode
-from scalargrad.compiler.backends.native.planning.table import BARRIER, Record
+from scalargrad.compiler.backends.native.planning.table import BARRIER_KERNEL, Record
 from scalargrad.compiler.backends.native.running.executable import Executable
 from scalargrad.compiler.backends.native.running.job import Batch, Job
 from scalargrad.compiler.backends.native.running.threads import RunFunction
@@ -56,7 +56,7 @@ def timed_lines(executable: Executable, batch: Batch, arrays: list[ndarray]) -> 
     for stage in executable.native.stages:
         for records in stage.parts:
             for record in records:
-                if record.kernel != BARRIER and not (records is stage.sums and job.sums_in_place):
+                if record.kernel != BARRIER_KERNEL and not (records is stage.sums and job.sums_in_place):
                     times = blocks if records is stage.lanes else 1.0
                     key, line = _line(record, batch.rows)
                     found.setdefault(key, line).seconds += _seconds(walk, place, ctypes.addressof(context)) * times

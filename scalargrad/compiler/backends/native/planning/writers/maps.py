@@ -56,7 +56,7 @@ def _affine_pieces(table: RecordTable, body: GroupBody) -> list[slice]:
         steps = np.diff(places)
         jumps |= (steps != 1) & (steps != 0)
         jumps[1:] |= steps[1:] != steps[:-1]
-    pieces = _cut(jumps)
+    pieces = _pieces_between(jumps)
     contiguous = all(affine(places[piece])[1] in (0, 1) for piece in pieces for places in columns)
     return pieces if contiguous else []
 
@@ -69,10 +69,10 @@ def _rows_of_a_key(table: RecordTable, body: GroupBody, count: int) -> list[slic
             column, whole = body.operands[number] if kind == "in" else (None, None)
             if column is not None and whole is None:
                 jumps |= np.diff(table.places(column)) != 0
-    return _cut(jumps) or [slice(0, count)]
+    return _pieces_between(jumps) or [slice(0, count)]
 
 
-def _cut(jumps: ndarray) -> list[slice]:
+def _pieces_between(jumps: ndarray) -> list[slice]:
     """Pieces of rows that end where a jump to the next one is; none, if there are too many to be worth it."""
     count = len(jumps) + 1
     edges = [0, *(np.flatnonzero(jumps) + 1).tolist(), count]
