@@ -5,6 +5,7 @@ from collections.abc import Callable
 from math import isqrt, prod
 from pathlib import Path
 
+from scalargrad import datasets
 from scalargrad.cli.options import (
     add_settings,
     check_writable,
@@ -15,8 +16,6 @@ from scalargrad.cli.options import (
     print_seconds,
     printable,
 )
-from scalargrad.datasets import load_mnist
-from scalargrad.datasets.pictures import read_digit
 from scalargrad.demos import digits
 from scalargrad.files.architecture import describe
 from scalargrad.nn import Module, Sequential
@@ -89,17 +88,15 @@ def run_mnist(options: argparse.Namespace) -> None:
         if getattr(options, name) is None:
             setattr(options, name, getattr(preset, name))
     settings = chosen_settings(options, preset)
-    _train(options, settings, lambda: digits.Images(*load_mnist(options.data)))
+    _train(options, settings, lambda: digits.Images(*datasets.load_mnist(options.data)))
 
 
 def run_predict(options: argparse.Namespace) -> None:
     """Say which digit is in each picture, and how probable it and the next ones are."""
-    import numpy
-
     model = load(options.model)
     shape = sample_shape(model, options.model)
     side = isqrt(prod(shape))
-    images = numpy.stack([read_digit(path, side) for path in options.images]).reshape(-1, *shape)
+    images = [datasets.read_digit(path, side).reshape(shape) for path in options.images]
     engine = "eager" if len(images) <= FEW else "compiled"
     try:
         predictions = model.predict_proba(images, engine=engine)

@@ -8,18 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, isqrt, pi
 from numbers import Real
-from typing import TYPE_CHECKING
+
+import numpy
+from numpy import ndarray
 
 from scalargrad.arrays import quiet, uniform_array
 from scalargrad.checks import real, whole
 
-if TYPE_CHECKING:
-    from numpy import ndarray
-
 ROWS_AT_ONCE = 300  # so that what is made on the way fits into the cache
 ROTATE, SHIFT_ACROSS, SHIFT_DOWN = 0xA06, 0xA07, 0xA08  # sites of the counters
 
-Augmentation = Callable[["ndarray", int, int], "ndarray"]
+Augmentation = Callable[[ndarray, int, int], ndarray]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Rotate:
         real("degrees", self.degrees, 0.0, 180.0)
         real("fill", self.fill)
 
-    def __call__(self, images: "ndarray", seed: int, epoch: int) -> "ndarray":
+    def __call__(self, images: ndarray, seed: int, epoch: int) -> ndarray:
         angles = self.degrees * (pi / 180.0) * (2.0 * _uniform(len(images), seed, epoch, ROTATE) - 1.0)
         return rotated(images, angles, self.fill)
 
@@ -58,7 +57,7 @@ class Shift:
         whole("pixels", self.pixels, 0, kind=int)
         real("fill", self.fill)
 
-    def __call__(self, images: "ndarray", seed: int, epoch: int) -> "ndarray":
+    def __call__(self, images: ndarray, seed: int, epoch: int) -> ndarray:
         choices = 2 * self.pixels + 1
         across, down = (
             (choices * _uniform(len(images), seed, epoch, site)).astype("int64") - self.pixels
@@ -80,7 +79,7 @@ class Augment:
     def __init__(self, *steps: Augmentation) -> None:
         object.__setattr__(self, "steps", steps)
 
-    def __call__(self, images: "ndarray", seed: int, epoch: int) -> "ndarray":
+    def __call__(self, images: ndarray, seed: int, epoch: int) -> ndarray:
         for step in self.steps:
             images = step(images, seed, epoch)
         return images
@@ -90,7 +89,7 @@ class Augment:
 
 
 @quiet
-def normalised(images: "ndarray", mean: float, deviation: float) -> "ndarray":
+def normalised(images: ndarray, mean: float, deviation: float) -> ndarray:
     """(images - mean) / deviation, in the type of the images: for those to train on and those to test with alike."""
     real("mean", mean)
     if not (isinstance(deviation, Real) and isfinite(deviation) and deviation > 0.0):
@@ -99,13 +98,11 @@ def normalised(images: "ndarray", mean: float, deviation: float) -> "ndarray":
 
 
 @quiet
-def rotated(images: "ndarray", angles: "ndarray", fill: float = 0.0) -> "ndarray":
+def rotated(images: ndarray, angles: ndarray, fill: float = 0.0) -> ndarray:
     """Each image turned around its centre by its angle, counterclockwise as seen, in radians.
 
     A pixel of the result is the bilinear mean of the four around the place that it comes from.
     """
-    import numpy
-
     pictures = _pictures(images)
     result = numpy.empty_like(pictures)
     height, width = pictures.shape[-2:]
@@ -132,10 +129,8 @@ def rotated(images: "ndarray", angles: "ndarray", fill: float = 0.0) -> "ndarray
 
 
 @quiet
-def shifted(images: "ndarray", across: "ndarray", down: "ndarray", fill: float = 0.0) -> "ndarray":
+def shifted(images: ndarray, across: ndarray, down: ndarray, fill: float = 0.0) -> ndarray:
     """Each image moved by its number of pixels to the right, and down."""
-    import numpy
-
     pictures = _pictures(images)
     height, width = pictures.shape[-2:]
     rows = numpy.arange(height) - down[:, None]
@@ -147,7 +142,7 @@ def shifted(images: "ndarray", across: "ndarray", down: "ndarray", fill: float =
     return result.reshape(images.shape)
 
 
-def _pictures(images: "ndarray") -> "ndarray":
+def _pictures(images: ndarray) -> ndarray:
     """As [rows, channels, height, width]."""
     if images.ndim == 2:
         side = isqrt(images.shape[1])
@@ -160,9 +155,7 @@ def _pictures(images: "ndarray") -> "ndarray":
 
 
 @quiet
-def _uniform(rows: int, seed: int, epoch: int, site: int) -> "ndarray":
+def _uniform(rows: int, seed: int, epoch: int, site: int) -> ndarray:
     """A random number in [0, 1) for each row."""
-    import numpy
-
     counters = [numpy.array([n], "float64") for n in (seed, epoch)]
     return uniform_array(numpy, [*counters, numpy.arange(rows), numpy.array([site])])

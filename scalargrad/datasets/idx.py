@@ -10,10 +10,10 @@ import zlib
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-if TYPE_CHECKING:
-    from numpy import ndarray
+import numpy
+from numpy import ndarray
 
 MOST_ITEMS = 60_000  # MNIST's training images: 47 MB, all that a file can make us hold
 GZIP = b"\x1f\x8b"
@@ -21,7 +21,7 @@ GZIP_EXTRA = 2**16  # bytes that gzip may add to what it cannot compress
 PIECE = 2**16  # bytes read or unpacked at a time
 
 
-def read_idx(path: str | PathLike[str], item_shape: tuple[int, ...] = (), most: int = MOST_ITEMS) -> "ndarray":
+def read_idx(path: str | PathLike[str], item_shape: tuple[int, ...] = (), most: int = MOST_ITEMS) -> ndarray:
     """The items of an IDX file of bytes: uint8 [items, *item_shape].
 
     item_shape  what each item must be: () for labels, (28, 28) for MNIST's images
@@ -81,9 +81,7 @@ class _Unpacked:
         return b""
 
 
-def _items(path: Path, file: BinaryIO | _Unpacked, item_shape: tuple[int, ...], most: int) -> "ndarray":
-    import numpy
-
+def _items(path: Path, file: BinaryIO | _Unpacked, item_shape: tuple[int, ...], most: int) -> ndarray:
     header = _take(file, _header_length(item_shape))
     count = _checked_count(path, header, item_shape, most)
     length = count * prod(item_shape)

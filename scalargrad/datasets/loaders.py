@@ -4,13 +4,13 @@ import os
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy
+from numpy import ndarray
 
 from scalargrad.arrays import quiet
 from scalargrad.datasets.idx import read_idx
-
-if TYPE_CHECKING:
-    from numpy import ndarray
 
 SIDE = 28  # pixels of an MNIST image, in both directions
 FOLDER_VARIABLE = "SCALARGRAD_DATA"
@@ -18,7 +18,7 @@ REMEDY = f"load_mnist(folder), or the environment variable {FOLDER_VARIABLE}, na
 
 
 @quiet
-def load_moons(samples: int = 100, noise: float = 0.1, seed: int = 0) -> tuple["ndarray", "ndarray"]:
+def load_moons(samples: int = 100, noise: float = 0.1, seed: int = 0) -> tuple[ndarray, ndarray]:
     """Scikit-learn's two interleaving half circles: points [samples, 2] and labels [samples], 0 or 1.
 
     noise is the standard deviation of what is added to each coordinate. One seed gives the same points each time.
@@ -33,7 +33,7 @@ def load_moons(samples: int = 100, noise: float = 0.1, seed: int = 0) -> tuple["
 
 
 @quiet
-def load_digits() -> tuple["ndarray", "ndarray"]:
+def load_digits() -> tuple[ndarray, ndarray]:
     """Scikit-learn's handwritten digits of 8 x 8 pixels: images float64 [1797, 64] and labels int64 [1797], 0 to 9.
 
     A pixel is 0.0 (paper) to 1.0 (ink) in steps of 1/16; a row of the array holds an image row by row. The digits
@@ -59,10 +59,10 @@ class Mnist(NamedTuple):
     those of Y. LeCun and C. Cortes, under CC BY-SA 3.0.
     """
 
-    train_images: "ndarray"
-    train_labels: "ndarray"
-    test_images: "ndarray"
-    test_labels: "ndarray"
+    train_images: ndarray
+    train_labels: ndarray
+    test_images: ndarray
+    test_labels: ndarray
 
     def __repr__(self) -> str:
         return f"Mnist({len(self.train_labels):,} training and {len(self.test_labels):,} test images)"
@@ -114,10 +114,8 @@ def _find(folder: Path, name: str) -> Path:
 
 
 @quiet
-def _read_pair(image_path: Path, label_path: Path) -> tuple["ndarray", "ndarray"]:
+def _read_pair(image_path: Path, label_path: Path) -> tuple[ndarray, ndarray]:
     """The images of one file with the labels of the other."""
-    import numpy
-
     labels, pixels = read_idx(label_path), read_idx(image_path, (SIDE, SIDE))
     if len(pixels) != len(labels):
         raise ValueError(f"{image_path} holds {len(pixels):,} images, but {label_path} {len(labels):,} labels")
@@ -130,7 +128,6 @@ def _read_pair(image_path: Path, label_path: Path) -> tuple["ndarray", "ndarray"
 @quiet
 def _downloaded() -> Mnist:
     """MNIST from OpenML, which keeps all images in one table, those to train on first."""
-    import numpy
     from sklearn.datasets import fetch_openml
 
     try:

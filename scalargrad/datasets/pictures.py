@@ -6,10 +6,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy
+from numpy import ndarray
+
 from scalargrad.arrays import quiet
 
 if TYPE_CHECKING:
-    from numpy import ndarray
     from PIL.Image import Image
 
 # Of the pictures that Pillow reads: some of the others start programs, or are no pictures of pixels.
@@ -23,7 +25,7 @@ DIGITS_WIDTH = 24  # of the bitmap's 32 columns that ink fills: a narrower digit
 
 
 @quiet
-def read_digit(path: str | PathLike[str], side: int = MNIST_SIDE) -> "ndarray":
+def read_digit(path: str | PathLike[str], side: int = MNIST_SIDE) -> ndarray:
     """The digit in a picture file, as float64 [side * side]: 0.0 (paper) to 1.0 (ink), row by row.
 
     side  28, for a network trained on MNIST: the ink is scaled to fit 20 x 20 pixels and put with its centre of mass
@@ -40,8 +42,6 @@ def read_digit(path: str | PathLike[str], side: int = MNIST_SIDE) -> "ndarray":
     Traceback (most recent call last):
     FileNotFoundError: there is no file no/such/digit.png
     """
-    import numpy
-
     if side not in PREPARATIONS:
         raise ValueError(f"side is {' or '.join(map(str, PREPARATIONS))}, got {side}")
     path = Path(path)
@@ -60,10 +60,8 @@ def read_digit(path: str | PathLike[str], side: int = MNIST_SIDE) -> "ndarray":
     return PREPARATIONS[side](_cropped(ink)).reshape(-1)
 
 
-def _as_mnist(ink: "ndarray") -> "ndarray":
+def _as_mnist(ink: ndarray) -> ndarray:
     """Fitted into 20 x 20, with its aspect kept, and put by its centre of mass into 28 x 28."""
-    import numpy
-
     scale = MNIST_BOX / max(ink.shape)
     small = _scaled(ink, ink.shape[0] * scale, ink.shape[1] * scale)
     small /= small.max()
@@ -79,14 +77,12 @@ def _as_mnist(ink: "ndarray") -> "ndarray":
     return page
 
 
-def _as_digits(ink: "ndarray") -> "ndarray":
+def _as_digits(ink: ndarray) -> ndarray:
     """Upright, as high as the bitmap and in the middle of it; then the means of 4 x 4 pixels, in steps of 1/16.
 
     Scikit-learn's digits were normalised so, as the data show: each reaches from the first row to the last, few reach
     the outer columns, and none leans.
     """
-    import numpy
-
     ink = _upright(ink)
     width = min(DIGITS_WIDTH, 2 * ink.shape[1] * DIGITS_BITMAP / ink.shape[0])
     small = _scaled(ink, DIGITS_BITMAP, width)
@@ -102,9 +98,8 @@ def _as_digits(ink: "ndarray") -> "ndarray":
 PREPARATIONS = {MNIST_SIDE: _as_mnist, DIGITS_SIDE: _as_digits}
 
 
-def _read(path: Path) -> tuple[tuple[int, int], "ndarray"]:
+def _read(path: Path) -> tuple[tuple[int, int], ndarray]:
     """The size of the picture in the file, and its brightness, 0.0 (black) to 1.0 (white): float64 [height, width]."""
-    import numpy
     from PIL import Image, UnidentifiedImageError
 
     if path.is_dir():
@@ -145,25 +140,20 @@ def _grey(image: "Image") -> tuple["Image", float]:
     return image.convert("L").convert("F"), 255.0
 
 
-def _spread(differences: "ndarray", contrast: float) -> float:
+def _spread(differences: ndarray, contrast: float) -> float:
     """The most by which nine of ten pixels of an edge differ from the paper, but for those that ink runs over."""
-    import numpy
-
     paper = differences[differences < contrast / 2]
     return float(numpy.quantile(paper, 0.9)) if paper.size else math.inf
 
 
-def _cropped(ink: "ndarray") -> "ndarray":
+def _cropped(ink: ndarray) -> ndarray:
     """The smallest rectangle around the ink."""
-    import numpy
-
     rows, columns = numpy.flatnonzero(ink.any(axis=1)), numpy.flatnonzero(ink.any(axis=0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _upright(ink: "ndarray") -> "ndarray":
+def _upright(ink: ndarray) -> ndarray:
     """Sheared until it leans to neither side: until how far right ink is tells nothing about how far down it is."""
-    import numpy
     from PIL import Image
 
     down, across = numpy.indices(ink.shape) + 0.5
@@ -181,9 +171,8 @@ def _upright(ink: "ndarray") -> "ndarray":
     return _cropped(sheared)
 
 
-def _scaled(ink: "ndarray", height: float, width: float) -> "ndarray":
+def _scaled(ink: ndarray, height: float, width: float) -> ndarray:
     """To the size, rounded to whole pixels: each is the mean of those that it stands for."""
-    import numpy
     from PIL import Image
 
     how = Image.Resampling.BOX if height <= ink.shape[0] else Image.Resampling.BILINEAR

@@ -9,14 +9,12 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scalargrad import datasets, plots
 from scalargrad.checks import one_of
-from scalargrad.datasets import load_digits
-from scalargrad.datasets.augmentation import Rotate
 from scalargrad.demos.networks import convolutional_network
 from scalargrad.demos.results import check, check_training, write_summary
 from scalargrad.nn import MLP, Module
 from scalargrad.optim import OPTIMIZERS
-from scalargrad.plots import plot_confusion, plot_curves, plot_images
 from scalargrad.schedules import SCHEDULES
 
 if TYPE_CHECKING:
@@ -127,7 +125,7 @@ def split_digits(seed: int) -> Images:
     """
     from sklearn.model_selection import train_test_split
 
-    images, labels = load_digits()
+    images, labels = datasets.load_digits()
     train_images, test_images, train_labels, test_labels = train_test_split(
         images, labels, test_size=0.2, stratify=labels, random_state=seed
     )
@@ -158,7 +156,7 @@ def learn(settings: Settings, images: Images) -> Result:
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         validation=settings.validation or None,
-        augment=Rotate(settings.rotation) if settings.rotation else None,
+        augment=datasets.Rotate(settings.rotation) if settings.rotation else None,
         rng=settings.seed,
     )
     if history.stopped:  # which only Ctrl-C does here
@@ -190,12 +188,12 @@ def run(settings: Settings, images: Images, folder: Path) -> Result:
     result = learn(settings, images)
     shown = f"{result.accuracy:.2%} of {len(images.test_labels):,} test images"
     loss, accuracy = result.history["loss"][-1], result.history["accuracy"][-1]
-    plot_curves(result.history, f"Training: loss {loss:.4g}, accuracy {accuracy:.2%}").savefig(folder / "curves.png")
-    plot_confusion(result.evaluation.confusion, CLASSES, f"Right: {shown}").savefig(folder / "confusion.png")
+    reached = f"Training: loss {loss:.4g}, accuracy {accuracy:.2%}"
+    plots.plot_curves(result.history, reached).savefig(folder / "curves.png")
+    plots.plot_confusion(result.evaluation.confusion, CLASSES, f"Right: {shown}").savefig(folder / "confusion.png")
     worst, captions = worst_classified(result.probabilities, images.test_labels)
-    plot_images(images.test_images[worst], captions, "The highest losses: truth, guess (its probability)").savefig(
-        folder / "mistakes.png"
-    )
+    title = "The highest losses: truth, guess (its probability)"
+    plots.plot_images(images.test_images[worst], captions, title).savefig(folder / "mistakes.png")
     write_summary(folder / "summary.json", summarised(settings, images, result))
     return result
 

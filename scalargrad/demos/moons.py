@@ -8,8 +8,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from scalargrad import datasets, plots
 from scalargrad.checks import one_of
-from scalargrad.datasets import load_moons
 from scalargrad.demos.results import check, check_training, write_summary
 from scalargrad.drawing import DecisionBoundary, draw, draw_frames
 from scalargrad.engine import Value
@@ -18,7 +18,6 @@ from scalargrad.nn import MLP, Neuron
 from scalargrad.nn.dense import ACTIVATIONS
 from scalargrad.observers import no_grad
 from scalargrad.optim import OPTIMIZERS
-from scalargrad.plots import plot_boundary, plot_history, plot_points
 from scalargrad.support.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def learn(
     from scalargrad.training.prediction import measured
     from scalargrad.training.programs import chosen_backend, seconds_of_preparation
 
-    points, labels = load_moons(settings.samples, settings.noise, settings.seed)
+    points, labels = datasets.load_moons(settings.samples, settings.noise, settings.seed)
     model = MLP(2, [*settings.hidden, 1], settings.activation, settings.output_activation, rng=settings.seed)
     if before:
         before(model, points.tolist(), labels.tolist())
@@ -176,8 +175,8 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
             frames.append(boundary_frame(title="before training", **scene))
         guesses = [float(model(point)) > 0.5 for point in points]
         right = sum(guess == label for guess, label in zip(guesses, labels, strict=True)) / len(labels)
-        plot_points(points, labels, f"Two moons: {len(points)} points").savefig(folder / "data.png")
-        plot_boundary(model, points, labels, f"Before training: accuracy {right:.1%}").savefig(
+        plots.plot_points(points, labels, f"Two moons: {len(points)} points").savefig(folder / "data.png")
+        plots.plot_boundary(model, points, labels, f"Before training: accuracy {right:.1%}").savefig(
             folder / "boundary-before.png"
         )
 
@@ -193,10 +192,10 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
     if animate:
         draw_frames(frames, folder / "training.svg", seconds=0.3, title="Two moons, learned")
     shown = f"accuracy {result.accuracy:.1%}"
-    plot_boundary(result.model, result.points, result.labels, f"After {settings.epochs} epochs: {shown}").savefig(
+    plots.plot_boundary(result.model, result.points, result.labels, f"After {settings.epochs} epochs: {shown}").savefig(
         folder / "boundary-after.png"
     )
-    plot_history(result.history, f"Training: loss {result.loss:.4g}, {shown}").savefig(folder / "training.png")
+    plots.plot_history(result.history, f"Training: loss {result.loss:.4g}, {shown}").savefig(folder / "training.png")
     draw_neuron(settings).save(folder / "neuron.svg")
     draw_model(result).save(folder / "model.svg")
     write_summary(folder / "summary.json", summarised(settings, result))

@@ -40,16 +40,12 @@ def write_summary(path: Path, summary: dict[str, Any]) -> None:
 
 def versions() -> dict[str, str]:
     """Of Python, and of the packages that a result depends on."""
-    import matplotlib
-    import numpy
-    import sklearn
+    from importlib.metadata import version
 
     from scalargrad.support.version import __version__
 
     return {
         "python": platform.python_version(),
         "scalargrad": __version__,
-        "numpy": numpy.__version__,
-        "scikit-learn": sklearn.__version__,
-        "matplotlib": matplotlib.__version__,
+        **{package: version(package) for package in ("numpy", "scikit-learn", "matplotlib")},
     }

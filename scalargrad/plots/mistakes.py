@@ -4,13 +4,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy
+from numpy import ndarray
+
 from scalargrad.arrays import quiet
 from scalargrad.drawing.palette import LIGHT
 from scalargrad.plots.frames import legend, new_figure, title_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from numpy import ndarray
 
 # From paper to the darkest on which black text is read well: blue for what is right, orange for mistakes.
 RIGHT = [LIGHT["ground"], *(LIGHT[f"tint-positive-{step}"] for step in (1, 2, 3, 4))]
@@ -32,7 +34,6 @@ def plot_confusion(matrix: object, classes: Sequence[object], title: str) -> "Fi
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['50', '0', '3', '47']
     """
-    import numpy
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Patch
 
@@ -87,8 +88,6 @@ def plot_images(images: object, titles: Sequence[str], title: str, columns: int 
     >>> figure.axes[0].get_title()
     '4, not 9 (0.98)'
     """
-    import numpy
-
     pixels = numpy.asarray(images, dtype="float64")
     if pixels.ndim != 2 or len(pixels) == 0 or math.isqrt(pixels.shape[1]) ** 2 != pixels.shape[1] or not pixels.size:
         raise ValueError(f"images is [n, pixels], at least one image of side * side pixels, got {list(pixels.shape)}")
@@ -116,10 +115,8 @@ def plot_images(images: object, titles: Sequence[str], title: str, columns: int 
     return figure
 
 
-def _checked_counts(matrix: object, classes: int) -> "ndarray":
+def _checked_counts(matrix: object, classes: int) -> ndarray:
     """The matrix as int64 [classes, classes]."""
-    import numpy
-
     counts = numpy.asarray(matrix)
     if classes == 0 or counts.shape != (classes, classes):
         raise ValueError(f"a matrix of {classes} classes is [{classes}, {classes}], got {list(counts.shape)}")

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, SupportsFloat
 
+import numpy
+
 from scalargrad.arrays import quiet
 from scalargrad.drawing.palette import LIGHT
 from scalargrad.observers import no_grad
@@ -46,7 +48,6 @@ def plot_boundary(
 
     The colour goes with the output, from 0 and below to 1 and above; a black line runs where it is 0.5.
     """
-    import numpy
     from matplotlib.colors import LinearSegmentedColormap
 
     figure = new_figure(6.4, 4.8)

@@ -8,6 +8,7 @@ from math import isfinite
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from scalargrad import plots
 from scalargrad.files.atomic import replace_file
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ class History(dict[str, list[float]]):
 
     def plot(self, title: str = "") -> "Figure":
         """The curves, training and validation in one panel: a matplotlib Figure, which a notebook shows."""
-        from scalargrad.plots import plot_curves
-
-        return plot_curves(self, title or repr(self))
+        return plots.plot_curves(self, title or repr(self))
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write a line for each epoch, below one of names: a file that spreadsheets and pandas read."""

@@ -208,11 +208,11 @@ def test_other_files_in_the_folder_stay(tmp_path):
 
 
 STAGES = [
-    "demos.moons.load_moons",
-    "demos.moons.plot_points",
-    "demos.moons.plot_boundary",
+    "datasets.loaders.load_moons",
+    "plots.places.plot_points",
+    "plots.places.plot_boundary",
     "training.programs.compile",
-    "demos.moons.plot_history",
+    "plots.curves.plot_history",
     "demos.moons.draw_neuron",
     "demos.moons.draw_model",
     "demos.moons.summarised",

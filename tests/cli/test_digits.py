@@ -675,11 +675,15 @@ def test_what_predict_cannot_use_is_named_in_one_line(damage, words, trained, tm
 
 # Ctrl-C.
 
-STAGES = ["split_digits", "learn", "plot_curves", "plot_confusion", "plot_images", "summarised", "write_summary"]
+STAGES = [
+    *(f"demos.digits.{name}" for name in ("split_digits", "learn", "summarised", "write_summary")),
+    *(f"plots.{name}" for name in ("curves.plot_curves", "mistakes.plot_confusion", "mistakes.plot_images")),
+    *("nn.MLP.fit", "nn.MLP.save"),
+]
 
 
 @pytest.mark.sampled(5)
-@pytest.mark.parametrize("stage", [*STAGES, "fit", "save"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_ctrl_c_at_any_stage_leaves_everything_as_it_was(stage, tmp_path, capsys, monkeypatch):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "curves.png").write_text("old", encoding="utf-8")
@@ -688,7 +692,7 @@ def test_ctrl_c_at_any_stage_leaves_everything_as_it_was(stage, tmp_path, capsys
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(MLP if stage in ("fit", "save") else digits, stage, interrupted)
+    monkeypatch.setattr(f"scalargrad.{stage}", interrupted)
     assert run("digits", *TINY, "--out", tmp_path / "out", "--save", tmp_path / "m.safetensors") == 130
     assert capsys.readouterr() == ("", "scalargrad digits: interrupted\n")
     assert places_below(tmp_path) == ["m.safetensors", "out", "out/curves.png"]

@@ -186,7 +186,9 @@ def test_every_operation_is_a_method_and_a_function():
         assert getattr(scalargrad, name) is op
 
 
-@pytest.mark.parametrize("package", ["scalargrad", "scalargrad.nn", "scalargrad.datasets", "scalargrad.training"])
+@pytest.mark.parametrize(
+    "package", ["scalargrad", "scalargrad.nn", "scalargrad.datasets", "scalargrad.plots", "scalargrad.training"]
+)
 def test_type_checkers_and_editors_see_the_table_of_names(package):
     door = importlib.import_module(package)
     source = ast.parse(Path(door.__file__).read_text(encoding="utf-8"))
