@@ -1,7 +1,7 @@
 """Checks of what users pass: each gives it back as it is needed, or raises an error that says what it should be."""
 
 from collections.abc import Iterable, Mapping, Set
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from numbers import Integral, Real
 from operator import is_
 from typing import Any, TypeGuard
@@ -39,10 +39,11 @@ def real(name: str, setting: object, low: float = -inf, high: float = inf, what:
     Traceback (most recent call last):
     ValueError: momentum is a number from 0 to 1, got 1.5
     """
-    if not is_real(setting) or not isfinite(number(setting, name)) or not low <= setting <= high:
+    found = number(setting, name) if is_real(setting) else nan
+    if not (isfinite(found) and low <= found <= high):
         limits = f" from {low:g} to {high:g}" if high < inf else f" from {low:g} on" if low > -inf else ""
         raise ValueError(f"{name} is {what or f'a number{limits},'} got {brief(setting)}")
-    return float(setting)
+    return found
 
 
 def one_of(what: str, name: Any, known: Iterable[str], more: str = "") -> Any:

@@ -9,10 +9,11 @@ A description may come from a file that somebody else made: nothing is built bef
 the shapes that it demands are known before anything of this size is made.
 """
 
+import json
 import reprlib
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from scalargrad.checks import real
@@ -24,7 +25,6 @@ Description = dict[str, Any]
 Shapes = dict[str, list[int]]
 Kind = TypeVar("Kind", bound=type[Structure])
 
-LARGEST = sys.float_info.max
 DEEPEST = 100  # lists and dicts inside each other: 33 Sequentials
 
 
@@ -87,10 +87,12 @@ def describe(model: Structure) -> Description:
     unknown = {"class": name, "arguments": None}
     if name not in ARCHITECTURES or type(model) is not ARCHITECTURES[name].kind:
         return unknown
-    description = {"class": name, "arguments": ARCHITECTURES[name].arguments(model)}
     try:
-        return description if check_depth(description) and _has_just(model, shapes_of(description)) else unknown
-    except (TypeError, ValueError):
+        description = {"class": name, "arguments": ARCHITECTURES[name].arguments(model)}
+        check_depth(description)
+        json.dumps(description)  # or a TypeError: NumPy's float32 is no number of JSON
+        return description if _has_just(model, shapes_of(description)) else unknown
+    except (AttributeError, IndexError, TypeError, ValueError):
         return unknown
 
 
@@ -207,7 +209,7 @@ def _items(part: object) -> Iterable[Any]:
 # Helpers of layers that declare themselves.
 
 
-def check_number(name: str, number: object, largest: float = LARGEST) -> None:
+def check_number(name: str, number: object, largest: float = inf) -> None:
     real(name, number, 0.0, largest)
 
 
@@ -236,7 +238,7 @@ def consists_of(layer: Structure, parts: dict[str, Description]) -> bool:
 
 
 def no_shapes(**arguments: object) -> Shapes:
-    """Of a layer without arrays that is built without arguments."""
+    """The shapes of a layer without arrays and arguments: none."""
     return {}
 
 

@@ -1,11 +1,19 @@
 """Models from files: `load` builds what a file describes, `load_into` sets a model that exists."""
 
 import os
-from typing import Any, cast
+from typing import cast
 
 from scalargrad import nn
-from scalargrad.files.architecture import ARCHITECTURES, build, classes_in, describe, difference, shapes_of
-from scalargrad.files.models import check_shapes, read_model
+from scalargrad.files.architecture import (
+    ARCHITECTURES,
+    Description,
+    build,
+    classes_in,
+    describe,
+    difference,
+    shapes_of,
+)
+from scalargrad.files.models import Arrays, check_shapes, read_model
 from scalargrad.nn.module import Module
 
 
@@ -15,12 +23,11 @@ def load(path: str | os.PathLike[str]) -> Module:
     For others there is `load_into`. ValueError, naming the file and what is wrong with it, unless every bit of it is as
     it was saved.
     """
-    arrays, description, loss = read_model(path)
+    arrays, description, loss = _read(path)
     name = description["class"]
-    _load_classes(description)
     if name not in ARCHITECTURES or description["arguments"] is None:
         raise ValueError(
-            f"{path} holds the arrays of a model ({name}) that only its own code builds: build it as before, and use "
+            f"{path} holds the arrays of a model ({name}) and not how to build it: build it as before, and use "
             "scalargrad.load_into(model, path)"
         )
     try:
@@ -47,7 +54,7 @@ def load_into(model: Module, path: str | os.PathLike[str]) -> None:
     >>> one([1.0, 2.0]).data == other([1.0, 2.0]).data
     True
     """
-    arrays, description, loss = read_model(path)
+    arrays, description, loss = _read(path)
     own = describe(model)
     both_known = own["arguments"] is not None and description["arguments"] is not None
     if both_known and (found := difference(description, own)):
@@ -60,8 +67,10 @@ def load_into(model: Module, path: str | os.PathLike[str]) -> None:
     model.fitted_loss = loss
 
 
-def _load_classes(description: Any) -> None:
-    """Load the classes in a description, which declare beside them how they are described; all, if one is unknown."""
+def _read(path: str | os.PathLike[str]) -> tuple[Arrays, Description, str]:
+    """Read a model, and load the classes in its description, which declare how they are described; all, if in doubt."""
+    arrays, description, loss = read_model(path)
     names = set(classes_in(description))
     for name in names if names <= {*nn.__all__} else nn.__all__:
         getattr(nn, name)
+    return arrays, description, loss

@@ -129,7 +129,11 @@ def read_run(path: str | os.PathLike[str], run: Run) -> Counters:
     try:
         state = json.loads(metadata["run"])
         found = state["description"]
-        _refuse_other_runs(path, found, details.description)
+        own = details.description
+        undescribed = str({"class": type(details.model).__name__, "arguments": None})
+        if found.get("model") == undescribed:  # by the version of before, say: then its arrays tell
+            own = {**own, "model": undescribed}
+        _refuse_other_runs(path, found, own)
         counters = Counters(**{name: int(count) for name, count in state["counters"].items()})
         epoch, seconds, steps, lr = (state[name] for name in ("epoch", "seconds", "steps", "lr"))
         values = arrays["values"].tolist()

@@ -7,6 +7,7 @@ import pytest
 
 import scalargrad
 from scalargrad import MLP, Adam
+from scalargrad.nn import Embedding, Flatten, Layer, Sequential
 from tests.paths import ROOT
 
 FOLDER = ROOT / "tests" / "files" / "written"
@@ -25,8 +26,21 @@ def test_a_model_says_what_it_said(name, shape):
     np.testing.assert_allclose(model.predict_proba(samples(shape, 2)[0]), EXPECTED[name], rtol=1e-12)
 
 
-def test_a_run_goes_on():
-    model, (x, y) = MLP(2, [5, 3], activation="relu", rng=3), samples((2,), 3)
+MLP_RUN = MLP(2, [5, 3], activation="relu", rng=3), *samples((2,), 3)
+# Of a layer that had no description then.
+EMBEDDING_RUN = (
+    Sequential(Embedding(5, 2, rng=0), Flatten(), Layer(6, 3, activation="linear", rng=1)),
+    np.arange(36).reshape(12, 3) * 7 % 5,
+    np.arange(12) * 7 % 3,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "run"), [("run", MLP_RUN), ("embedding_run", EMBEDDING_RUN)], ids=["mlp", "embedding"]
+)
+def test_a_run_goes_on(name, run):
+    model, x, y = run
     settings = {"loss": "cross_entropy", "batch_size": 4, "optimizer": Adam(0.05), "rng": 0, "progress": False}
-    history = model.fit(x, y, epochs=5, resume=FOLDER / "run.safetensors", **settings)
-    np.testing.assert_allclose(history["loss"], EXPECTED["run"], rtol=1e-12)
+    expected = EXPECTED[name]
+    history = model.fit(x, y, epochs=len(expected), resume=FOLDER / f"{name}.safetensors", **settings)
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-12)
