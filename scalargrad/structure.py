@@ -62,10 +62,6 @@ class Structure(Holder):
     def __call__(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not say how to compute: define __call__")
 
-    def zeros(self) -> tuple[Value, ...] | None:
-        """A sample of zeros, if the weights say how many numbers a sample has."""
-        return None
-
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(name, parameter) for each scalar parameter, in the order of the attributes; a shared one comes once."""
         self._inventory()

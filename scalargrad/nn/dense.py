@@ -70,7 +70,7 @@ class Neuron(Module):
         total = dot(self.weights, inputs) + self.bias
         return total if self.activation == "linear" else getattr(total, self.activation)()
 
-    def zeros(self) -> tuple[Value, ...]:
+    def _zeros(self) -> tuple[Value, ...]:
         return tuple(Value(0.0) for _ in self.weights)
 
     def __repr__(self) -> str:
@@ -92,7 +92,7 @@ def _layer_shapes(fan_in: int, fan_out: int, activation: str) -> Shapes:
 
 
 def layer_description(fan_in: int, fan_out: int, activation: str) -> Description:
-    """Of a Layer, as `describe` gives it."""
+    """The description of a Layer, as `describe` gives it."""
     return {"class": "Layer", "arguments": {"fan_in": fan_in, "fan_out": fan_out, "activation": activation}}
 
 
@@ -124,8 +124,8 @@ class Layer(Module):
             for name, array in arrays_of(neuron, but=("weights", "bias")):
                 yield f"neurons.{place}.{name}", array
 
-    def zeros(self) -> tuple[Value, ...]:
-        return self.neurons[0].zeros()
+    def _zeros(self) -> tuple[Value, ...]:
+        return self.neurons[0]._zeros()
 
     def __repr__(self) -> str:
         return f"Layer({len(self.neurons[0].weights)}, {len(self.neurons)}, {self.neurons[0].activation})"
@@ -193,8 +193,8 @@ class MLP(Module):
             outputs = layer(outputs if type(outputs) is tuple else (outputs,))
         return outputs
 
-    def zeros(self) -> tuple[Value, ...]:
-        return self.layers[0].zeros()
+    def _zeros(self) -> tuple[Value, ...]:
+        return self.layers[0]._zeros()
 
     def __repr__(self) -> str:
         sizes = [len(layer.neurons) for layer in self.layers]

@@ -148,14 +148,14 @@ def _calls_shown(layers: list[Structure], rows: dict[int, _Row], observer: _Obse
                 put_back()
 
 
-def _zeros_for(model: Structure) -> tuple[Value, ...]:
+def _zeros_for(model: Any) -> tuple[Value, ...]:
     """A sample for a model whose weights say how many numbers it takes."""
-    zeros = model.zeros()
-    if zeros is None:
+    try:
+        return model._zeros()
+    except (AttributeError, IndexError):  # another model, or a layer in an MLP that somebody has put there or removed
         raise ValueError(
             f"a {type(model).__name__} does not say what a sample looks like: show it one, summary(sample=X[0])"
-        )
-    return zeros
+        ) from None
 
 
 def _as_values(sample: Sample) -> Any:

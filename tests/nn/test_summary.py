@@ -270,6 +270,19 @@ def test_shapes(outputs, shape):
 def test_a_model_that_hides_its_width_needs_a_sample():
     with pytest.raises(ValueError, match=r"a Recurrence does not say .* show it one, summary\(sample=X\[0\]\)"):
         summary(Recurrence())
+    model = MLP(2, [2, 1])
+    model.layers[0] = lambda x: x
+    with pytest.raises(ValueError, match="a MLP does not say what a sample looks like"):
+        summary(model)
+
+
+def test_a_model_may_call_what_it_likes_zeros():
+    class Padded(Module):
+        def __init__(self):
+            self.zeros = [1, 2]
+
+    with pytest.raises(ValueError, match="a Padded does not say what a sample looks like"):
+        summary(Padded())
 
 
 @pytest.mark.parametrize(
