@@ -1,7 +1,8 @@
 """Modules that have moved: for one release their old paths go on working, with a DeprecationWarning.
 
-The policy: what the README, a lesson or a docstring names keeps its path; if it must move, the old one becomes a row of
-this table, warns in the next release, and is gone in the one after it.
+The policy: a module that the README, a lesson or a docstring names keeps its path; if it must move, the old one becomes
+a row of this table, warns in the next release, and is gone in the one after it. What a module holds may go, as the list
+of changes in scalargrad/README.md says.
 """
 
 import sys
