@@ -18,7 +18,7 @@ def shape_of(nested: Sample) -> tuple[int, ...]:
     """
     if not is_nested(nested):
         return ()
-    if not len(nested) or not is_nested(next(iter(nested))):
+    if not len(nested) or (len(set(map(type, nested))) == 1 and not is_nested(next(iter(nested)))):
         return (len(nested),)
     shapes = {shape_of(item) for item in nested}
     if len(shapes) > 1:

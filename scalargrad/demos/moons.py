@@ -116,10 +116,11 @@ def learn(
     3
     """
     # NumPy is behind this door, and the help of the commands goes without.
+    from scalargrad.compiler.backends import checked_backend
     from scalargrad.training.history import History, refuse_inf_and_nan
     from scalargrad.training.objectives import objective_of
     from scalargrad.training.prediction import measured
-    from scalargrad.training.programs import chosen_backend, seconds_of_preparation
+    from scalargrad.training.programs import seconds_of_preparation
 
     points, labels = datasets.load_moons(settings.samples, settings.noise, settings.seed)
     model = MLP(2, [*settings.hidden, 1], settings.activation, settings.output_activation, rng=settings.seed)
@@ -129,7 +130,7 @@ def learn(
     objective = objective_of(lambda output, label: mse(output, label) + settings.alpha * l2(parameters))
 
     def measure(epoch: int) -> "Measures":
-        loss, outputs = measured(model, objective, points, labels, chosen_backend(settings.engine))
+        loss, outputs = measured(model, objective, points, labels, checked_backend(settings.engine))
         if settings.engine == "eager":  # as `fit` adds it up there: the penalty once, and not to the loss of each row
             squares = l2([parameter.data for parameter in parameters])
             loss = float(mse(outputs.tolist(), labels.tolist()) + settings.alpha * squares)

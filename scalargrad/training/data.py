@@ -29,9 +29,9 @@ class Data:
         objective: Objective,
         X: object,
         y: object,
-        validation: object = None,
-        sample_weight: object = None,
-        seed: int = 0,
+        validation: object,
+        sample_weight: object,
+        seed: int,
     ) -> None:
         inputs = checked_inputs(X)
         self.shape = shape_of_outputs(model, inputs)

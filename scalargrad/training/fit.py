@@ -22,7 +22,7 @@ from scalargrad.training.objectives import Objective, measure_of, objective_of
 from scalargrad.training.prediction import measured
 from scalargrad.training.programs import seconds_of_preparation
 from scalargrad.training.run import EarlyStopping, Run
-from scalargrad.training.settings import FitSettings
+from scalargrad.training.settings import FitSettings, rule_of
 from scalargrad.training.together import Alone, Processes, processes_of
 
 
@@ -91,7 +91,7 @@ def _go(
 
 def _describing(model: Structure, settings: FitSettings, data: Data) -> Callable[[], dict[str, Any]]:
     """A function that says all that a run depends on and that a resumed one must share."""
-    rule = settings.shared()["optimizer"]  # as it is now: callbacks may change the rate
+    rule = rule_of(settings.optimizer)  # as it is now: callbacks may change the rate
 
     def description() -> dict[str, Any]:
         return {

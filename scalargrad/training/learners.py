@@ -1,9 +1,9 @@
 """Learners: an epoch of training, by compiled code or by Values one sample after another. Both take the same steps."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy
 from numpy import ndarray
@@ -13,7 +13,7 @@ from scalargrad.arrays import shuffled
 from scalargrad.compiler.backends import BACKENDS
 from scalargrad.compiler.own_steps import take_step
 from scalargrad.compiler.trainer import Measures, Watch
-from scalargrad.datasets.nested import is_nested
+from scalargrad.datasets.nested import on_each_number
 from scalargrad.engine import Value, topological_order
 from scalargrad.holders import flat
 from scalargrad.losses import l2 as sum_of_squares
@@ -40,7 +40,7 @@ class Counters(NamedTuple):
     start: int
 
 
-class Learner:
+class Learner(ABC):
     """The base of both: a model, what it is to learn from, and how; `devices` is how many share the rows of a step."""
 
     def __init__(
@@ -191,7 +191,7 @@ class EagerLearner(Learner):
             randomness.row.reset(outer[0])
             randomness.step.reset(outer[1])
         loss = one_value(objective.loss(outputs, target))
-        score = 0.0 if objective.score is None else objective.score(_numbers(outputs), target)
+        score = 0.0 if objective.score is None else objective.score(on_each_number(float, outputs), target)
         return loss, score
 
 
@@ -201,8 +201,3 @@ def learner_for(
     """The learner of a backend: whole steps in one that trains, else Values."""
     kind = CompiledLearner if BACKENDS[settings.backend].trains else EagerLearner
     return kind(model, objective, data, settings, devices)
-
-
-def _numbers(outputs: Any) -> Any:
-    """The same without Values."""
-    return tuple(map(_numbers, outputs)) if is_nested(outputs) else float(outputs)

@@ -8,6 +8,7 @@ from numpy import ndarray
 
 from scalargrad.arrays import quiet
 from scalargrad.datasets.arrays import checked_inputs
+from scalargrad.datasets.nested import numbers_in, shape_of
 from scalargrad.engine import Value
 from scalargrad.observers import no_grad, observed_by
 from scalargrad.structure import Structure, in_mode
@@ -16,18 +17,13 @@ from scalargrad.training.programs import (
     Sample,
     Target,
     Updates,
-    chosen_backend,
-    flat_outputs,
     in_batch_of,
     loss_program,
     one_value,
-    output_shape,
     outputs_program,
     rows_as_tuples,
     shape_of_outputs,
 )
-
-__all__ = ["Evaluation", "chosen_backend", "evaluate", "measured", "outputs_of", "predict", "predict_proba"]
 
 ROWS_AT_ONCE = 2048
 
@@ -137,8 +133,12 @@ def _one_by_one(function: Callable, *arrays: ndarray) -> list:
 
 def _as_array(outputs: Sequence[Any]) -> ndarray:
     """[rows, ...] from what a model returned for each row."""
-    numbers = numpy.array([[float(number) for number in flat_outputs(one)] for one in outputs])
-    return numbers.reshape(len(outputs), *output_shape(outputs[0]))
+    try:
+        shape = shape_of(outputs[0])
+    except ValueError as error:
+        raise ValueError(f"what the model returns is ragged: {error}") from None
+    numbers = numpy.array([[float(number) for number in numbers_in(one)] for one in outputs])
+    return numbers.reshape(len(outputs), *shape)
 
 
 def _in_parts(program: Callable, *arrays: ndarray) -> ndarray:

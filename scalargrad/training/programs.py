@@ -8,7 +8,6 @@ from numpy import ndarray
 
 from scalargrad import randomness
 from scalargrad.compiler import compile
-from scalargrad.compiler.backends import ALIASES, checked_backend
 from scalargrad.datasets.nested import Sample, is_nested
 from scalargrad.engine import Value
 from scalargrad.losses import l2 as sum_of_squares
@@ -22,16 +21,6 @@ if TYPE_CHECKING:
     from scalargrad.compiler.compiled import Compiled
 
 MOST_PROGRAMS = 8  # of one model
-
-
-def chosen_backend(backend: str, engine: str | None = None) -> str:
-    """The backend that an argument `backend` says or, if it is there, `engine`, the argument of before."""
-    return checked_backend(backend) if engine is None else checked_backend(engine, "engine")
-
-
-def old_word(backend: str) -> str:
-    """The word of before for a backend, which files go on saying."""
-    return next((word for word, name in ALIASES.items() if name == backend), backend)
 
 
 class Target(NamedTuple):
@@ -158,7 +147,7 @@ def shape_of_outputs(model: Structure, inputs: ndarray) -> tuple[int, ...]:
     """
     try:
         with in_mode(model, training=False), no_grad(), observed_by(Updates()):
-            return output_shape(model(rows_as_tuples(inputs[0])))
+            return _first_shape(model(rows_as_tuples(inputs[0])))
     except (TypeError, ValueError) as error:
         raise type(error)(f"the model does not take rows of the shape {inputs.shape[1:]}: {error}") from error
 
@@ -172,11 +161,6 @@ def rows_as_tuples(array: ndarray) -> Any:
     return nested(array.tolist())
 
 
-def flat_outputs(outputs: Any) -> list:
-    """All Values that a model returned, in a row."""
-    return [value for part in outputs for value in flat_outputs(part)] if is_nested(outputs) else [outputs]
-
-
-def output_shape(outputs: Any) -> tuple[int, ...]:
-    """() for a Value, (k,) for k of them in a tuple or an array, and so on."""
-    return (len(outputs), *output_shape(outputs[0])) if is_nested(outputs) else ()
+def _first_shape(outputs: Any) -> tuple[int, ...]:
+    """As `shape_of`, by the first of the parts: a loss of one's own may take parts that differ."""
+    return (len(outputs), *_first_shape(outputs[0])) if is_nested(outputs) else ()

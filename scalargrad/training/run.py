@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.engine import Value
 from scalargrad.optim import Optimizer
 from scalargrad.training.history import History, refuse_inf_and_nan
+
+if TYPE_CHECKING:
+    from scalargrad.compiler.trainer import Measures, Watch
 
 
 class Run:
@@ -25,7 +27,7 @@ class Run:
         self.details: Any = None  # for Checkpoint
 
     @property
-    def measures(self) -> Measures:
+    def measures(self) -> "Measures":
         """The numbers of the last epoch."""
         return {name: curve[-1] for name, curve in self.history.items()}
 
@@ -35,10 +37,10 @@ class Run:
 
     def go(
         self,
-        learn: Callable[[Watch], Measures],
-        validate: Callable[[], Measures],
+        learn: "Callable[[Watch], Measures]",
+        validate: "Callable[[], Measures]",
         callbacks: Iterable[Callable],
-        watch: Watch,
+        watch: "Watch",
     ) -> None:
         """The epochs from here to the last.
 

@@ -7,12 +7,11 @@ from numbers import Real
 from typing import Any
 
 from scalargrad.checks import whole
-from scalargrad.compiler.backends import checked_backend
+from scalargrad.compiler.backends import checked_backend, chosen_backend, old_word
 from scalargrad.optim import Adam, Optimizer
 from scalargrad.schedules import Constant, Schedule, schedule_of
 from scalargrad.training.data import SPLIT
 from scalargrad.training.objectives import objective_of
-from scalargrad.training.programs import chosen_backend, old_word
 
 ALL, WAIT = ", or None for all rows", " (how many epochs to wait), or None"
 
@@ -32,7 +31,12 @@ def settings_of(formula: object, but: Sequence[str] = ()) -> str:
     return f"{type(formula).__name__}({settings})"
 
 
-def _row(checked: Callable[[Any], Any] | None = None, shared: Callable[[Any], Any] | None = None) -> dict[str, Any]:
+def rule_of(optimizer: Optimizer) -> str:
+    """An optimizer without what it remembers."""
+    return settings_of(optimizer, but=("state", "steps"))
+
+
+def _facts(checked: Callable[[Any], Any] | None = None, shared: Callable[[Any], Any] | None = None) -> dict[str, Any]:
     """Facts about a setting.
 
     checked   gives it as it is kept, or raises an error
@@ -92,40 +96,40 @@ def _augmentation(augment: object) -> Callable:
 class FitSettings:
     """The settings of a fit, checked in this order: arguments of `Module.fit`, which says what they are."""
 
-    loss: str | Callable = field(metadata=_row(shared=lambda loss: objective_of(loss).name))
-    optimizer: Optimizer = field(metadata=_row(_optimizer, lambda rule: settings_of(rule, ("state", "steps"))))
-    epochs: int = field(metadata=_row(_whole("epochs", 0)))
-    batch_size: int | None = field(metadata=_row(_or_none(_whole("batch_size", 1, ALL)), _as_it_is))
-    early_stopping: int | None = field(metadata=_row(_or_none(_whole("early_stopping", 1, WAIT)), _as_it_is))
-    rng: int = field(metadata=_row(_seed, _as_it_is))
-    l2: float = field(metadata=_row(_penalty, _as_it_is))
-    callbacks: Sequence[Callable] = field(metadata=_row(_functions))
-    augment: Callable | None = field(metadata=_row(_or_none(_augmentation), settings_of))
-    backend: str = field(metadata=_row(checked_backend))
-    devices: int | str | None = field(metadata=_row())
-    schedule: str | Schedule | None = field(metadata=_row(shared=lambda schedule: settings_of(schedule_of(schedule))))
-    progress: bool = field(metadata=_row())
+    loss: str | Callable = field(metadata=_facts(shared=lambda loss: objective_of(loss).name))
+    optimizer: Optimizer = field(metadata=_facts(_optimizer, rule_of))
+    epochs: int = field(metadata=_facts(_whole("epochs", 0)))
+    batch_size: int | None = field(metadata=_facts(_or_none(_whole("batch_size", 1, ALL)), _as_it_is))
+    early_stopping: int | None = field(metadata=_facts(_or_none(_whole("early_stopping", 1, WAIT)), _as_it_is))
+    rng: int = field(metadata=_facts(_seed, _as_it_is))
+    l2: float = field(metadata=_facts(_penalty, _as_it_is))
+    callbacks: Sequence[Callable] = field(metadata=_facts(_functions))
+    augment: Callable | None = field(metadata=_facts(_or_none(_augmentation), settings_of))
+    backend: str = field(metadata=_facts(checked_backend))
+    devices: int | str | None = field(metadata=_facts())
+    schedule: str | Schedule | None = field(metadata=_facts(shared=lambda schedule: settings_of(schedule_of(schedule))))
+    progress: bool = field(metadata=_facts())
 
     @classmethod
     def among(cls, arguments: Mapping[str, Any]) -> "FitSettings":
         """Settings from the arguments of a call, by name."""
-        given = {one.name: arguments[one.name] for one in fields(cls)}
+        given = {setting.name: arguments[setting.name] for setting in fields(cls)}
         given["backend"] = chosen_backend(given["backend"], arguments.get("engine"))
         if given["optimizer"] is None:
             given["optimizer"] = Adam()
         return cls(**given)
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            if one.metadata["checked"]:
-                object.__setattr__(self, one.name, one.metadata["checked"](getattr(self, one.name)))
+        for setting in fields(self):
+            if check := setting.metadata["checked"]:
+                object.__setattr__(self, setting.name, check(getattr(self, setting.name)))
         if self.devices is not None and self.backend != "jax":
             raise ValueError(f'devices are those of JAX: backend="jax", not {self.backend!r}')
 
     def shared(self) -> dict[str, Any]:
         """The settings that a resumed run must share, by name, as they are now."""
-        rows = {one.name: one.metadata["shared"] for one in fields(self)}
-        found = {name: shared(getattr(self, name)) for name, shared in rows.items() if shared}
+        facts = {setting.name: setting.metadata["shared"] for setting in fields(self)}
+        found = {name: shared(getattr(self, name)) for name, shared in facts.items() if shared}
         found["engine"] = old_word(self.backend)  # as files of before say it
         if schedule_of(self.schedule) != Constant():
             found["epochs"] = int(self.epochs)

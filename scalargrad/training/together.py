@@ -1,6 +1,6 @@
 """Processes that train one model together, each with devices of its own: they walk in step, or stop with an error.
 
-Each runs the same script, and has called `jax.distributed.initialize`. One alone agrees with itself about everything.
+Each runs the same script, and has called `jax.distributed.initialize`.
 """
 
 import zlib

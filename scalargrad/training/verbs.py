@@ -95,14 +95,16 @@ class Verbs(Structure):
         [rows] or [rows, outputs]; `backend` as in `fit`.
         """
         loaded("numpy.ma", "scalargrad.training.prediction")
-        from scalargrad.training.prediction import chosen_backend, predict
+        from scalargrad.compiler.backends import chosen_backend
+        from scalargrad.training.prediction import predict
 
         return predict(self, X, chosen_backend(backend, engine))
 
     def predict_proba(self, X: object, backend: str = "native", engine: str | None = None) -> "ndarray":
         """The probability of each class for each sample, float64 [rows, classes]."""
         loaded("numpy.ma", "scalargrad.training.prediction")
-        from scalargrad.training.prediction import chosen_backend, predict_proba
+        from scalargrad.compiler.backends import chosen_backend
+        from scalargrad.training.prediction import predict_proba
 
         return predict_proba(self, X, chosen_backend(backend, engine))
 
@@ -119,7 +121,8 @@ class Verbs(Structure):
         loss   as in `fit`; that of the last `fit` unless said
         """
         loaded("numpy.ma", "scalargrad.training.prediction")
-        from scalargrad.training.prediction import chosen_backend, evaluate
+        from scalargrad.compiler.backends import chosen_backend
+        from scalargrad.training.prediction import evaluate
 
         return evaluate(self, X, y, loss, chosen_backend(backend, engine))
 

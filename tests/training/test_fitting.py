@@ -594,6 +594,42 @@ def test_a_function_is_a_loss():
         model.evaluate(POINTS, LABELS)
 
 
+class Parts(Module):
+    """Returns lists of different lengths, or numbers and lists."""
+
+    def __init__(self, *lengths):
+        self.weight, self.lengths = Parameter(0.5), lengths
+
+    def __call__(self, x):
+        output = self.weight * x[0]
+        return tuple((output,) * length if length else output for length in self.lengths)
+
+
+@pytest.mark.parametrize("lengths", [(2, 1), (2, 0), (0, 2)])
+@pytest.mark.parametrize("engine", ["compiled", "eager"])
+def test_a_loss_of_ones_own_may_take_parts_that_differ_and_predictions_are_arrays(engine, lengths):
+    def of_the_first(outputs, target):
+        return mse(outputs[0] if lengths[0] == 0 else outputs[0][1], target)
+
+    model = Parts(*lengths)
+    history = model.fit(POINTS, LABELS, of_the_first, epochs=2, engine=engine, progress=False)
+    assert history["loss"][1] < history["loss"][0]
+    with pytest.raises((TraceError, ValueError), match=r"ragged: .* differ in length"):
+        model.predict(POINTS, engine=engine)
+
+
+def test_what_an_augmentation_holds_is_no_concern_of_a_fit_without_checkpoints():
+    class Circular:
+        def __init__(self):
+            self.itself = self
+
+        def __call__(self, X, seed, epoch):
+            return X
+
+    history = model_for("mse").fit(POINTS, LABELS, augment=Circular(), epochs=1, progress=False)
+    assert len(history["loss"]) == 1
+
+
 def test_a_function_may_use_what_values_can_in_both_engines():
     def smooth(output, target):
         return (output - target).tanh() ** 2

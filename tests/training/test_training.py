@@ -71,6 +71,15 @@ def test_backend_is_the_word_and_engine_that_of_before(backend):
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("ask", ["fit", "predict", "evaluate"])
+def test_two_words_that_differ_are_refused(ask):
+    calls = {"fit": (X, Y), "predict": (X,), "evaluate": (X, Y, "mse")}
+    with pytest.raises(ValueError, match="backend 'jax' and engine 'compiled' are two backends: pass backend alone"):
+        getattr(line(), ask)(*calls[ask], backend="jax", engine="compiled")
+    for words in ({"backend": "compiled", "engine": "native"}, {"backend": "eager", "engine": "eager"}):
+        getattr(line(), ask)(*calls[ask], **words)
+
+
 def test_numpy_trains_as_native_code_does():
     models = {backend: line() for backend in ("numpy", "native")}
     losses = [model.fit(X, Y, epochs=5, backend=name, progress=False)["loss"] for name, model in models.items()]
@@ -80,6 +89,11 @@ def test_numpy_trains_as_native_code_does():
 def test_every_setting_is_an_argument_of_fit():
     arguments = inspect.signature(MLP.fit).parameters
     assert {setting.name for setting in fields(FitSettings)} <= set(arguments)
+
+
+def test_runs_are_named_without_numpy():
+    code = "import sys; sys.modules['numpy'] = None; from scalargrad.training import EarlyStopping, History, Run"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_fit_loads_no_layer_that_the_model_lacks_and_nothing_of_other_backends():

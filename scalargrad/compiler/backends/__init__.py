@@ -53,6 +53,25 @@ def checked_backend(word: object, what: str = "backend") -> str:
     return ALIASES[word] if isinstance(word, str) and word in ALIASES else one_of(what, word, BACKENDS)
 
 
+def chosen_backend(backend: str, engine: str | None = None) -> str:
+    """The backend that `backend` says or, if it is there, `engine`, the argument of before. ValueError, if they differ.
+
+    "native", the default of `backend`, differs from none.
+    """
+    chosen = checked_backend(backend)
+    if engine is None:
+        return chosen
+    found = checked_backend(engine, "engine")
+    if chosen not in ("native", found):
+        raise ValueError(f"backend {backend!r} and engine {engine!r} are two backends: pass backend alone")
+    return found
+
+
+def old_word(backend: str) -> str:
+    """The word of before for a backend, which files go on saying."""
+    return next((word for word, name in ALIASES.items() if name == backend), backend)
+
+
 RowNumbers = ndarray | slice | list[int]  # of uniform rows; the slice is a backend's `leaves`
 
 
