@@ -5,7 +5,6 @@ the number of one is an error, as it is of a stand-in.
 """
 
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -18,15 +17,13 @@ from scalargrad.compiler.errors import (
 )
 from scalargrad.compiler.tracer import SHARE, Trace, Tracer, refuse_inside_a_trace
 from scalargrad.compiler.watch.quiet import quiet_places
-from scalargrad.compiler.watch.watching import watched
+from scalargrad.compiler.watch.watching import tracing, watched
 from scalargrad.engine import Value
 from scalargrad.observers import observed_only_by, with_grad
 from scalargrad.operands import number as as_number
 from scalargrad.structure import Buffer
 from scalargrad.support.callers import PACKAGE
-from scalargrad.support.forks import freed, undone
-
-_lock = freed(threading.RLock())
+from scalargrad.support.forks import undone
 
 
 def trace(
@@ -92,7 +89,7 @@ def _stand_ins(trace: Trace, shape: tuple[int, ...], flat: list[Tracer]) -> Any:
 @contextmanager
 def _tracing(trace: Trace) -> Iterator[None]:
     refuse_inside_a_trace()
-    with _lock, observed_only_by(trace), with_grad(), _guarded("data"), _guarded("grad"):
+    with tracing, observed_only_by(trace), with_grad(), _guarded("data"), _guarded("grad"):
         state.trace = trace
         try:
             yield

@@ -22,6 +22,7 @@ from scalargrad.compiler.watch.quiet import quiet_places
 from scalargrad.compiler.watch.watching import watched
 from scalargrad.nn import Conv2d, Layer, Neuron
 from scalargrad.ops import Op
+from tests.oracles.forks import a_thread_at
 from tests.paths import ROOT
 
 X = [1.0, 2.0]
@@ -45,6 +46,48 @@ def _nothing_stays_behind():
 
 def test_operations_and_layers_are_quiet_places():
     assert {Op, Value, Tracer, Layer, Neuron, Conv2d} <= {place.owner for place in PLACES}
+
+
+def test_what_another_thread_watches_is_no_change():
+    """On Python 3.11 a watch replaces methods of classes for a while. A program of these classes stays as it is."""
+    model = MLP(2, [3, 1], rng=0)
+    program = compile(model)
+    program([X])
+    spent = program.seconds["tracing"]
+
+    def traces(stop):
+        with contextlib.suppress(TraceError):  # it waits inside
+            compile(lambda x: (model(x), stop()))([X])
+
+    with a_thread_at(traces):
+        caller = threading.Thread(target=program, args=([X],))
+        caller.start()
+        caller.join(0.1)
+    caller.join()
+    assert program.seconds["tracing"] == spent
+
+
+@pytest.mark.long
+def test_several_threads_fit_networks_at_once():
+    wrong, interval = [], sys.getswitchinterval()
+
+    def again_and_again():
+        try:
+            for _ in range(20):
+                MLP(2, [3, 1], rng=0).fit([X, X], [0.0, 1.0], epochs=3)
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=again_and_again) for _ in range(3)]
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []
 
 
 # What is seen.

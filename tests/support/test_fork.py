@@ -139,7 +139,7 @@ def test_what_another_thread_was_at_does_not_keep_a_child(work):
 def _at(work):
     compiles_trains_and_predicts()
     with a_thread_at(work):
-        assert in_a_child(compiles_trains_and_predicts) == ""
+        assert (told := in_a_child(compiles_trains_and_predicts)) == "", told
     compiles_trains_and_predicts()
 
 
@@ -298,7 +298,7 @@ def test_a_lock_that_is_named_while_a_fork_waits():
         thread.start()
         thread.join()
         assert free == [True]
-        assert in_a_child(compiles_trains_and_predicts) == ""
+        assert (told := in_a_child(compiles_trains_and_predicts)) == "", told
     finally:
         forks._also_whole.remove(lock)
 
@@ -314,7 +314,7 @@ def _first(delay):
     thread = threading.Thread(target=lambda: MLP(2, [1], rng=0).fit(X, y, epochs=1))
     thread.start()
     time.sleep(delay)
-    assert in_a_child(compiles_trains_and_predicts) == ""
+    assert (told := in_a_child(compiles_trains_and_predicts)) == "", told
     thread.join()
 
 
@@ -354,7 +354,7 @@ def _any_moment(work, times):
     try:
         for _ in range(times):
             time.sleep(0.1 * random.random())
-            assert in_a_child(compiles_trains_and_predicts) == ""
+            assert (told := in_a_child(compiles_trains_and_predicts)) == "", told
     finally:
         ended.set()
         for thread in threads:

@@ -11,12 +11,15 @@ from types import CodeType, MappingProxyType
 from scalargrad.compiler.watch.facts import only_appends_to
 from scalargrad.compiler.watch.guards import MISSING, Items, Reads, is_alike, is_made_inside
 from scalargrad.compiler.watch.walk import Reached, Walk
+from scalargrad.compiler.watch.watching import tracing
 
 NOTHING: Mapping = MappingProxyType({})
 
 
 class Surroundings:
     """The things that a function reads around itself, and whether they are as they were.
+
+    What the trace of another thread has replaced for a while is no change.
 
     codes      what ran while it was traced
     arguments  what it was given besides arrays
@@ -35,29 +38,40 @@ class Surroundings:
         reached = Reached(codes)
         roots = [(function, "the function"), *((argument, "an argument") for argument in arguments)]
         extent = None
-        while extent != reached.extent:
-            extent = reached.extent
-            walk = Walk(roots, reached, without)
+        with tracing:
+            while extent != reached.extent:
+                extent = reached.extent
+                walk = Walk(roots, reached, without)
         self.codes, self.guards, self.modules, self.sources = reached.codes, walk.guards, walk.modules, walk.sources
 
     def changed(self) -> str:
         """The first change of something that a trace depends on, in words; "" if there is none."""
+        if not self._first_change():
+            return ""
+        with tracing:
+            return self._first_change()
+
+    def _first_change(self) -> str:
         for guard in self.guards:
-            what = guard.changed()
-            if what:
+            if what := guard.changed():
                 return what
         return ""
 
     def renew(self) -> None:
         """Let what is there now count."""
-        for guard in self.guards:
-            guard.renew()
+        with tracing:
+            for guard in self.guards:
+                guard.renew()
 
     def changed_by_a_run(self) -> tuple[str, bool]:
         """The first thing that the function itself has changed, and is that only a list which has grown at its end?
 
         What it only writes down does not count: numbers of the graph, and a list to which it appends and no more.
         """
+        with tracing:
+            return self._changed_by_a_run()
+
+    def _changed_by_a_run(self) -> tuple[str, bool]:
         grown = ""
         for guard in self.guards:
             if isinstance(guard, Reads):

@@ -2,16 +2,17 @@
 
 import gc
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
 from scalargrad.compiler.errors import TraceError
 from scalargrad.compiler.watch.quiet import Quiet
-from scalargrad.support.forks import undone
+from scalargrad.support.forks import freed, undone
 
+tracing = freed(threading.RLock())  # held by a trace, which replaces methods of classes for a while
 TOOLS = (4, 3, 5, 2, 1, 0)  # sys.monitoring's: those without a name first
 
 
@@ -61,16 +62,16 @@ def _monitored(codes: set[CodeType]) -> Iterator[None]:
         with _traced(codes):
             yield
         return
-    thread, events = get_ident(), monitoring.events
+    thread, events = threading.get_ident(), monitoring.events
 
     def seen(code: CodeType, _: int) -> Any:
-        if get_ident() != thread:
+        if threading.get_ident() != thread:
             return None
         codes.add(code)
         return monitoring.DISABLE
 
     def thrown(code: CodeType, *_: object) -> None:  # an event that cannot be switched off
-        if get_ident() == thread:
+        if threading.get_ident() == thread:
             codes.add(code)
 
     callbacks = {events.PY_START: seen, events.PY_RESUME: seen, events.PY_THROW: thrown}
