@@ -16,6 +16,10 @@ tracing = freed(threading.RLock())  # held by a trace, which replaces methods of
 TOOLS = (4, 3, 5, 2, 1, 0)  # sys.monitoring's: those without a name first
 
 
+_counting = freed(threading.RLock())
+_uncollected: dict[object, bool] = {}  # blocks where the collector does not run, and did it before the first of them?
+
+
 @contextmanager
 def watched(quiet: Callable[[], list[Quiet]] = list) -> Iterator[set[CodeType]]:
     """A block, and the codes of the functions that this thread starts or resumes in it; complete when it has ended.
@@ -38,19 +42,22 @@ def watched(quiet: Callable[[], list[Quiet]] = list) -> Iterator[set[CodeType]]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """A block in which the garbage collector does not run."""
-    collects = gc.isenabled()
+    """A block in which the garbage collector does not run; when every thread has left its own, it does as before."""
+    block = object()
 
-    def collect_again() -> None:
-        if collects:
-            gc.enable()
+    def leave() -> None:
+        with _counting:
+            if _uncollected.pop(block, False) and not _uncollected:
+                gc.enable()
 
-    with undone(collect_again):
-        gc.disable()
+    with undone(leave):
         try:
+            with _counting:
+                _uncollected[block] = gc.isenabled() or any(_uncollected.values())
+                gc.disable()
             yield
         finally:
-            collect_again()
+            leave()
 
 
 @contextmanager
