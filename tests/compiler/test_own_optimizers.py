@@ -162,9 +162,11 @@ def trained(kind, engine="compiled", epochs=4, loss="mse", **settings):
     return [numbers, *history.values(), *state, optimizer.steps], (history.stopped, list(history))
 
 
+WAYS = [*((name, "compiled") for name in FITS), *((name, "jax") for name in ("a schedule", "weights"))]
+
+
 @pytest.mark.sampled(3)
-@pytest.mark.parametrize("engine", ["compiled", pytest.param("jax", marks=pytest.mark.long)])
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize(("name", "engine"), WAYS)
 def test_a_step_that_is_run_does_what_a_formula_does(name, engine):
     right, found = trained(Formula, engine, **FITS[name]), trained(Run, engine, **FITS[name])
     assert found[1] == right[1]

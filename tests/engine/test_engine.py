@@ -496,7 +496,7 @@ def chain_of_sums(x, length):
     return y
 
 
-@pytest.mark.parametrize("length", [100_000, pytest.param(5_000_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("length", [100_000, pytest.param(2_000_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("build", [chain, chain_of_sums])
 def test_a_deep_chain_is_built_run_and_freed_at_the_default_recursion_limit(build, length):
     assert sys.getrecursionlimit() <= 1000

@@ -209,7 +209,7 @@ def test_random_graphs_match_pytorch(program, second_derivatives):
 
 
 @pytest.mark.long
-@settings(max_examples=2_000, **SETTINGS)
+@settings(max_examples=1_000, **SETTINGS)
 @given(programs(), st.booleans())
 def test_many_random_graphs_match_pytorch(program, second_derivatives):
     check(program, second_derivatives)

@@ -334,7 +334,7 @@ def evaluates():
 
 
 @pytest.mark.sampled(4)
-@pytest.mark.parametrize("times", [3, pytest.param(150, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [3, pytest.param(60, marks=pytest.mark.long)])
 @pytest.mark.parametrize("work", [fits, compiles, evaluates], ids=lambda work: work.__name__)
 def test_forks_at_any_moment(work, times):
     apart(f"_any_moment({work.__name__}, {times})")

@@ -321,7 +321,7 @@ def test_random_programs(program, backend):
 
 @pytest.mark.long
 @COMPILED
-@settings(max_examples=30, **SETTINGS)
+@settings(max_examples=15, **SETTINGS)
 @given(program=programs(margin=1e-3))
 def test_random_programs_in_single_precision(program, backend):
     check_random_program(program, backend, "float32")
@@ -329,7 +329,7 @@ def test_random_programs_in_single_precision(program, backend):
 
 @pytest.mark.long
 @pytest.mark.parametrize("backend", INSTALLED)
-@settings(max_examples=1_000, **SETTINGS)
+@settings(max_examples=400, **SETTINGS)
 @given(program=programs())
 def test_many_random_programs(program, backend):
     check_random_program(program, backend)
@@ -337,7 +337,7 @@ def test_many_random_programs(program, backend):
 
 @pytest.mark.long
 @pytest.mark.parametrize("backend", ["jax"])
-@settings(max_examples=150, **SETTINGS)  # XLA takes half a second for each
+@settings(max_examples=50, **SETTINGS)  # XLA takes half a second for each
 @given(program=programs())
 def test_more_random_programs(program, backend):
     check_random_program(program, backend)

@@ -201,7 +201,7 @@ def test_windows_of_random_tables(case):
 
 
 @pytest.mark.long
-@settings(max_examples=8_000, **SETTINGS)
+@settings(max_examples=3_000, **SETTINGS)
 @given(case=tables())
 def test_windows_of_many_random_tables(case):
     check_window(*case)
