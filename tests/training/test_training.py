@@ -101,7 +101,7 @@ def test_fit_loads_no_layer_that_the_model_lacks_and_nothing_of_other_backends()
         "import sys, scalargrad; before = set(sys.modules); model = scalargrad.MLP(1, [2, 1])\n"
         "model.fit([[0.0], [1.0]], [0.0, 1.0], epochs=1, progress=False)\n"
         "new = sorted(name for name in set(sys.modules) - before if name.startswith('scalargrad.'))\n"
-        "others = ('scalargrad.nn.', 'scalargrad.compiler.backends.xla', 'scalargrad.plots', 'scalargrad.drawing')\n"
+        "others = ('scalargrad.nn.', 'scalargrad.compiler.backends.xla', 'scalargrad.plots.', 'scalargrad.drawing')\n"
         "print([name for name in new if name.startswith(others)])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
