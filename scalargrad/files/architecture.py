@@ -9,7 +9,6 @@ A description may come from a file that somebody else made: nothing is built bef
 the shapes that it demands are known before anything of this size is made.
 """
 
-import json
 import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -83,6 +82,8 @@ def describe(model: Structure) -> Description:
     >>> describe(Neuron(2, activation="tanh"))
     {'class': 'Neuron', 'arguments': {'fan_in': 2, 'activation': 'tanh'}}
     """
+    import json  # which `import scalargrad` does without
+
     name = type(model).__name__
     unknown = {"class": name, "arguments": None}
     if name not in ARCHITECTURES or type(model) is not ARCHITECTURES[name].kind:
