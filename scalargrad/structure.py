@@ -27,6 +27,7 @@ from scalargrad.holders import (
     walk,
 )
 from scalargrad.support.forks import freed, undone
+from scalargrad.support.words import plural
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -188,8 +189,7 @@ class Structure(Holder):
         return (state[0], slots) if slots else state[0]
 
     def __repr__(self) -> str:
-        count = len(inventory([self]).parameters)
-        return f"{type(self).__name__}, {count} {'parameter' if count == 1 else 'parameters'}"
+        return f"{type(self).__name__}, {plural(len(inventory([self]).parameters), 'parameter')}"
 
 
 BARE.add(Structure)

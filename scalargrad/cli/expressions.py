@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from scalargrad.engine import Value
 from scalargrad.ops import OPERATIONS, Op
+from scalargrad.support.words import short_list
 
 LONGEST = 10_000  # characters
 DEEPEST = 50  # brackets, signs and powers inside each other
@@ -73,8 +74,10 @@ def evaluate(text: str, variables: Mapping[str, float]) -> tuple[Value, dict[str
             raise ExpressionError(f"{name} takes a real number, got {quoted(number)}") from error
     parser = _Parser(text, leaves)
     output = parser.whole()
-    if unused := [name for name in leaves if name not in parser.used]:
-        raise ExpressionError(f"the expression does not use {listed(unused)}: leave it out, or is a name misspelled?")
+    if unused := [shortened(name) for name in leaves if name not in parser.used]:
+        raise ExpressionError(
+            f"the expression does not use {short_list(unused)}: leave it out, or is a name misspelled?"
+        )
     return (output if isinstance(output, Value) else Value(output)), leaves
 
 
@@ -161,7 +164,7 @@ class _Parser:
         start = self.token
         result = self.expression(weakest)
         if isinstance(result, tuple):
-            fail(start, f"a list stands only as an argument of {listed(TAKING_LISTS)}")
+            fail(start, f"a list stands only as an argument of {short_list(TAKING_LISTS)}")
         return result
 
     def expression(self, weakest: int = 1) -> Any:
@@ -173,7 +176,7 @@ class _Parser:
         left = self.operand()
         while PRECEDENCE.get(self.token.text, 0) >= weakest:
             if isinstance(left, tuple):
-                fail(start, f"a list stands only as an argument of {listed(TAKING_LISTS)}")
+                fail(start, f"a list stands only as an argument of {short_list(TAKING_LISTS)}")
             symbol = self.take().text
             # On its right a power takes powers and signs, 2**3**2 and 2**-1; a difference no difference, 3 - 2 - 1.
             right = self.number(SIGN if symbol == "**" else PRECEDENCE[symbol] + 1)
@@ -294,10 +297,5 @@ def quoted(thing: object) -> str:
 
 
 def shortened(text: str) -> str:
+    """As `short_name` does it, but with dots that are ASCII."""
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first few names: `a, b, c and 7 more`."""
-    shown = [shortened(name) for name in names]
-    return ", ".join(shown) if len(shown) <= 6 else f"{', '.join(shown[:5])} and {len(shown) - 5} more"

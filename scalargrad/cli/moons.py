@@ -6,6 +6,7 @@ from pathlib import Path
 from scalargrad.cli.options import add_settings, chosen_settings, finished_files, place, print_files, print_seconds
 from scalargrad.demos import moons
 from scalargrad.optim import OPTIMIZERS
+from scalargrad.support.words import plural
 
 ACTIVATIONS = "relu, tanh, sigmoid, linear, ... as in MLP"
 SETTINGS = {
@@ -39,8 +40,7 @@ def run_moons(options: argparse.Namespace) -> None:
     files = moons.FILES | (moons.ANIMATION if options.animate else {})
     with finished_files(options.out, files) as unfinished:
         result = moons.run(settings, unfinished, options.animate)
-    epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
     print(result.model)
     print_seconds({**result.preparation, "training": result.seconds})
-    print(f"\n{epochs}: loss {result.loss:.4f}, accuracy {result.accuracy:.1%}\n")
+    print(f"\n{plural(settings.epochs, 'epoch')}: loss {result.loss:.4f}, accuracy {result.accuracy:.1%}\n")
     print_files({options.out / name: content for name, content in files.items()})

@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from scalargrad.arrays import quiet
 from scalargrad.checks import refuse_hidden
+from scalargrad.support.words import plural
 
 BLOCK = 2**18  # numbers that are looked at together, once there must be a nan or inf among them
 
@@ -54,7 +55,7 @@ def checked_numbers(y: object, rows: int | None = None, name: str = "y", text: s
         raise ValueError(f"{name} is empty: its shape is {array.shape}, and each sample has a target")
     if rows is not None and len(array) != rows:
         inputs = name.removesuffix(variable(name)) + "X"
-        raise ValueError(f"{name} has {_count(len(array), 'row')} and {inputs} has {rows}: they must match, row by row")
+        raise ValueError(f"{name} has {plural(len(array), 'row')} and {inputs} has {rows}: they must match, row by row")
     return _as_floats(array, "float64", name)
 
 
@@ -150,7 +151,7 @@ def _why_ragged(given: Any, name: str) -> str:
 def _size(shape: tuple) -> str:
     if len(shape) > 1:
         return f"the shape {shape}"
-    return _count(shape[0], "number") if shape else "no list, but one number"
+    return plural(shape[0], "number") if shape else "no list, but one number"
 
 
 def _numbers_of_objects(array: ndarray, name: str, text: str) -> ndarray:
@@ -235,10 +236,6 @@ def _items(array: ndarray) -> Iterator[tuple[tuple, Any]]:
 
 def _place(name: str, index: tuple) -> str:
     return f"{name}[{', '.join(map(str, index))}]"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _shown(x: object) -> str:

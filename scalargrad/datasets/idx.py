@@ -15,6 +15,8 @@ from typing import BinaryIO
 import numpy
 from numpy import ndarray
 
+from scalargrad.support.words import plural
+
 MOST_ITEMS = 60_000  # MNIST's training images: 47 MB, all that a file can make us hold
 GZIP = b"\x1f\x8b"
 GZIP_EXTRA = 2**16  # bytes that gzip may add to what it cannot compress
@@ -116,7 +118,7 @@ def _checked_count(path: Path, header: bytearray, item_shape: tuple[int, ...], m
     if header[:4] != magic[: len(header)]:
         raise ValueError(
             f"{path} begins with {header[:4].hex(' ')} and not with {magic.hex(' ')}, as an IDX file of bytes in "
-            f"{magic[3]} dimension{'s'[: magic[3] - 1]} does, nor is it gzip of one"
+            f"{plural(magic[3], 'dimension')} does, nor is it gzip of one"
         )
     if len(header) < _header_length(item_shape):
         missing = _header_length(item_shape) - len(header)

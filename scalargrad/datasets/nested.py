@@ -6,6 +6,7 @@ from typing import Any
 
 from scalargrad.checks import listed
 from scalargrad.operands import is_recorded
+from scalargrad.support.words import plural
 
 Sample = Any  # numbers and Values in lists, tuples or arrays, in each other or not; or one number: layers check it
 
@@ -86,8 +87,7 @@ def check_image(image: Sample, layer: object, channels: int | None = None) -> tu
             "columns]"
         )
     if channels is not None and shape[0] != channels:
-        counted = "1 channel" if channels == 1 else f"{channels} channels"
-        raise ValueError(f"this {layer} takes an image of {counted}, got {shown(shape)}")
+        raise ValueError(f"this {layer} takes an image of {plural(channels, 'channel')}, got {shown(shape)}")
     return shape  # type: ignore[return-value]
 
 

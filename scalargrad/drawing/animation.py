@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scalargrad.drawing.boundary import DecisionBoundary
 from scalargrad.drawing.figure import Drawing, check_options, draw
-from scalargrad.drawing.layout import Layout, lay_out, same_structure
+from scalargrad.drawing.layout import lay_out, same_structure
 from scalargrad.drawing.svg import SvgWriter
 from scalargrad.engine import Value
 from scalargrad.files.atomic import replace_file, writable_target
@@ -84,23 +84,18 @@ def animated_svg(pictures: Sequence[Picture], seconds: float) -> str:
     last = pictures[-1]
     figure = f"scalargrad-{zlib.crc32(repr(pictures).encode(errors='replace')):08x}-animation-{next(_animations)}"
     writer = SvgWriter(figure, last.theme)
-    layouts = _layouts([picture for picture in pictures if isinstance(picture, Drawing)]) or [None] * len(pictures)
+    views = [picture.view for picture in pictures if isinstance(picture, Drawing)]
+    # One geometry for all frames if they are one graph, so that only what changes moves.
+    shared = lay_out(views) if views and same_structure(views) else None
     body, width, height = [], 0.0, 0.0
-    for place, (picture, layout) in enumerate(zip(pictures, layouts, strict=True)):
+    for place, picture in enumerate(pictures):
         writer.prefix = f"{figure}-{place}"  # ids stay unique
-        parts, size = picture.elements(writer, layout)
+        parts, size = picture.elements(writer, shared)
         width, height = max(width, size[0]), max(height, size[1])
         delay = f"animation-delay:{(place - len(pictures)) * seconds:g}s"  # as if all had turned once already
         body += [f'<g class="sg-frame" data-frame="{place}" style="{delay}">', *parts, "</g>"]
     description = f"{len(pictures)} frames, {seconds:g} s each. The last one: {last.description}"
     return writer.document((width, height), last.heading, description, body, _turns(figure, len(pictures), seconds))
-
-
-def _layouts(drawings: Sequence[Drawing]) -> Sequence[Layout | None]:
-    """One geometry for all frames if they are one graph, so that only what changes moves."""
-    if drawings and same_structure([drawing.view for drawing in drawings]):
-        return [lay_out([drawing.view for drawing in drawings])] * len(drawings)
-    return [lay_out([drawing.view]) for drawing in drawings]
 
 
 def _turns(figure: str, frames: int, seconds: float) -> str:

@@ -100,7 +100,7 @@ class DecisionBoundary:
             for (x, y), label in zip(self.points, self.classes, strict=True)
         ]
 
-    def elements(self, writer: "SvgWriter", layout: Layout | None = None) -> tuple[list[str], tuple[float, float]]:
+    def elements(self, writer: "SvgWriter", shared: Layout | None = None) -> tuple[list[str], tuple[float, float]]:
         """The SVG elements of this frame, and its width and height."""
         heading = clipped(self.heading, SIDE, HEADING_SIZE, bold=True)
         parts = [writer.text(MARGIN, MARGIN + 8, heading, HEADING_SIZE, "ink", style="bold")]

@@ -92,10 +92,9 @@ class Drawing:
             self._svg = writer.document(size, f"{self.heading}: {self.view.summary}", self.description, body)
         return self._svg
 
-    def elements(self, writer: SvgWriter, layout: Layout | None = None) -> tuple[list[str], tuple[float, float]]:
-        """The contents of the SVG element, and its width and height."""
-        layout = layout or lay_out([self.view])
-        return GraphPicture(writer, self.view, layout).elements(self.heading)
+    def elements(self, writer: SvgWriter, shared: Layout | None = None) -> tuple[list[str], tuple[float, float]]:
+        """The contents of the SVG element, and its width and height; in a geometry of several pictures or its own."""
+        return GraphPicture(writer, self.view, shared or lay_out([self.view])).elements(self.heading)
 
     def image(self) -> "Image":
         """The picture as pixels, drawn by Graphviz."""

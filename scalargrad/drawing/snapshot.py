@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scalargrad.drawing.formulas import CODE, NAME, arguments_of, badge_of, bracketed
+from scalargrad.drawing.formulas import CODE, NAME, arguments_of, bracketed
 from scalargrad.engine import Value, local_derivatives, topological_order
 from scalargrad.ops import Op
 
@@ -87,10 +87,6 @@ class Snapshot:
         """∂(output)/∂(this value), or of another result."""
         above, below = self.name(self.output if of is None else of), self.name(position)
         return f"∂{bracketed(above)}/∂{bracketed(below)}"
-
-    def badge(self, position: int) -> str:
-        """Its operation with the constants, "" for a leaf."""
-        return badge_of(self.values[position])
 
 
 def largest_size(numbers: Iterable[float]) -> float:

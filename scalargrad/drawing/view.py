@@ -5,6 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.drawing.folding import MOST_CARDS, fold, unit_of_each_result
+from scalargrad.drawing.formulas import badge_of
 from scalargrad.drawing.lettering import gradient_text, number, product_text
 from scalargrad.drawing.palette import sign_colour, tint
 from scalargrad.drawing.snapshot import Snapshot, largest_size
@@ -12,6 +13,7 @@ from scalargrad.engine import Value
 from scalargrad.ops import dot
 from scalargrad.ops import sum as sum_of
 from scalargrad.structure import layer_of
+from scalargrad.support.words import plural
 
 MOST_TERMS = 4  # of a chain rule that a tooltip writes out
 MOST_LEAVES = 12  # whose gradients the description lists
@@ -94,7 +96,7 @@ def view_of(output: Value, detail: str | None = None, names: Mapping[str, object
 
 def _summary(snapshot: Snapshot, count: int, detail: str) -> str:
     values = len(snapshot.values)
-    text = f"{values} value{'s' * (values > 1)}"
+    text = plural(values, "value")
     if count < values:
         text += f" folded into {count} {'cards' if detail == 'folded' else detail if count > 1 else detail[:-1]}"
     return text + (", after backward()" if snapshot.backward_ran else ", backward() not run")
@@ -206,12 +208,12 @@ class _Cards:
             return self._common_operation(results) or "…"
         if len(results) == 1:
             is_sum = self.detail == "folded" and self.snapshot.op(last) in (dot, sum_of)
-            return "Σ" if is_sum else self.snapshot.badge(last)
+            return "Σ" if is_sum else badge_of(self.snapshot.values[last])
         return "Σ" if self.detail == "folded" and len(members) <= MOST_CARDS and self._is_sum(last) else "…"
 
     def _common_operation(self, results: list[int]) -> str:
         """The operation that all of them share, with its constant or at least without; or ""."""
-        operations = {self.snapshot.badge(x) for x in results}
+        operations = {badge_of(self.snapshot.values[x]) for x in results}
         if len(operations) > 1:
             operations = {op.name for x in results if (op := self.snapshot.op(x))}
         return operations.pop() if len(operations) == 1 else ""
@@ -234,10 +236,10 @@ class _Cards:
         if len(exits) > 1:
             data, _ = self._cell([snapshot.data[x] for x in exits])
             grad, _ = self._cell([snapshot.grads[x] for x in exits])
-            what = unit or f"{snapshot.badge(last) or snapshot.kind(last)}"
+            what = unit or f"{badge_of(snapshot.values[last]) or snapshot.kind(last)}"
             text = f"{what}: {len(members)} values, {len(exits)} of them used further on; data {data}"
             return text + (f"; gradients {grad}" if snapshot.backward_ran else "")
-        operation = snapshot.badge(last)
+        operation = badge_of(snapshot.values[last])
         named = unit or snapshot.name(last)
         text = f"{named} ({operation or snapshot.kind(last)}): data {number(snapshot.data[last])}"
         if len(members) > 1:
@@ -365,6 +367,6 @@ def _folded_edge(snapshot: Snapshot, below: int, home: int, bundle: _Bundle, exi
         if source >= 0:
             text += f"; adds {gradient_text(bundle.flow)} to {snapshot.partial(source)}"
         return Edge(below, home, -1, None, bundle.weight, sign_colour(bundle.weight), text)
-    text = f"{bundle.count} edge{'s' * (bundle.count > 1)}, their local × upstream together "
+    text = f"{plural(bundle.count, 'edge')}, their local × upstream together "
     text += gradient_text(bundle.flow)
     return Edge(below, home, -1, None, bundle.flow, sign_colour(bundle.flow), text)

@@ -8,7 +8,7 @@ from scalargrad import observers
 from scalargrad.engine import Value, topological_order
 from scalargrad.explaining.examination import Examination
 from scalargrad.explaining.findings import Report
-from scalargrad.explaining.words import plural
+from scalargrad.support.words import plural
 
 
 @overload

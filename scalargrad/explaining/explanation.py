@@ -2,7 +2,7 @@
 
 The derivative of an output with respect to one of the values it was computed from is a sum over all paths between the
 two, and each path is a product of local derivatives. There may be more paths than atoms: they are counted and added up
-without being short_list, and the largest are shown.
+without being listed, and the largest are shown.
 """
 
 import math
@@ -17,8 +17,8 @@ from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.engine import Value, gradients
 from scalargrad.explaining.formula import LATEX, TEXT, Text, ends_of, one_path, sum_of_paths
 from scalargrad.explaining.paths import Path, largest_trails, links_from, paths_along, sums_over_paths
-from scalargrad.explaining.words import distinct, short_count, short_name, short_share
 from scalargrad.ieee import total as sum_of
+from scalargrad.support.words import distinct, short_count, short_name, short_share
 
 LONGEST_FORMULA = 60
 LEGEND_LINES = 12
@@ -126,7 +126,7 @@ def explain(output: Value, wrt: Value, names: Mapping[str, object] | None = None
         reason = "a value changes by 1 when it changes by 1" if output is wrt else ""
     derivative = gradients(output, wrt)
     agrees, check = _compared(output, wrt, asked, total, magnitude, derivative)
-    on_paths = {name for path in paths for step in ends_of(path) for name in (step.source, step.target)}
+    on_paths = {name for path in paths for factor in ends_of(path) for name in (factor.source, factor.target)}
     legend = _legend([value for value in order if called[value] in on_paths], called)
     return Explanation(called[output], asked, paths, count, total, magnitude, derivative, agrees, check, reason, legend)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from scalargrad.explaining.words import plural
+from scalargrad.support.words import plural
 
 # What helps against each kind of finding; the most serious first.
 REMEDIES = {

@@ -6,8 +6,8 @@ import re
 from scalargrad.drawing.formulas import in_brackets
 from scalargrad.drawing.lettering import number
 from scalargrad.explaining.paths import Factor, Path
-from scalargrad.explaining.words import ordinal, short_count, short_share
 from scalargrad.ieee import total as sum_of
+from scalargrad.support.words import ordinal, short_count, short_share
 
 LONGEST_LINE = 100
 FACTORS_SHOWN = 10  # of a path; a deep graph has paths of 100,000
@@ -134,20 +134,20 @@ def one_path(path: Path, head: str, style: Text) -> list[str]:
 
 
 def _symbols(path: Path, style: Text) -> str:
-    ratios = [style.ratio(step.target, step.source, step.occurrence) for step in ends_of(path)]
+    ratios = [style.ratio(factor.target, factor.source, factor.occurrence) for factor in ends_of(path)]
     return style.dot.join(_with_gap(ratios, path, style))
 
 
 def _numbers(path: Path, style: Text) -> str:
-    factors = [style.number(step.derivative) for step in ends_of(path)]
+    factors = [style.number(factor.derivative) for factor in ends_of(path)]
     factors = [f"({x})" if place and x[0] in "−-" else x for place, x in enumerate(factors)]
     return style.times.join(_with_gap(factors, path, style))
 
 
 def ends_of(path: Path) -> tuple[Factor, ...]:
     """The factors that are written out: all, or those at the two ends."""
-    half, steps = FACTORS_SHOWN // 2, path.steps
-    return steps if len(steps) <= FACTORS_SHOWN else (*steps[:half], *steps[-half:])
+    half, factors = FACTORS_SHOWN // 2, path.steps
+    return factors if len(factors) <= FACTORS_SHOWN else (*factors[:half], *factors[-half:])
 
 
 def _with_gap(pieces: list[str], path: Path, style: Text) -> list[str]:

@@ -7,10 +7,10 @@ from scalargrad.engine import Value, reverse_sweep
 from scalargrad.explaining.findings import Place, at
 from scalargrad.explaining.observations import BackwardPass, Check, Observations, layer_named_in
 from scalargrad.explaining.stale import is_stale, recomputed
-from scalargrad.explaining.words import plural, short_list
 from scalargrad.operands import flatten
 from scalargrad.ops import add, dot, mul, sum
 from scalargrad.structure import owner_of
+from scalargrad.support.words import plural, short_list
 
 # A relu is called off after so many evaluations that all gave 0, at so many different totals (with a single sample half
 # of all units are off); it is reported where this share of its layer is off (random weights leave one in sixteen off).

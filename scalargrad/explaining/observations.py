@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from scalargrad.engine import Value, reverse_sweep
 from scalargrad.explaining.findings import REMEDIES, Finding, Place, place_in_words
-from scalargrad.explaining.words import plural, short_list
 from scalargrad.structure import layer_of, owner_of
+from scalargrad.support.words import plural, short_list
 
 
 class BackwardPass(NamedTuple):

@@ -25,8 +25,9 @@ class Factor(NamedTuple):
 
 @dataclass(frozen=True)
 class Path:
-    """One term of the chain rule: the steps from the output back to the value asked about, and their product.
+    """One term of the chain rule, from the output back to the value asked about.
 
+    steps: its factors, from the output back. product is theirs.
     share is |product| / sum of |products| over all paths; nan where that sum is 0, inf or nan.
     """
 
@@ -149,18 +150,18 @@ def _scaled(slope: float) -> tuple[int, int, float]:
 
 def paths_along(trails: list[Trail], magnitude: float, called: Mapping[Value, str]) -> tuple[Path, ...]:
     """The trails as paths, their values called by name."""
-    steps: dict[tuple[Value, int], Factor] = {}  # long paths share most of theirs
+    factors: dict[tuple[Value, int], Factor] = {}  # long paths share most of theirs
 
     def path(trail: Trail) -> Path:
         backwards = []
         while trail.link is not None and trail.before is not None:
             key = trail.link[:2]
-            if key not in steps:
-                steps[key] = _factor(trail.link, called)
-            backwards.append(steps[key])
+            if key not in factors:
+                factors[key] = _factor(trail.link, called)
+            backwards.append(factors[key])
             trail = trail.before
         taken = tuple(reversed(backwards))
-        product = math.prod([step.derivative for step in taken], start=1.0)
+        product = math.prod([factor.derivative for factor in taken], start=1.0)
         return Path(taken, product, abs(product) / magnitude if 0.0 < magnitude < math.inf else math.nan)
 
     return tuple(map(path, trails))

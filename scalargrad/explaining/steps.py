@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scalargrad.drawing.formulas import TEXTBOOK, abridged, arguments_of
+from scalargrad.drawing.formulas import TEXTBOOK, abridged, arguments_of, badge_of
 from scalargrad.drawing.lettering import factor, gradient_text, number, product_text, visible
 from scalargrad.drawing.palette import tint
 from scalargrad.drawing.snapshot import Snapshot, largest_size
@@ -16,7 +16,7 @@ from scalargrad.explaining.formula import TEXT
 from scalargrad.explaining.paths import occurrence
 from scalargrad.explaining.stale import is_stale
 from scalargrad.explaining.terms import Term
-from scalargrad.explaining.words import ordinal, plural, short_name
+from scalargrad.support.words import ordinal, plural, short_name
 
 MOST_ARGUMENTS = 6  # of an operation that are written out
 PATHS_SHOWN = 4  # of an explanation
@@ -156,7 +156,7 @@ class Story:
         computed = {position: step for step, position in enumerate(self.results, 1)}
         readings = []
         for position in range(len(self.values)):
-            name = f"{self.names[position]} ({self.snapshot.badge(position) or self.snapshot.kind(position)})"
+            name = f"{self.names[position]} ({badge_of(self.values[position]) or self.snapshot.kind(position)})"
             known = f"{name}: data {number(self.values[position].data)}"
             first = Reading(computed.get(position, 0), "0", "ink", self.tint(0.0), known)
             readings.append([first._replace(step=0, title=f"{name}: not computed yet"), first])

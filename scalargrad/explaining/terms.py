@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.engine import Value, reverse_sweep, topological_order
-from scalargrad.explaining.words import distinct
 from scalargrad.holders import Parameter
 from scalargrad.ops import dot
+from scalargrad.support.words import distinct
 
 MOST_VALUES = 300
 MOST_TERMS = 1000

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from scalargrad.checks import real
 from scalargrad.holders import flat
 from scalargrad.structure import Structure
+from scalargrad.support.words import plural
 
 Arguments = dict[str, Any]
 Description = dict[str, Any]
@@ -194,7 +195,7 @@ def _without_free(description: object) -> Any:
 def _shown(description: object) -> str:
     if whole := _parts_of(description):
         name, layers = whole
-        return f"a {name} of {len(layers)} layer{'' if len(layers) == 1 else 's'}"
+        return f"a {name} of {plural(len(layers), 'layer')}"
     match description:
         case {"class": str() as name, "arguments": dict() as arguments}:
             return f"{name}({', '.join(f'{argument}={setting!r}' for argument, setting in arguments.items())})"

@@ -24,8 +24,8 @@ from scalargrad.drawing.svg import SvgWriter
 from scalargrad.engine import Value
 from scalargrad.explaining.steps import Reading, Story
 from scalargrad.explaining.terms import backward_terms, copy_of
-from scalargrad.explaining.words import short_name
 from scalargrad.files.atomic import replace_file
+from scalargrad.support.words import short_name
 
 FIGURE = "figure"  # the id of the picture
 FRAME_HEIGHTS = 420, 760  # of the page inside a notebook, at least and at most

@@ -1,1 +1,1 @@
-"""Support: imports at first use, forks, decorators, a bar of progress, the line of user code."""
+"""Support: imports at first use, forks, decorators, a bar of progress, words, the line of user code."""

@@ -25,7 +25,7 @@ MOVED = {
     "digits": "demos.digits",
     "digits_network": "demos.networks",
     "emscripten": "support.emscripten",
-    "explanation": "explaining.words explaining.paths explaining.formula explaining.explanation",
+    "explanation": "support.words explaining.paths explaining.formula explaining.explanation",
     "expressions": "cli.expressions",
     "fitting": "training.fit",
     "forks": "support.forks",

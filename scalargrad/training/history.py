@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from scalargrad import plots
 from scalargrad.files.atomic import replace_file
+from scalargrad.support.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,10 +58,9 @@ class History(dict[str, list[float]]):
         replace_file(path, text.getvalue().encode())
 
     def __repr__(self) -> str:
-        count = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
         last = ", ".join(f"{name} {curve[-1]:.4g}" for name, curve in self.items() if curve)
         why = f"; {self.stopped}" if self.stopped else ""
-        return f"History({count}{': ' if last else ''}{last}{why})"
+        return f"History({plural(self.epochs, 'epoch')}{': ' if last else ''}{last}{why})"
 
 
 def refuse_inf_and_nan(loss: float, epoch: int) -> None:

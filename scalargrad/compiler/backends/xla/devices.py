@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from scalargrad.checks import whole
 from scalargrad.support.forks import kept
+from scalargrad.support.words import plural
 
 if TYPE_CHECKING:
     from jax import Array, Device
@@ -61,7 +62,7 @@ class Devices:
     devices: list["Device"]
 
     def __repr__(self) -> str:
-        return f"{len(self)} device{'s' * (len(self) > 1)} ({self.platform})"
+        return f"{plural(len(self), 'device')} ({self.platform})"
 
     def __len__(self) -> int:
         return len(self.devices)
