@@ -65,12 +65,13 @@ class StaleData(Check):
         leaves = dict.fromkeys(x for x in value.operands if x.op is None)
         others = [x for x in leaves if x not in before] or leaves
         suspects = seen.listed(changed) if changed else " or ".join(map(seen.name, others)) or "a result"
-        used = seen.places.get(value)
+        used, now = seen.places.get(value), recomputed(value)
+        becomes = "its index lies outside" if now is None else f"it is {now:.6g}"
         seen.add(
             "stale data",
             used or coming.place,
             f"The data of {suspects} changed after being used{at(used)} and before backward(){at(coming.place)}: "
-            f"{value.op} was recorded as {value.data:.6g}, but now it is {recomputed(value):.6g}. "
+            f"{value.op} was recorded as {value.data:.6g}, but now {becomes}. "
             "The gradient mixes old and new numbers.",
         )
 

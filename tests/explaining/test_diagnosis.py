@@ -244,6 +244,15 @@ def a_loss_computed_once():
     return report, "The data of w changed"
 
 
+def an_index_changed_to_one_outside():
+    index, w = Value(0.0, "index"), Value(1.0, "w")
+    with diagnose([w]) as report:
+        loss = ops.take(index, [2.0, 1.0]) * w  # here
+        index.data = 9.0
+        loss.backward()
+    return report, "take was recorded as 2, but now its index lies outside."
+
+
 def a_parameter_replaced():
     w = Value(1.0, "w")
     with diagnose([w]) as report:
@@ -369,6 +378,7 @@ MISTAKES = [
     ("stale data", a_step_before_backward),
     ("stale data", one_of_two_changed_before_backward),
     ("stale data", an_input_changed_before_backward),
+    ("stale data", an_index_changed_to_one_outside),
     ("stale data", a_loss_computed_once),
     ("parameter replaced", a_parameter_replaced),
     ("parameter replaced", a_parameter_replaced_by_a_sum),

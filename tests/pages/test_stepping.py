@@ -17,7 +17,7 @@ from scalargrad.engine import Value, topological_order
 from scalargrad.explaining.terms import MOST_VALUES, backward_terms, copy_of
 from scalargrad.nn import MLP, Parameter
 from scalargrad.observers import no_grad
-from scalargrad.ops import dot, less, maximum, mean, where
+from scalargrad.ops import dot, less, maximum, mean, take, where
 from scalargrad.ops import sum as sum_of
 from scalargrad.pages.stepping import step_through
 
@@ -190,6 +190,11 @@ def test_a_result_that_its_operands_no_longer_give_is_pointed_out():
     root = x.sqrt()
     x.data = -1.0
     assert "was 2 when it was computed; an operand has been changed since" in texts(step_through(root))[1]
+    index = Value(0.0, "index")
+    chosen = take(index, [Value(math.nan, "a"), Value(1.0, "b")]) * 2.0
+    assert "changed" not in "".join(texts(step_through(chosen)))
+    index.data = 9.0  # outside: there is no number, not even nan
+    assert "was NaN when it was computed; an operand has been changed since" in texts(step_through(chosen))[1]
 
 
 def test_two_values_of_one_name_are_told_apart():
