@@ -171,6 +171,11 @@ def test_the_curve_is_what_fit_measures_with_the_network_as_it_stays_at_its_end(
     assert [p.data for p in result.model.parameters()] == [p.data for p in fits.parameters()]
 
 
+def test_an_error_for_the_engine_names_the_default_too():
+    with pytest.raises(ValueError, match=f"there are .*{Settings().engine}"):
+        Settings(engine="warp")
+
+
 @pytest.mark.parametrize("words", [["--engine", "eager"], ["--backend", "eager"]])
 def test_both_words_choose_the_backend(words, tmp_path, monkeypatch, capsys):
     seen = []

@@ -48,9 +48,11 @@ def checked_backend(word: object, what: str = "backend") -> str:
     >>> checked_backend("metal")
     Traceback (most recent call last):
         ...
-    ValueError: backend 'metal' is not known; there are eager, numpy, native, jax
+    ValueError: backend 'metal' is not known; there are eager, numpy, native, jax, or compiled for native
     """
-    return ALIASES[word] if isinstance(word, str) and word in ALIASES else one_of(what, word, BACKENDS)
+    if isinstance(word, str) and word in ALIASES:
+        return ALIASES[word]
+    return one_of(what, word, BACKENDS, "".join(f", or {alias} for {name}" for alias, name in ALIASES.items()))
 
 
 def chosen_backend(backend: str, engine: str | None = None) -> str:
