@@ -10,6 +10,7 @@ from scalargrad.operands import flatten
 from scalargrad.ops import Op
 
 MULTIPLICATION = {"*": "×", "-": "−", "<=": "≤", "==": "="}
+WORDS = ("and", "or")
 SIGNS = MULTIPLICATION | {"sum": "Σ"}  # on badges
 
 NAME = re.compile(r"[\w.\[\]−]+")  # or a number
@@ -17,7 +18,10 @@ TERM = re.compile(r"[\w.#\[\]]+(e−[0-9]+)?|\w+\([^()]*\)")  # a name, a number
 
 
 def bracketed(name: str) -> str:
-    """A name or a number as it is, anything else in brackets: `∂(x*w)`, but `∂w`."""
+    """A name or a number as it is, anything else in brackets: in pictures `∂w`, `∂(x*w)`, and `∂(tanh(x))`.
+
+    Narrower than `in_brackets`, which leaves a call bare: its `∂tanh(x)` is how explanations write it.
+    """
     return name if NAME.fullmatch(name) else f"({name})"
 
 
@@ -32,7 +36,7 @@ def in_brackets(text: str, leading: bool = False) -> str:
 
 def is_infix(op: Op) -> bool:
     """Is the operation written between its two operands?"""
-    return op.scalars == 2 and (not op.symbol[0].isalpha() or op.symbol in ("and", "or"))
+    return op.scalars == 2 and (not op.symbol[0].isalpha() or op.symbol in WORDS)
 
 
 class Spelling(NamedTuple):
@@ -61,10 +65,10 @@ class Spelling(NamedTuple):
         return self.signs.get(op.symbol, op.symbol) + self.brackets(operands[0], False)
 
 
-WITH_BLANKS = ("+", "-", "*", "/", "<", "<=", "==", "and", "or")
+WITH_BLANKS = ("+", "-", "*", "/", "<", "<=", "==", *WORDS)
 
-CODE = Spelling({"not": "not"}, (), brackets=lambda text, leading: text)  # x1*w1, as in Python
-COMPACT = Spelling({"-": "−"}, ("+", "-", "and", "or"))  # (x*w) + b
+CODE = Spelling({"not": "not"}, WORDS, brackets=lambda text, leading: text)  # x1*w1, as in Python
+COMPACT = Spelling({"-": "−"}, ("+", "-", *WORDS))  # (x*w) + b
 TEXTBOOK = Spelling(MULTIPLICATION, WITH_BLANKS, bare=WITH_BLANKS)  # x1 × w1
 
 
@@ -85,7 +89,7 @@ def abridged(value: Value) -> str:
 
 
 def badge_of(value: Value) -> str:
-    """The operation with its constants: ×, tanh, **2, 1/, leaky_relu(·, 0.01); "" for a leaf."""
+    """The operation with its constants: ×, tanh, **2, 1/, or 1, leaky_relu(·, 0.01); "" for a leaf."""
     if value.op is None:
         return ""
     sign = SIGNS.get(value.op.symbol, value.op.symbol)
@@ -94,7 +98,7 @@ def badge_of(value: Value) -> str:
         return sign
     if is_infix(value.op):
         first, second = (number(x) if type(x) is float else "" for x in arguments)
-        return f"{first}{sign}{second}"
+        return f"{first} {sign} {second}".strip() if sign in WORDS else f"{first}{sign}{second}"
     if len(arguments) > 4:
         return f"{sign}(…)"
     return f"{sign}({', '.join(number(x) if type(x) is float else '·' for x in arguments)})"

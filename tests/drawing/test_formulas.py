@@ -4,7 +4,7 @@ import pytest
 
 from scalargrad.drawing.formulas import CODE, COMPACT, TEXTBOOK, arguments_of, badge_of
 from scalargrad.engine import Value
-from scalargrad.ops import both, dot, invert, leaky_relu, less_equal, sum
+from scalargrad.ops import both, dot, either, invert, leaky_relu, less_equal, sum
 
 X, W = Value(2.0, "x"), Value(-3.0, "w")
 
@@ -28,7 +28,8 @@ X, W = Value(2.0, "x"), Value(-3.0, "w")
             "leaky_relu(·, 0.01)",
         ),
         (less_equal(X, W), "x<=w", "x<=w", "x ≤ w", "≤"),
-        (both(X, W), "xandw", "x and w", "x and w", "and"),
+        (both(X, W), "x and w", "x and w", "x and w", "and"),
+        (either(X, 1.0), "x or 1", "x or 1", "x or 1", "or 1"),
         (invert(X), "not(x)", "invert(x)", "invert(x)", "not"),
         (sum([X, W]), "sum([x, w])", "sum([x, w])", "sum([x, w])", "Σ"),
         (dot([X], [2.0]), "dot([x], [2])", "dot([x], [2])", "dot([x], [2])", "dot(·, 2)"),
