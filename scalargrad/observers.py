@@ -98,9 +98,7 @@ def no_grad(*function: Any) -> Any:
     True
     """
     if function:
-        raise TypeError(
-            f"no_grad takes nothing, got {function[0]!r}: as a decorator it is @no_grad(), with parentheses"
-        )
+        raise TypeError(f"no_grad takes nothing, got {function[0]!r}: write @no_grad(), with parentheses")
     return Block(lambda: _block(recording, False))
 
 
@@ -109,11 +107,13 @@ def with_grad() -> Any:
     return Block(lambda: _block(recording, True))
 
 
-def observed_by(observer: Observer) -> Any:
-    """A block whose new Values and backward passes are shown to `observer`."""
-    return Block(lambda: _block(observers, (*observers.get(), observer)))
+def observed_by(observer: Observer, only: bool = False) -> Any:
+    """A block whose new Values and backward passes are shown to `observer`: a TypeError, if it is no Observer."""
+    if not isinstance(observer, Observer):
+        raise TypeError(f"an observer derives from scalargrad.observers.Observer, got {observer!r}")
+    return Block(lambda: _block(observers, (observer,) if only else (*observers.get(), observer)))
 
 
 def observed_only_by(observer: Observer) -> Any:
     """The same, and the observers of the blocks around are not told."""
-    return Block(lambda: _block(observers, (observer,)))
+    return observed_by(observer, only=True)

@@ -8,7 +8,7 @@ import pytest
 
 from scalargrad.anomaly import AnomalyError, anomaly_detection
 from scalargrad.engine import Value
-from scalargrad.observers import no_grad, with_grad
+from scalargrad.observers import Observer, no_grad, observed_by, observed_only_by, with_grad
 from scalargrad.ops import log
 
 X = Value(3.0)
@@ -253,6 +253,15 @@ def test_a_block_can_be_entered_again():
 def test_what_is_no_function_is_refused(wrong):
     with pytest.raises(TypeError, match="this decorates functions"):
         no_grad()(wrong)
+
+
+@pytest.mark.parametrize("block", [observed_by, observed_only_by])
+@pytest.mark.parametrize(
+    "wrong", [type("Old", (), {"recorded": print})(), Observer, None], ids=["old", "class", "None"]
+)
+def test_an_observer_that_is_none_is_refused_before_its_block(block, wrong):
+    with pytest.raises(TypeError, match=r"an observer derives from scalargrad\.observers\.Observer, got "):
+        block(wrong)
 
 
 def test_forgotten_parentheses_are_told():
