@@ -5,6 +5,7 @@ from importlib import import_module
 from types import ModuleType
 
 from scalargrad.support.forks import whole
+from scalargrad.support.moved import MOVED
 
 
 def door(
@@ -12,7 +13,7 @@ def door(
 ) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` of a package whose public names stand in a table, by module.
 
-    names     by the module that has them, inside of the package, which can be asked for, too
+    names     by the module that has them, inside of the package, which can be asked for, too, as can old paths
     at_once   the modules that are loaded with the package
     """
     modules = {name: f"{package.__name__}.{module}" for module, listed in names.items() for name in listed}
@@ -24,8 +25,9 @@ def door(
         with whole:
             if name in modules:
                 return getattr(import_module(modules[name]), name)
-            if name in names:
-                return import_module(f"{package.__name__}.{name}")
+            path = f"{package.__name__}.{name}"
+            if name in names or path.removeprefix("scalargrad.") in MOVED:
+                return import_module(path)
         raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
 
     def names_there() -> list[str]:

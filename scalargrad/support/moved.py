@@ -3,6 +3,10 @@
 The policy: a module that the README, a lesson or a docstring names keeps its path; if it must move, the old one becomes
 a row of this table, warns in the next release, and is gone in the one after it. What a module holds may go, as the list
 of changes in scalargrad/README.md says.
+
+A row promises the path of a module, and there the functions and classes that it defined and that are still what they
+were. It promises no module of compiler/, and no name that has moved out of a module that stays. An old path of one
+module is that module itself; of several, it is a module with what they held when it was loaded.
 """
 
 import sys
@@ -12,6 +16,8 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from scalargrad.support.callers import frame_of_user
+
 MOVED = {
     "architectures": "files.architecture",
     "atomic_file": "files.atomic",
@@ -19,7 +25,8 @@ MOVED = {
     "checkpoint": "files.models nn.loading",
     "commandline": "cli.options",
     "contexts": "observers",
-    "diagnosis": "explaining.findings explaining.examination explaining.diagnosis",
+    "diagnosis": "explaining.findings explaining.examination explaining.diagnosis "
+    "explaining.graph_mistakes explaining.loop_mistakes",
     "digit_commands": "cli.digits",
     "digit_images": "datasets.pictures",
     "digits": "demos.digits",
@@ -27,18 +34,18 @@ MOVED = {
     "emscripten": "support.emscripten",
     "explanation": "support.words explaining.paths explaining.formula explaining.explanation",
     "expressions": "cli.expressions",
-    "fitting": "training.fit",
+    "fitting": "training.fit training.data",
     "forks": "support.forks",
     "graph_commands": "cli.graphs",
     "idx": "datasets.idx",
     "learners": "training.learners",
-    "model_programs": "training.programs",
+    "model_programs": "training.programs datasets.nested holders",
     "moons": "demos.moons",
     "moons_command": "cli.moons",
     "names": "datasets.names demos.networks",
     "nn.holders": "holders",
     "nn.nested": "datasets.nested",
-    "objectives": "training.objectives",
+    "objectives": "training.objectives training.targets",
     "prediction": "training.prediction",
     "progress": "support.progress",
     "resuming": "training.checkpoint",
@@ -60,7 +67,15 @@ class OldPaths:
         if new is None or not name.startswith("scalargrad."):
             return None
         modules = [f"scalargrad.{module}" for module in new.split()]
-        warnings.warn(f"{name} is {' and '.join(modules)} now", DeprecationWarning, stacklevel=2)
+        frame = frame_of_user()
+        warnings.warn_explicit(
+            f"{name} is {' and '.join(modules)} now",
+            DeprecationWarning,
+            frame.f_code.co_filename,
+            frame.f_lineno,
+            module=frame.f_globals.get("__name__"),
+            registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        )
         return ModuleSpec(name, OldPaths, loader_state=modules)  # type: ignore[arg-type]
 
     @staticmethod
@@ -70,7 +85,11 @@ class OldPaths:
     @staticmethod
     def exec_module(module: ModuleType) -> None:
         assert module.__spec__ is not None
-        for new in map(import_module, module.__spec__.loader_state):
+        modules = [import_module(new) for new in module.__spec__.loader_state]
+        if len(modules) == 1:
+            sys.modules[module.__name__] = modules[0]  # from where the import takes it
+            return
+        for new in modules:
             vars(module).update({name: content for name, content in vars(new).items() if not name.startswith("__")})
 
 

@@ -230,6 +230,46 @@ def test_layers_are_loaded_when_they_are_first_used():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+# What old modules defined and there still is: functions and classes, and constants that lie in another module.
+OLD_NAMES = {
+    "architectures": "Architecture describe shapes_of build difference array_shapes check_depth",
+    "atomic_file": "replace_file writable_target",
+    "augmentation": "Rotate Shift Augment normalised rotated shifted",
+    "checkpoint": "save load load_into",
+    "commandline": "add_settings chosen_settings plain_where_needed finish_output finished_files check_writable",
+    "contexts": "Observer Block show no_grad with_grad observed_by observed_only_by open_blocks observers recording",
+    "diagnosis": "Finding Report diagnose REMEDIES UNIT_SHARE LAYER_RATIO LARGEST_RMS OVERSHOOTS IDLE_PASSES",
+    "digit_commands": "add_digits_options add_mnist_options add_predict_options run_digits run_mnist run_predict",
+    "digit_images": "read_digit",
+    "digits": "Settings Images Result split_digits learn new_model shaped run worst_classified summarised",
+    "digits_network": "convolutional_network",
+    "emscripten": "free_one_by_one",
+    "explanation": "Path Explanation explain short_count short_share ordinal",
+    "expressions": "ExpressionError evaluate parse_assignments check_name applied quoted",
+    "fitting": "Data fit SPLIT",
+    "forks": "freed kept undone in_whole loaded in_children",
+    "graph_commands": "add_formula add_draw_options add_explain_options run_draw run_explain computed",
+    "idx": "read_idx",
+    "learners": "Counters CompiledLearner EagerLearner",
+    "model_programs": "training_program outputs_program loss_program Updates rows_as_tuples flat shape_of",
+    "moons": "Settings Result learn run boundary_frame draw_neuron draw_model summarised",
+    "moons_command": "add_moons_options run_moons",
+    "names": "generate_names probability surprise encode decode LSTMNames AttentionNames name_loss sample_names",
+    "nn.holders": "Parameter Buffer Holder inventory walk arrays arrays_of shape_of_array nested opened attributes",
+    "nn.nested": "shape_of is_nested numbers_in on_each_number like check_image checked_shape shown",
+    "objectives": "Objective objective_of measure_of confusion refuse_one_class MOST_LABELS NUMBER_THE_CLASSES",
+    "prediction": "Evaluation predict predict_proba evaluate outputs_of measured",
+    "progress": "progress_bar",
+    "resuming": "Details Checkpoint write_run numbers_of read_run",
+    "runs": "check_training check write_summary versions",
+    "safetensors_file": "Entry write_arrays read_arrays",
+    "samples": "checked_inputs checked_numbers checked_weights as_numbers as_array variable",
+    "stepping": "SteppingPage step_through Term backward_terms Reading",
+    "stepwise": "decorated",
+    "summaries": "summary",
+}
+
+
 @pytest.mark.parametrize("old", MOVED)
 def test_an_old_path_of_a_module_goes_on_working_and_warns(old):
     with pytest.warns(DeprecationWarning, match=rf"scalargrad\.{old} is scalargrad\."):
@@ -239,6 +279,26 @@ def test_an_old_path_of_a_module_goes_on_working_and_warns(old):
         own = importlib.import_module(f"scalargrad.{new}")
         for name, content in vars(own).items():
             assert name.startswith("__") or vars(module)[name] is content
+    assert {name for name in OLD_NAMES[old].split() if not hasattr(module, name)} == set()
+    assert module is own or " " in MOVED[old]  # so that what is set later is seen there, too
+
+
+def test_a_package_knows_its_old_paths_and_warns_at_the_line_that_asks():
+    code = """import sys, scalargrad
+loaded = {*sys.modules}
+assert not hasattr(scalargrad, "context")
+assert "contexts" not in dir(scalargrad)
+assert scalargrad.contexts is scalargrad.observers
+assert scalargrad.nn.holders is scalargrad.nn.holders
+new = {name for name in {*sys.modules} - loaded if name.startswith("scalargrad")}
+assert new == {"scalargrad.contexts", "scalargrad.nn.holders"}, new
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
+    warned = re.findall(r"^(\S+) DeprecationWarning: (.*)", done.stderr, re.MULTILINE)
+    assert warned == [
+        ("<string>:5:", "scalargrad.contexts is scalargrad.observers now"),
+        ("<string>:6:", "scalargrad.nn.holders is scalargrad.holders now"),
+    ]
 
 
 def test_what_tests_share_lies_in_no_test_file():
