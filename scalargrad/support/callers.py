@@ -18,9 +18,11 @@ def frame_of_user() -> FrameType:
     while True:
         if not frame.f_code.co_filename.startswith(PACKAGE):
             outside = outside or frame
-            file = frame.f_code.co_filename
-            is_example = file.startswith("<doctest ")  # of this package: it bears the name of the module that it is in
-            if is_example or (not is_library(library_of(frame)) and file != "<string>"):  # as dataclasses write
+            code = frame.f_code
+            # Of this package: it bears the name of the module that it is in.
+            is_example = code.co_filename.startswith("<doctest ")
+            is_of_dataclass = code.co_qualname.startswith("__create_fn__.")  # which writes methods in the user's name
+            if is_example or not (is_of_dataclass or is_library(library_of(frame))):
                 return frame
         if frame.f_back is None:
             return outside or frame

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -424,6 +426,22 @@ def test_an_anomaly_inside_of_a_library_names_the_users_line():
     line = inspect.currentframe().f_lineno + 2
     with anomaly_detection(), pytest.raises(AnomalyError, match=rf"^test_engine\.py:{line}: mul gave inf"):
         rgb_to_yiq(Value(math.inf), Value(0.0), Value(0.0))
+
+
+@pytest.mark.parametrize("text", ["x = Value(-1.0)\nlog(x)", "def f(x):\n    return log(x)\nf(Value(-1.0))"])
+def test_an_anomaly_in_a_text_that_is_run_names_the_line_of_the_text(text):
+    with anomaly_detection(), pytest.raises(AnomalyError, match=r"^<string>:2: log gave nan"):
+        exec(text, {"Value": Value, "log": log})
+
+
+def test_an_anomaly_in_what_a_dataclass_has_written_names_the_users_line():
+    @dataclass
+    class Point:
+        y: Value = field(default_factory=partial(log, Value(-1.0)))
+
+    line = inspect.currentframe().f_lineno + 2
+    with anomaly_detection(), pytest.raises(AnomalyError, match=rf"^test_engine\.py:{line}: log gave nan"):
+        Point()
 
 
 def test_an_anomaly_of_backward_names_the_line_of_the_forward_pass():
