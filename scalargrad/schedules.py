@@ -7,7 +7,7 @@ lowers the rate after 10 and after 20.
 import math
 from dataclasses import dataclass
 
-from scalargrad.checks import is_real, one_of
+from scalargrad.checks import one_of, real
 from scalargrad.operands import Operand, operand
 from scalargrad.ops import cos, less, less_equal, maximum, pow, sum, where
 
@@ -177,11 +177,8 @@ def _part(t: Operand, start: Operand, end: Operand) -> Operand:
 
 def _check(schedule: Schedule, name: str, low: float, high: float) -> None:
     """Replace a setting by itself as a float, or raise a ValueError if it is none from `low` to `high`."""
-    setting = getattr(schedule, name)
-    if not (is_real(setting) and math.isfinite(setting) and low <= setting <= high):
-        limits = f"a number from {low:g} to {high:g}" if high < math.inf else f"a finite number of at least {low:g}"
-        raise ValueError(f"{type(schedule).__name__} takes {limits} for {name}, got {setting!r}")
-    object.__setattr__(schedule, name, float(setting))  # the class is frozen
+    setting = real(f"{type(schedule).__name__}'s {name}", getattr(schedule, name), low, high)
+    object.__setattr__(schedule, name, setting)  # the class is frozen
 
 
 def checked_factor(found: object) -> Operand:

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from math import isfinite
-from numbers import Real
 from typing import Any
 
-from scalargrad.checks import whole
+from scalargrad.checks import real, whole
 from scalargrad.compiler.backends import checked_backend, chosen_backend, old_word
 from scalargrad.optim import Adam, Optimizer
 from scalargrad.schedules import Constant, Schedule, schedule_of
@@ -71,9 +69,7 @@ def _seed(rng: object) -> int:
 
 
 def _penalty(l2: object) -> float:
-    if not (isinstance(l2, Real) and isfinite(l2) and float(l2) >= 0.0):
-        raise ValueError(f"l2 is a number from 0 on, got {l2!r}")
-    return float(l2)
+    return real("l2", l2, 0.0)
 
 
 def _functions(callbacks: object) -> tuple[Callable, ...]:

@@ -895,6 +895,8 @@ BAD = {
     "epochs, not whole": ({"epochs": 2.5}, "epochs is a whole number"),
     "batch_size": ({"batch_size": 0}, "batch_size is a whole number from 1 on, or None for all rows; got 0"),
     "l2": ({"l2": -1.0}, "l2 is a number from 0 on, got -1.0"),
+    "l2, no number": ({"l2": True}, "l2 is a number from 0 on, got True"),
+    "l2, beyond the floats": ({"l2": 10**400}, "l2 is a number from 0 on, got 1000"),
     "validation": ({"validation": 1.5}, "validation is .* a fraction of the rows above 0 and below 1; got 1.5"),
     "validation, too small": ({"validation": 0.001}, "leaves 50 to train on, 0 to validate"),
     "validation, too wide": ({"validation": (np.ones((5, 3)), [0] * 5)}, r"rows of the shape \(3,\), and X of \(2,\)"),
