@@ -149,7 +149,7 @@ class Value:
                     data += w.data * x.data
                 return Value(data, "", op, weights, inputs)
             data = op.compute(*map(data_of, args))
-        except (AttributeError, TypeError, ValueError):  # a list, an int, a number among Values, or something wrong
+        except (AttributeError, TypeError, ValueError, OverflowError):  # a list, an int, a number among Values, ...
             args = op.checked(args)
             foreign = [x for x in flatten(args) if type(x) is not float and not isinstance(x, Value)]
             if foreign:  # a compiler term takes over

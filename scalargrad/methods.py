@@ -16,7 +16,7 @@ def stamp_operations(cls: type, numeric: bool = False) -> None:
     quick = {1: _unary, 2: _binary}  # by how many arguments are single operands: the hot path of the eager engine
     for op in OPERATIONS.values():
         is_quick = numeric and op.scalars in quick and op.default is None
-        method = (quick[op.scalars] if is_quick else _general)(op, cls)
+        method = quick[op.scalars](op, cls) if is_quick else _general(op)
         method.__name__, method.__doc__ = op.name, f"The operation {op.name} of the table in ops.py."
         setattr(cls, op.name, method)
         if op.special:
@@ -63,7 +63,7 @@ def _reflected(op: Op, cls: Any) -> Callable:
     return method
 
 
-def _general(op: Op, cls: Any) -> Callable:
+def _general(op: Op) -> Callable:
     def method(self: Operand, *others: Operand) -> Operand:
         return op((self, *others)) if op.arguments == ("[values]",) else op(self, *others)
 

@@ -1,6 +1,7 @@
 """What comes in as a number, a list of numbers, or a setting: it means what it says, or an error says what to pass."""
 
 import copy
+import math
 import pickle
 import random
 from fractions import Fraction
@@ -16,6 +17,7 @@ from scalargrad import (
     AdamW,
     RMSProp,
     Value,
+    add,
     binary_cross_entropy_with_logits,
     clip_grad_norm,
     compile,
@@ -90,6 +92,23 @@ def test_numbers_set_by_hand_compute_as_floats(op, set_after):
     for number in FOREIGN:
         for other in (0.1, 300.0, -2.5):
             assert computed(op, number, other, set_after) == computed(op, float(number), other, set_after)
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400)], ids=["large", "small"])
+def test_a_whole_number_beyond_the_floats_set_by_hand_is_infinite(number):
+    def operands():
+        x = Value(0.0)
+        x.data = number
+        return x, Value(2.0)
+
+    x, y = operands()
+    expected = add(x, y).data
+    assert math.isinf(expected)
+    for result in (total([x, y]), dot([x], [y]), dot([y], [x]), dot([x, y], [y, y])):
+        assert result.data == expected
+    x, y = operands()
+    dot([x], [y]).backward()
+    assert (x.data, x.grad, y.grad) == (expected, 2.0, expected)
 
 
 def test_a_number_of_pytorch_set_by_hand_computes_as_a_float(torch):
