@@ -18,6 +18,7 @@ Where SCALARGRAD_GUARD_PAGES is set, native code runs in memory between pages th
 Where SCALARGRAD_VECTOR_BYTES is set, it is that of a processor with vectors of so many bytes: see machines.py.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -59,6 +60,19 @@ def pytest_collection_modifyitems(items):
             if places[function] % mark.args[0]:
                 item.add_marker(pytest.mark.long)
             places[function] += 1
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()  # all tests stay to the end: no collection need look at them again
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A worker that has no tests left takes some of another one's."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
 
 
 def oracle(name):

@@ -32,6 +32,7 @@ def _no_net_and_the_random_state_as_it_was(monkeypatch):
 # The tests.
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_is_compiled_right_or_refused_in_words(name, verb):

@@ -84,6 +84,7 @@ class Clock:
             monkeypatch.setattr(module, "trace", slow_trace)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("run", "trace"), [(1.0, 2.0), (0.25, 8.0), (64.0, 1.0), (1.0, 0.0)])
 def test_it_takes_a_twentieth_of_the_time_of_programs_and_no_more(run, trace, monkeypatch):
     clock, w = Clock(monkeypatch, run, trace), Value(3.0)

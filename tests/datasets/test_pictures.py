@@ -40,6 +40,7 @@ def digits():
     return images[held_back], labels[held_back], classifier
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 @pytest.mark.parametrize("paper", ["white", "black"])
 def test_a_classifier_of_digits_knows_them_when_read_from_pictures(digits, paper, noise, tmp_path):

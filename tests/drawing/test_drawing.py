@@ -541,6 +541,7 @@ def test_values_apart_have_a_limit_that_is_explained():
         draw(chain, detail="values")
 
 
+@pytest.mark.long
 def test_a_sum_of_a_thousand_terms_can_be_drawn_at_every_detail():
     xs = [Value(float(x), f"x{x}") for x in range(1000)]
     total = sum(xs[1:], xs[0])

@@ -337,6 +337,7 @@ def test_no_picture_touches_pyplot(tmp_path):
         sys.modules.update(modules)
 
 
+@pytest.mark.long
 def test_a_notebook_shows_a_figure_without_pyplot():
     code = (
         "import sys; from scalargrad.plots import plot_points; "

@@ -277,6 +277,7 @@ def test_epochs_of_partial_fit_are_epochs_of_fit(estimator, solver):
     assert parts.loss_curve_ == whole.loss_curve_
 
 
+@pytest.mark.long
 @ESTIMATORS
 def test_partial_fit_shuffles_anew_in_every_call(estimator):
     X, y = data_for(estimator)

@@ -131,7 +131,7 @@ def rows_of(cases):
     return np.array([flat_args(args) for args in cases])
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 @EVERY_BACKEND
 @TABLE
 def test_an_operation_gives_in_every_lane_what_it_gives_alone(op, backend):
@@ -149,7 +149,7 @@ def test_an_operation_gives_in_every_lane_what_it_gives_alone(op, backend):
                 assert same(backend, computed, expected, size_of_terms(op, args) + tiny), (args, computed, expected)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 @EVERY_BACKEND
 @TABLE
 def test_the_gradient_of_an_operation_is_the_mean_over_the_lanes(op, backend):
@@ -177,7 +177,7 @@ def test_the_gradient_of_an_operation_is_the_mean_over_the_lanes(op, backend):
 UNIFORM_AND_LANE = [op for op in OPERATIONS.values() if op.scalars == 2]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 @EVERY_BACKEND
 @pytest.mark.parametrize("op", UNIFORM_AND_LANE, ids=str)
 def test_an_operation_takes_parameters_beside_inputs(op, backend):
@@ -210,7 +210,7 @@ def only(slopes):
     return slopes.tolist()[0] if len(slopes) else 0.0
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 @EVERY_BACKEND
 @pytest.mark.parametrize("number", [0.0, -0.0, 1.0, -1.0, 2.5, math.inf, -math.inf, math.nan])
 @pytest.mark.parametrize("op", UNIFORM_AND_LANE, ids=str)
@@ -313,7 +313,7 @@ def test_no_gradient_goes_where_none_arrives(make, backend):
 
 
 @EVERY_BACKEND
-@settings(max_examples=10, **SETTINGS)
+@settings(max_examples=6, **SETTINGS)
 @given(program=programs())
 def test_random_programs(program, backend):
     check_random_program(program, backend)
@@ -346,7 +346,7 @@ def test_more_random_programs(program, backend):
 # Losses, networks, and graphs of other shapes.
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 @EVERY_BACKEND
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("name", CASES)
@@ -480,6 +480,7 @@ def test_nan_stays_in_its_row(backend):
             assert (found[others] == clean[others]).all()
 
 
+@pytest.mark.sampled(3)
 @EVERY_BACKEND
 @BOTH_PRECISIONS
 def test_programs_compiled_twice_give_equal_bits(backend, dtype):

@@ -493,7 +493,7 @@ def test_random_programs_for_every_processor(program, rows, dtype, vector_bytes,
     check_against_numpy(planned(case), [case.arrays], machine, dtype)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("vector_bytes", WIDTHS)
 @BOTH_PRECISIONS
 @pytest.mark.parametrize("name", ["network", "standardised", "random numbers"])
@@ -902,6 +902,7 @@ OVERRUNS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect")
 @pytest.mark.parametrize(
     ("edge", "kernel", "field", "change"), [("end", "map", 0, "nothing"), ("start", "map", -1, "nothing")]
