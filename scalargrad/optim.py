@@ -62,7 +62,7 @@ class Optimizer:
 
         A class that overrides it is trained with, compiled or not, by calls of it with parameters that have gradients.
         """
-        wanted = _values(f"{type(self).__name__}.step", parameters)
+        wanted = checked_parameters(f"{type(self).__name__}.step", parameters)
         self.steps += 1
         t, fresh, rate = float(self.steps), (0.0,) * self.state_size, _checked("lr", self.lr if lr is None else lr)
         floats = (float,) * (1 + self.state_size)
@@ -191,7 +191,7 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
 
     As in PyTorch, 1e-6 is added to the norm that is divided by.
     """
-    parameters = _values("clip_grad_norm", parameters)
+    parameters = checked_parameters("clip_grad_norm", parameters)
     max_norm = _checked("max_norm", max_norm)
     slopes = tuple(parameter.grad for parameter in parameters)
     norm = sqrt(dot(slopes, slopes))
@@ -202,7 +202,7 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     return norm
 
 
-def _values(taker: str, parameters: Iterable[Value]) -> list[Value]:
+def checked_parameters(taker: str, parameters: Iterable[Value]) -> list[Value]:
     """The parameters, whose numbers and gradients are Python floats from now on, whoever has set them."""
     values = list(listed(parameters, taker, "a list of parameters"))
     for parameter in values:

@@ -2,7 +2,7 @@
 
 import copyreg
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import update_wrapper
 from typing import Any
 
@@ -153,13 +153,14 @@ class Compiled(Programs):
         rng: int = 0,
         schedule: Schedule | None = None,
         measures: Mapping[str, Buffer] = NO_MEASURES,
+        parameters: Iterable[Value] | None = None,
     ) -> Trainer:
         """Training with whole steps in the program: see `Trainer`."""
         if not BACKENDS[self.backend_name].trains:
             raise ValueError(
                 f'the backend "{self.backend_name}" has no trainer: write the loop yourself, with optimizer.step()'
             )
-        return Trainer(self, optimizer, batch_size, rng, schedule, measures)
+        return Trainer(self, optimizer, batch_size, rng, schedule, measures, parameters)
 
     def to_jax(self, *arrays: object, buffers: bool = False) -> tuple:
         """The program as a pure function for code of your own in JAX: (parameters, X, Y) -> (loss, gradients).

@@ -1,18 +1,20 @@
 """A loop: a program with a whole training step inside, and the optimizer's memory in that of the program."""
 
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet
 from scalargrad.compiler.backends import TrainingBackend
+from scalargrad.compiler.backends.reference import NumpyBackend
 from scalargrad.compiler.formulas import CHANGING
+from scalargrad.compiler.memory import Memory
 from scalargrad.compiler.own_steps import own_classes
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.programs import Programs
-from scalargrad.compiler.step import LOWEST, with_optimizer
+from scalargrad.compiler.step import LOWEST, of_nothing, with_optimizer
 from scalargrad.compiler.watch.contents import contents
 from scalargrad.compiler.watch.guards import PLAIN, token
 from scalargrad.engine import Value
@@ -23,7 +25,12 @@ from scalargrad.structure import Buffer
 
 
 class Loop:
-    """A program with the optimizer inside, and its memory."""
+    """A program with the optimizer inside, and with a copy of what that remembers of the program's parameters.
+
+    parameters   those that move, in the program's order
+    lent         see `Holder`
+    unread       a loop of parameters that move, too, and that the program does not read: their gradient is 0
+    """
 
     step_by_step = False
 
@@ -34,28 +41,47 @@ class Loop:
         optimizer: Optimizer,
         schedule: Schedule | None,
         moving: Sequence[Value] | None,
+        make: Callable[[Program], TrainingBackend],
     ) -> None:
+        """Of `moving`, those that the program reaches move; None: all of these."""
         self.programs, self.program = programs, program
         self.settings = _settings(optimizer), _settings(schedule)
         self.made_for = optimizer, schedule
-        self.moving = None if moving is None else list(moving)
         self.counts_steps = programs.steps in program.buffers
         reached = program.reached()
-        free = set(reached if moving is None else moving)
+        self.moving, free = moving, set(reached if moving is None else moving)
         self.parameters = [parameter for parameter in reached if parameter in free]
+        self.along: Sequence[Value] = ()  # what it was told last to take along
+        self.unread: Loop | None = None
         self.training, self.clock, self.state, self.formulas = with_optimizer(
             program, optimizer, schedule, programs.steps, self.parameters
         )
-        self.backend: TrainingBackend = programs.build(self.training)
+        self.backend = make(self.training)
         self.prepare, self.steps_at_once = self.backend.prepare, self.backend.steps_at_once
         self.values = [*program.parameters, *program.buffers]
-        self.owner: Optimizer | None = None  # whose state lies here
-        self.view = _State(self)
+        self.lent: tuple[Memory, int] | None = None
         self.history = numpy.zeros(1, programs.dtype)  # of a single step
+
+    def take_along(self, parameters: Sequence[Value]) -> None:
+        """Let those of these parameters that the program does not read move, too."""
+        if parameters is self.along:
+            return
+        read = set(self.parameters)
+        unread = [parameter for parameter in parameters if parameter not in read]
+        known = [] if self.unread is None else self.unread.parameters
+        if unread != known:
+            optimizer, schedule = self.made_for
+            self.unread = (
+                Loop(self.programs, of_nothing(unread), optimizer, schedule, None, self._in_numpy) if unread else None
+            )
+        self.along = parameters
+
+    def _in_numpy(self, program: Program) -> TrainingBackend:
+        return cast(TrainingBackend, NumpyBackend(program, self.programs.dtype))
 
     def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: Sequence[Value] | None) -> bool:
         """Is what the formulas read, and what moves, as it was?"""
-        if not (moving is None if self.moving is None else moving is not None and list(moving) == self.moving):
+        if moving is not self.moving and moving != self.moving:
             return False
         is_same = optimizer is self.made_for[0] and schedule is self.made_for[1]
         if not is_same and self.settings != (_settings(optimizer), _settings(schedule)):
@@ -66,7 +92,13 @@ class Loop:
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work with what Values and the optimizer say now, and tell them what came of it, whatever happens."""
         self._read(optimizer, span)
-        before = optimizer.steps, self.programs.steps.data, self.backend.done
+        memory: Any = optimizer.state
+        if not isinstance(memory, Memory):
+            memory = optimizer.state = Memory(optimizer.state_size, memory)  # type: ignore[assignment]
+        memory.lend(self)
+        if self.unread:
+            self.unread._read(optimizer, span)
+        before = optimizer.steps, self.programs.steps.data, self.done
         try:
             try:
                 found = work()
@@ -85,22 +117,44 @@ class Loop:
         before, steps = span
         clock = optimizer.steps, checked_rate(optimizer.lr), optimizer.steps - before, steps
         backend.write(self.clock, [*map(float, clock), 0.0][: len(self.clock)])
-        if optimizer.state is not self.view:
-            if self.owner is not None and self.owner.state is self.view:
-                self.owner.state = self.view.copy()  # it was trained here before
-            self.view.take_over(optimizer.state)
-            self.owner, optimizer.state = optimizer, self.view  # type: ignore[assignment]
 
-    def _write(self, optimizer: Optimizer, steps: int, calls: float, done: int) -> None:
+    def _write(self, optimizer: Optimizer, steps: int, calls: float, done: tuple[int, int]) -> None:
         """Tell Values and counters, which were so far before, and again after an interruption."""
-        made = self.backend.done - done
+        made = self.backend.done - done[0]
         if made:
-            numbers = self.backend.read(self.backend.leaves).tolist()
-            for value, number in zip(self.values, numbers, strict=True):
-                value.data = number
+            self._tell()
+            if self.unread:
+                memory: Any = optimizer.state
+                memory.lend(self.unread)
+                self.unread.follow(made - (self.unread.backend.done - done[1]))
             optimizer.steps = steps + made
             if not self.counts_steps:
                 self.programs.steps.data = calls + made
+
+    def _tell(self) -> None:
+        numbers = self.backend.read(self.backend.leaves).tolist()
+        for value, number in zip(self.values, numbers, strict=True):
+            value.data = number
+
+    @property
+    def done(self) -> tuple[int, int]:
+        """The steps of this loop so far, and of that of unread parameters."""
+        return self.backend.done, self.unread.backend.done if self.unread else 0
+
+    def follow(self, steps: int) -> None:
+        """Make the steps that another loop has made, from where the clock stands."""
+        if steps:
+            self.backend.train([numpy.zeros((1, 1), self.programs.dtype)], None, 1, steps, 0, numpy.zeros(steps))
+        self._tell()
+
+    def remembered(self) -> ndarray:
+        return numpy.array([self.backend.read(rows) for rows in self.state]).reshape(
+            len(self.state), len(self.parameters)
+        )
+
+    def remember(self, numbers: ndarray) -> None:
+        for rows, column in zip(self.state, numbers, strict=True):
+            self.backend.write(rows, column)
 
     def measured_steps(
         self, arrays: list[ndarray], order: ndarray | None, rows: int, count: int, measures: list[Buffer]
@@ -135,65 +189,3 @@ def _attributes(owner: object) -> dict[str, Any]:
     """The settings of an optimizer or a schedule, or those of all objects of a class."""
     but = CHANGING if isinstance(owner, Optimizer) else ("__dict__", "__weakref__") if isinstance(owner, type) else ()
     return {name: x for name, x in vars(owner).items() if name not in but}
-
-
-class _State(MutableMapping):
-    """The memory of an optimizer for each parameter; for parameters of a loop it lies in that of the program."""
-
-    def __init__(self, loop: Loop) -> None:
-        self.loop = loop
-        self.place = {parameter: n for n, parameter in enumerate(loop.parameters)}
-        self.others: dict[Value, tuple[float, ...]] = {}
-
-    @quiet
-    def take_over(self, state: Any) -> None:
-        """Take over what was remembered elsewhere."""
-        fresh = (0.0,) * len(self.loop.state)
-        rows = [state.get(parameter, fresh) for parameter in self.loop.parameters]
-        numbers = numpy.array(rows, "float64").reshape(len(rows), len(fresh))
-        for rows_of_state, column in zip(self.loop.state, numbers.T, strict=True):
-            self.loop.backend.write(rows_of_state, column)
-        self.others = {parameter: state[parameter] for parameter in state if parameter not in self.place}
-
-    def copy(self) -> dict[Value, tuple[float, ...]]:
-        """A copy, as of now, in an ordinary dict."""
-        columns = [self.loop.backend.read(rows).tolist() for rows in self.loop.state]
-        rows = zip(*columns, strict=True) if columns else [()] * len(self.place)
-        return {**dict(zip(self.place, rows, strict=True)), **self.others}
-
-    def __getitem__(self, parameter: Value) -> tuple[float, ...]:
-        if parameter not in self.place:
-            return self.others[parameter]
-        place = self.place[parameter]
-        return tuple(float(self.loop.backend.read(rows[place : place + 1])[0]) for rows in self.loop.state)
-
-    @quiet
-    def __setitem__(self, parameter: Value, numbers: tuple[float, ...]) -> None:
-        if parameter not in self.place:
-            self.others[parameter] = numbers
-            return
-        place = self.place[parameter]
-        for rows, number in zip(self.loop.state, numbers, strict=True):
-            self.loop.backend.write(rows[place : place + 1], [number])
-
-    def __delitem__(self, parameter: Value) -> None:
-        if parameter in self.place:
-            self[parameter] = (0.0,) * len(self.loop.state)
-        else:
-            del self.others[parameter]
-
-    def clear(self) -> None:
-        """Nothing is remembered: a parameter of the loop has zeros, as at first."""
-        for rows in self.loop.state:
-            self.loop.backend.write(rows, [0.0] * len(rows))
-        self.others.clear()
-
-    def __iter__(self) -> Iterator[Value]:
-        yield from self.place
-        yield from self.others
-
-    def __len__(self) -> int:
-        return len(self.place) + len(self.others)
-
-    def __reduce__(self) -> tuple:
-        return dict, (list(self.copy().items()),)  # it has no program there

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from scalargrad.arrays import quiet
 from scalargrad.compiler.backends import Slopes
+from scalargrad.compiler.memory import Memory
 from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.saved_attributes import SavedAttributes
 from scalargrad.compiler.variants import Variant
@@ -55,7 +56,7 @@ def take_step(
 
     span   of the schedule: the steps before it, and how many it has
     """
-    if hasattr(optimizer.state, "loop"):  # it lies in a program
+    if isinstance(optimizer.state, Memory):  # it may lie in a program
         optimizer.state = optimizer.state.copy()
     rate: Any = optimizer.lr
     if schedule is not None:
@@ -124,7 +125,7 @@ class OwnSteps:
         arrays: tuple,
         optimizer: Optimizer,
         schedule: Schedule | None,
-        moving: Sequence[Value] | None,
+        moving: Sequence[Value],
     ) -> None:
         """After `programs.prepared(arrays)`."""
         self.programs, self.arrays, self.moving = programs, arrays, moving
@@ -133,7 +134,7 @@ class OwnSteps:
 
     def _go_on_with(self, variant: Variant | None) -> None:
         assert variant is not None
-        self.variant, self.reached = variant, variant.backward.reached()
+        self.variant = variant
 
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work: Values and the optimizer are in step all the time."""
@@ -171,20 +172,13 @@ class OwnSteps:
     def _one_step(self, arrays: list, rows: int) -> float:
         read = self.variant.backward.parameters
         loss, slopes, updates = self._slopes(arrays, rows)
-        for parameter in read if self.moving is None else self.moving:
+        for parameter in self.moving:
             parameter.grad = 0.0
         for parameter, slope in zip(read, slopes.tolist(), strict=True):
             parameter.grad += slope
         counted = {**updates, self.programs.steps: self.programs.steps.data + 1.0}
-        take_step(self.optimizer, self.schedule, self.span, self._moved(), counted)
+        take_step(self.optimizer, self.schedule, self.span, self.moving, counted)
         return loss
-
-    def _moved(self) -> list[Value]:
-        """The parameters of a step, in the model's order."""
-        if self.moving is None:
-            return self.reached
-        reached = set(self.reached)
-        return [parameter for parameter in self.moving if parameter in reached]
 
     @quiet
     def _slopes(self, arrays: list, rows: int) -> Slopes:

@@ -19,7 +19,7 @@ from scalargrad.datasets.arrays import as_array
 from scalargrad.structure import Buffer
 from scalargrad.support.forks import freed
 
-MOST_SHAPES = 32  # of arguments, for which programs are kept
+MOST_SHAPES = 64  # of arguments, for which programs are kept
 MOST_VARIANTS = 4  # programs kept for one shape of arguments: for train() and eval(), and some more
 
 
@@ -109,6 +109,10 @@ class Programs:
         refuse_inside_a_trace()
         variant, arrays, rows = self._prepared(args, checked)
         return variant.backward, arrays, rows
+
+    def keeps(self, program: Program) -> bool:
+        """Is this still the program of some arguments?"""
+        return any(vars(variant).get("backward") is program for kept in self.variants.values() for variant in kept)
 
     def used(self) -> AbstractContextManager[None]:
         """A block in which the program runs that was prepared last."""

@@ -85,5 +85,19 @@ def with_optimizer(
     return fresh, rows_of_clock, rows_of_state, [update, factor] if factor else [update]
 
 
+def of_nothing(parameters: list[Value]) -> Program:
+    """A program that reads none of these: the mean is 0, and so is the gradient of each."""
+    zero = Table(UNIFORM, numpy.zeros(len(parameters), int))
+    return Program(
+        [1],
+        [0.0],
+        parameters,
+        mean=Table(UNIFORM, zero.rows[:1]),
+        gradient=zero,
+        lane_rows=1,
+        uniform_rows=len(parameters) + 2,
+    )
+
+
 def _table(writer: Writer, x: Any, count: int) -> Table:
     return x.table if isinstance(x, Rows) else writer.constant(float(x), count)

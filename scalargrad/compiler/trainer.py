@@ -4,7 +4,7 @@ Parameters and what the optimizer remembers lie in the program's memory. Values 
 user runs: after each call, in callbacks, after an exception; what that code changes is read back before going on.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -15,11 +15,12 @@ from scalargrad.arrays import shuffled
 from scalargrad.checks import is_whole
 from scalargrad.compiler.loop import Loop
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
+from scalargrad.compiler.program import Program
 from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.variants import to_front
 from scalargrad.engine import Value
 from scalargrad.ops import mean
-from scalargrad.optim import Optimizer
+from scalargrad.optim import Optimizer, checked_parameters
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer
 from scalargrad.support.progress import progress_bar
@@ -29,7 +30,7 @@ Measures = dict[str, float]  # of an epoch: "loss", and whatever else is measure
 Callback = Callable[[int, Measures], Any]
 Watch = Callable[[int, Measures], Any]  # called during an epoch with the rows done so far, and the measures over these
 MOST_POSITIONS = 2**18  # of the shuffled orders of several epochs that are made at once
-MOST_LOOPS = 4  # kept: for train() and eval(), and some more
+MOST_LOOPS = 64  # kept: for sequences of so many lengths
 MOMENTS = 8  # between two looks at an epoch, each as long as the caller's thread may be away
 
 
@@ -42,10 +43,12 @@ class Trainer:
     schedule     changes the rate from step to step, over all steps of a run
     measures     Buffers by name, to each of which a step adds a mean over its rows: their means over an epoch's rows
                  are recorded beside the loss
+    parameters   each step is `zero_grad(); backward(); optimizer.step(parameters)`: those that the program does not
+                 read have a gradient of 0, so that momentum and weight decay move them on; all others stay. None: the
+                 parameters that this trainer's programs have read so far, in all shapes of their arguments
 
-    `moving`, some parameters, keeps all others where they are; None, as at first, lets all move. An optimizer that
-    overrides `step` has it called, with the moving parameters that the program reads, in that order: with their
-    gradients, as after `zero_grad()` and `backward()`.
+    The attribute `moving` has those that were given, or None, and may be set. An optimizer that overrides `step` has it
+    called with all that move.
 
     >>> from scalargrad import SGD, Value, compile
     >>> w = Value(0.0)
@@ -63,6 +66,7 @@ class Trainer:
         rng: int,
         schedule: Schedule | None,
         measures: Mapping[str, Buffer],
+        parameters: Iterable[Value] | None = None,
     ) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
@@ -75,7 +79,11 @@ class Trainer:
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
         self.schedule, self.measures = schedule, dict(measures)
-        self.moving: Sequence[Value] | None = None
+        self.moving: Sequence[Value] | None = None if parameters is None else checked_parameters("trainer", parameters)
+        if self.moving and len(set(self.moving)) < len(self.moving):
+            raise ValueError("trainer takes each parameter once, and got one twice")
+        self.read: list[Value] = []  # parameters so far, by these programs
+        self.programs_read: list[Program] = []
         self.epochs = 0  # so far, over all runs
         self.span = (optimizer.steps, 1)  # of the schedule: the steps before it, and how many it has
 
@@ -201,7 +209,7 @@ class Trainer:
         """
         program, flat, rows = self.compiled.prepared(arrays, checked)
         if not is_one_formula(self.optimizer):
-            return OwnSteps(self.compiled, arrays, self.optimizer, self.schedule, self.moving), flat, rows
+            return OwnSteps(self.compiled, arrays, self.optimizer, self.schedule, self._moved_by(program)), flat, rows
         loops = self.compiled.loops
         if checked and any(own_classes(type(x)) for x in (self.optimizer, self.schedule) if x is not None):
             loops.clear()  # formulas of a user's own: nobody knows what they read
@@ -209,9 +217,22 @@ class Trainer:
             if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, self.moving):
                 break
         else:
-            loop = Loop(self.compiled, program, self.optimizer, self.schedule, self.moving)
+            loops[:] = [loop for loop in loops if self.compiled.keeps(loop.program)]
+            loop = Loop(self.compiled, program, self.optimizer, self.schedule, self.moving, self.compiled.build)
+        loop.take_along(self._moved_by(program))
         to_front(loops, loop, MOST_LOOPS)
         return loop, flat, rows
+
+    def _moved_by(self, program: Program) -> Sequence[Value]:
+        """The parameters that a step with this program moves: a list that stays the same one for as long as it can."""
+        if self.moving is not None:
+            return self.moving
+        if not any(program is known for known in self.programs_read):
+            self.programs_read = [program, *self.programs_read][:MOST_LOOPS]
+            more = dict.fromkeys([*self.read, *program.reached()])
+            if len(more) > len(self.read):
+                self.read = list(more)
+        return self.read
 
 
 def _pieces(rows: int, batch: int, loop: Loop | OwnSteps | None) -> Iterator[tuple[int, int, int]]:

@@ -14,7 +14,7 @@ from scalargrad.compiler.backends import BACKENDS
 from scalargrad.compiler.own_steps import take_step
 from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.datasets.nested import on_each_number
-from scalargrad.engine import Value, topological_order
+from scalargrad.engine import Value
 from scalargrad.holders import flat
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import observed_by
@@ -174,10 +174,7 @@ class EagerLearner(Learner):
             loss = loss + settings.l2 * sum_of_squares(parameters)
         self.model.zero_grad()
         loss.backward()
-        reached = set(topological_order(loss))
-        # Others have no gradient, and stay as they are.
-        moving = [parameter for parameter in parameters if parameter in reached]
-        take_step(settings.optimizer, self.schedule, (self.so_far.start, self.steps), moving, updates.numbers)
+        take_step(settings.optimizer, self.schedule, (self.so_far.start, self.steps), parameters, updates.numbers)
         self.so_far = self.so_far._replace(steps=self.so_far.steps + 1)
         return loss.data, sum([score for _, score in found])
 

@@ -191,7 +191,7 @@ def test_a_trainers_steps_runs_and_epochs_run_the_step(backend):
     assert found[1] == pytest.approx(found[0], rel=1e-9)
 
 
-def test_a_step_gets_the_models_parameters_that_are_read_in_the_models_order():
+def test_a_step_gets_the_models_parameters_in_the_models_order():
     given = []
     for engine in ("eager", "compiled"):
         model, optimizer = MLP(2, [2, 1], rng=0), Run()
@@ -199,8 +199,8 @@ def test_a_step_gets_the_models_parameters_that_are_read_in_the_models_order():
         model.fit(X, Y, "mse", optimizer, epochs=1, engine=engine, progress=False)
         names = {p: name for name, p in model.named_parameters()}
         given.append([(names[p], round(p.grad, 9)) for p in optimizer.given])
-        assert model.spare not in optimizer.given
     assert given[0] == given[1]
+    assert "spare" in [name for name, _ in given[0]]
 
 
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
@@ -452,7 +452,7 @@ def test_a_step_that_is_broken_off_leaves_what_a_program_remembers(engine):
 
 
 @pytest.mark.parametrize("kind", [AdamW, Run])
-def test_parameters_that_only_a_buffer_reads_stay_where_they_are(kind):
+def test_the_gradient_of_parameters_that_only_a_buffer_reads_is_0(kind):
     class Averaging(Module):
         def __init__(self):
             self.w, self.only, self.bound = Parameter(1.0), Parameter(2.0), Parameter(0.3)
@@ -469,7 +469,11 @@ def test_parameters_that_only_a_buffer_reads_stay_where_they_are(kind):
         model.fit(X[:1], Y[:1], "mse", optimizer, epochs=3, engine=engine, progress=False)
         found.append([p.data for p in model.parameters()])
     assert found[1] == pytest.approx(found[0], rel=1e-9)
-    assert model.only.data == 2.0
+    alone, optimizer = Parameter(2.0), kind(0.1)
+    optimizer.weight_decay = 0.5
+    for _ in range(3):
+        optimizer.step([alone])
+    assert model.only.data == pytest.approx(alone.data, rel=1e-12)
     assert model.bound.data != 0.3
 
 

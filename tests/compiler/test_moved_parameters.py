@@ -1,0 +1,181 @@
+"""Which parameters a step of a trainer moves: as the loop zero_grad(); backward(); optimizer.step(parameters)."""
+
+import itertools
+import sys
+
+import numpy as np
+import pytest
+
+from scalargrad import SGD, Adam, AdamW, Value, compile, mean, ops
+from scalargrad.nn import Module, Parameter
+from scalargrad.optim import RMSProp
+from scalargrad.schedules import Cosine
+from tests.oracles.optimizers import check_same_state
+
+BACKENDS = pytest.mark.parametrize("backend", ["numpy", "native", pytest.param("jax", marks=pytest.mark.long)])
+OPTIMIZERS = {
+    "SGD": lambda: SGD(0.1),
+    "momentum": lambda: SGD(0.1, momentum=0.9),
+    "Nesterov, decay": lambda: SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "RMSProp": lambda: RMSProp(0.01, momentum=0.5),
+    "Adam": lambda: Adam(0.05),
+    "Adam, decay": lambda: Adam(0.05, weight_decay=0.1),
+    "AdamW": lambda: AdamW(0.05, weight_decay=0.1),
+}
+LENGTHS = [3, 1, 4, 1, 2, 4, 3, 1, 1, 2]  # of sequences, one after another
+
+
+class Positions(Module):
+    """A weight for each place in a sequence: short ones read the first few only. One is never read."""
+
+    def __init__(self):
+        self.weights = [Parameter(0.5 + 0.1 * n) for n in range(4)]
+        self.unread = Parameter(2.0)
+
+    def __call__(self, x):
+        return ops.sum([w * xi for w, xi in zip(self.weights, x, strict=False)])
+
+
+def sequences():
+    source = np.random.default_rng(0)
+    return [source.normal(size=(5, length)) for length in LENGTHS]
+
+
+def loss_of(model):
+    return lambda x: (model(x) - 1.0) ** 2
+
+
+def in_a_loop(model, optimizer, parameters, xs, schedule=None):
+    """Losses; `parameters` None: those that were read so far."""
+    losses, read, loss = [], {}, loss_of(model)
+    for step, x in enumerate(xs):
+        for parameter in model.parameters():
+            parameter.grad = 0.0
+        found = mean([loss(row) for row in x])
+        found.backward()
+        read |= dict.fromkeys(model.weights[: x.shape[1]])
+        rate = None if schedule is None else optimizer.lr * schedule.factor(step, len(xs))
+        optimizer.step(list(read) if parameters is None else parameters, rate)
+        losses.append(found.data)
+    return losses
+
+
+@BACKENDS
+@pytest.mark.parametrize("given", [True, False], ids=["given", "as read"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_steps_on_shapes_in_turn_are_those_of_the_loop(name, given, backend):
+    ours, theirs = Positions(), Positions()
+    optimizer, other = OPTIMIZERS[name](), OPTIMIZERS[name]()
+    parameters = ours.parameters() if given else None
+    trainer = compile(loss_of(ours), backend=backend).trainer(optimizer, parameters=parameters)
+    losses = [trainer.step(x) for x in sequences()]
+    assert losses == pytest.approx(
+        in_a_loop(theirs, other, theirs.parameters() if given else None, sequences()), rel=1e-12
+    )
+    found, expected = ([p.data for p in model.parameters()] for model in (ours, theirs))
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    assert len(optimizer.state) == len(other.state)
+    check_same_state(optimizer, other, ours.parameters()[: len(other.state)], theirs.parameters()[: len(other.state)])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_a_run_moves_what_is_given_and_not_read_at_each_step_of_its_schedule(batch_size, backend):
+    ours, theirs = Positions(), Positions()
+    optimizer, other = Adam(0.05, weight_decay=0.1), Adam(0.05, weight_decay=0.1)
+    x = sequences()[1]
+    trainer = compile(loss_of(ours), backend=backend).trainer(
+        optimizer, batch_size, schedule=Cosine(), parameters=ours.parameters()
+    )
+    trainer.run(x, epochs=7, progress=False)
+    steps = 7 * -(-len(x) // (batch_size or len(x)))
+    other.lr = 0.05
+    for step in range(steps):
+        for parameter in theirs.parameters():
+            parameter.grad = 0.0
+        other.step([*theirs.weights[1:], theirs.unread], 0.05 * Cosine().factor(step, steps))
+    moved = [*ours.weights[1:], ours.unread], [*theirs.weights[1:], theirs.unread]
+    assert [p.data for p in moved[0]] == pytest.approx([p.data for p in moved[1]], rel=1e-12)
+    assert moved[0][0].data != Positions().weights[1].data
+    check_same_state(optimizer, other, *moved)
+
+
+def test_what_is_frozen_or_never_read_stays():
+    model = Positions()
+    frozen = model.weights[0]
+    trainer = compile(loss_of(model)).trainer(SGD(0.1, weight_decay=0.5), parameters=model.weights[1:])
+    for x in sequences():
+        trainer.step(x)
+    assert (frozen.data, model.unread.data) == (0.5, 2.0)
+    assert frozen not in trainer.optimizer.state
+    model = Positions()
+    trainer = compile(loss_of(model)).trainer(SGD(0.1, weight_decay=0.5))
+    trainer.step(sequences()[1])
+    assert [w.data for w in model.weights[1:]] == [w.data for w in Positions().weights[1:]]
+    assert model.unread.data == 2.0
+
+
+def test_shapes_in_turn_are_compiled_once():
+    model = Positions()
+    program = compile(loss_of(model))
+    trainer = program.trainer(Adam(0.05))
+    for x in sequences():
+        trainer.step(x)
+    spent = dict(program.seconds)
+    loops = {id(loop) for loop in program.loops}
+    for x in sequences():
+        trainer.step(x)
+    assert {id(loop) for loop in program.loops} == loops
+    assert len(loops) == 4
+    assert program.seconds["compiling"] == spent["compiling"]
+
+
+@pytest.mark.parametrize("place", range(1, 400, 7))
+def test_an_interruption_leaves_all_parameters_at_one_step(place):
+    model = Positions()
+    optimizer = SGD(0.1, momentum=0.9, weight_decay=0.1)
+    trainer = compile(loss_of(model), backend="numpy").trainer(optimizer, parameters=model.parameters())
+    x = sequences()[1]
+    trainer.step(x)
+    count = itertools.count()
+
+    def interrupt(frame, event, argument):
+        if "compiler/" not in frame.f_code.co_filename:
+            return None
+        if event == "line" and next(count) == place:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return interrupt
+
+    interrupted = False
+    sys.settrace(interrupt)
+    try:
+        trainer.step(x)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        sys.settrace(None)
+    other, twin = SGD(0.1, momentum=0.9, weight_decay=0.1), Positions()
+    in_a_loop(twin, other, twin.parameters(), [x] * optimizer.steps)
+    assert [p.data for p in model.parameters()] == pytest.approx([p.data for p in twin.parameters()], rel=1e-12)
+    check_same_state(optimizer, other, model.parameters(), twin.parameters())
+    assert interrupted or optimizer.steps == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "words"),
+    [
+        (3.0, TypeError, "parameters"),
+        ([1.0], TypeError, "which are Values"),
+        ("w", TypeError, "parameters"),
+    ],
+)
+def test_what_are_no_parameters_is_refused(parameters, error, words):
+    with pytest.raises(error, match=words):
+        compile(lambda x: x * x).trainer(SGD(0.1), parameters=parameters)
+
+
+def test_a_parameter_that_is_given_twice_is_refused():
+    w = Value(1.0, "w")
+    with pytest.raises(ValueError, match="twice"):
+        compile(lambda x: w * x).trainer(SGD(0.1), parameters=[w, w])
