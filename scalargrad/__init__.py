@@ -52,6 +52,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a 
     from scalargrad.pages.stepping import step_through as step_through
     from scalargrad.schedules import Constant as Constant
     from scalargrad.schedules import Cosine as Cosine
+    from scalargrad.schedules import LinearDecay as LinearDecay
     from scalargrad.schedules import OneCycle as OneCycle
     from scalargrad.schedules import Schedule as Schedule
     from scalargrad.schedules import Step as Step
@@ -69,7 +70,7 @@ NAMES = {
     "losses": ["binary_cross_entropy_with_logits", "cross_entropy", "hinge", "huber", "l2", "mse"],
     "optim": ["SGD", "Adam", "AdamW", "RMSProp", "clip_grad_norm"],
     "nn": ["MLP", "Buffer", "Layer", "Module", "Neuron", "Parameter"],
-    "schedules": ["Constant", "Cosine", "OneCycle", "Schedule", "Step", "WarmUp"],
+    "schedules": ["Constant", "Cosine", "LinearDecay", "OneCycle", "Schedule", "Step", "WarmUp"],
     "drawing": ["DecisionBoundary", "draw", "draw_frames"],
     "explaining.explanation": ["explain"],
     "pages.stepping": ["step_through"],

@@ -67,6 +67,25 @@ class Step(Schedule):
 
 
 @dataclass(frozen=True)
+class LinearDecay(Schedule):
+    """The rate falls along a line to `final` times itself. The last step is one short of its end.
+
+    PyTorch's LinearLR(start_factor=1, end_factor=final, total_iters=steps).
+
+    >>> [LinearDecay().factor(t, 4) for t in range(4)]
+    [1.0, 0.75, 0.5, 0.25]
+    """
+
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self, "final", 0.0, 1.0)
+
+    def factor(self, t: Operand, steps: Operand) -> Operand:
+        return 1.0 - (1.0 - self.final) * (t / steps)
+
+
+@dataclass(frozen=True)
 class Cosine(Schedule):
     """The rate falls along half a wave of a cosine to `final` times itself (Loshchilov and Hutter 2017).
 
@@ -189,6 +208,7 @@ def checked_factor(found: object) -> Operand:
 SCHEDULES: dict[str, Schedule] = {
     "constant": Constant(),
     "step": Step(),
+    "linear": LinearDecay(),
     "cosine": Cosine(),
     "one_cycle": OneCycle(),
     "warm_up": WarmUp(),

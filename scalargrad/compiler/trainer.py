@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from scalargrad.arrays import shuffled
-from scalargrad.checks import is_whole
+from scalargrad.checks import is_whole, whole
 from scalargrad.compiler.loop import Loop
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import Program
@@ -21,7 +21,7 @@ from scalargrad.compiler.variants import to_front
 from scalargrad.engine import Value
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer, checked_parameters
-from scalargrad.schedules import Schedule
+from scalargrad.schedules import Constant, Schedule
 from scalargrad.structure import Buffer
 from scalargrad.support.progress import progress_bar
 
@@ -41,6 +41,7 @@ class Trainer:
                  last batch of an epoch may be smaller
     rng          a whole number: the seed of the shuffles
     schedule     changes the rate from step to step, over all steps of a run
+    steps        how many there will be for the schedule, where `step` makes them
     measures     Buffers by name, to each of which a step adds a mean over its rows: their means over an epoch's rows
                  are recorded beside the loss
     parameters   each step is `zero_grad(); backward(); optimizer.step(parameters)`: those that the program does not
@@ -67,6 +68,7 @@ class Trainer:
         schedule: Schedule | None,
         measures: Mapping[str, Buffer],
         parameters: Iterable[Value] | None = None,
+        steps: int | None = None,
     ) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
@@ -76,6 +78,8 @@ class Trainer:
             raise ValueError(f"rng is a seed, a whole number from 0 to 2**53; got {rng!r}")
         if schedule is not None and not isinstance(schedule, Schedule):
             raise TypeError(f"schedule is a Schedule such as Cosine(), or None; got {schedule!r}")
+        if steps is not None:
+            whole("steps", steps, 1)
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
         self.schedule, self.measures = schedule, dict(measures)
@@ -85,10 +89,11 @@ class Trainer:
         self.read: list[Value] = []  # parameters so far, by these programs
         self.programs_read: list[Program] = []
         self.epochs = 0  # so far, over all runs
-        self.span = (optimizer.steps, 1)  # of the schedule: the steps before it, and how many it has
+        self.span = (optimizer.steps, int(steps or 0))  # of the schedule: the steps before it, and how many it has
 
     def step(self, *arrays: object) -> float:
         """One step on all these rows; returns the loss at the parameters before it."""
+        self._refuse_beyond_the_schedule()
         with self.compiled.lock:
             loop, flat, rows = self._loop(arrays)
             with self.compiled.used():
@@ -151,6 +156,15 @@ class Trainer:
     def steps_of_an_epoch(self, arrays: Sequence[Any]) -> int:
         rows = next((len(array) for array in arrays if hasattr(array, "__len__")), 0)
         return -(-rows // (self.batch_size or rows)) if rows else 0
+
+    def _refuse_beyond_the_schedule(self) -> None:
+        before, steps = self.span
+        if self.schedule is None or type(self.schedule) is Constant or self.optimizer.steps - before < steps:
+            return
+        kind = type(self.schedule).__name__
+        if steps:
+            raise ValueError(f"{kind} has ended: it was for {steps} steps, and these are made")
+        raise ValueError(f"{kind} depends on how many steps there will be: say it, trainer(..., steps=1000)")
 
     def _check(self, losses: list[float]) -> None:
         if not isfinite(losses[-1]):

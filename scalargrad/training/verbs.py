@@ -61,7 +61,7 @@ class Verbs(Structure):
         backend         "native"; "jax", for accelerators and many devices; "numpy", to read; or "eager": Values, one
                         sample after another, for models that cannot be compiled
         progress        show a bar on standard error, if that is a terminal
-        schedule        "constant", "step", "cosine", "one_cycle", "warm_up", or a Schedule with settings of its own
+        schedule        "constant", "step", "linear", "cosine", "one_cycle", "warm_up", or a Schedule with settings
         augment         changes the samples of an epoch, (X, seed, epoch) -> X: see `scalargrad.datasets.augmentation`
         sample_weight   a number from 0 on for each row: the loss of a batch is sum(w * loss) / sum(w); accuracy, R
                         squared and validation count rows alike

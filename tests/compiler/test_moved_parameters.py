@@ -9,7 +9,7 @@ import pytest
 from scalargrad import SGD, Adam, AdamW, Value, compile, mean, ops
 from scalargrad.nn import Module, Parameter
 from scalargrad.optim import RMSProp
-from scalargrad.schedules import Cosine
+from scalargrad.schedules import Constant, Cosine, LinearDecay, OneCycle
 from tests.oracles.optimizers import check_same_state
 
 BACKENDS = pytest.mark.parametrize("backend", ["numpy", "native", pytest.param("jax", marks=pytest.mark.long)])
@@ -128,6 +128,35 @@ def test_shapes_in_turn_are_compiled_once():
     assert {id(loop) for loop in program.loops} == loops
     assert len(loops) == 4
     assert program.seconds["compiling"] == spent["compiling"]
+
+
+# A schedule, where steps are made one by one.
+
+
+@BACKENDS
+@pytest.mark.parametrize("schedule", [LinearDecay(), Cosine(0.1), OneCycle()], ids=lambda x: type(x).__name__)
+def test_a_schedule_knows_how_many_steps_there_will_be(schedule, backend):
+    ours, theirs = Positions(), Positions()
+    optimizer, other = Adam(0.05), Adam(0.05)
+    trainer = compile(loss_of(ours), backend=backend).trainer(optimizer, schedule=schedule, steps=len(LENGTHS))
+    losses = [trainer.step(x) for x in sequences()]
+    assert losses == pytest.approx(in_a_loop(theirs, other, None, sequences(), schedule), rel=1e-12)
+    with pytest.raises(ValueError, match="has ended: it was for 10 steps"):
+        trainer.step(sequences()[0])
+    assert optimizer.steps == len(LENGTHS)
+
+
+def test_a_schedule_without_an_end_is_refused():
+    trainer = compile(loss_of(Positions())).trainer(SGD(0.1), schedule=Cosine())
+    with pytest.raises(ValueError, match=r"say it, trainer\(\.\.\., steps=1000\)"):
+        trainer.step(sequences()[0])
+    compile(loss_of(Positions())).trainer(SGD(0.1), schedule=Constant()).step(sequences()[0])
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, True, "10"])
+def test_a_wrong_number_of_steps_is_refused(steps):
+    with pytest.raises(ValueError, match="steps is a whole number from 1 on"):
+        compile(loss_of(Positions())).trainer(SGD(0.1), schedule=Cosine(), steps=steps)
 
 
 @pytest.mark.parametrize("place", range(1, 400, 7))

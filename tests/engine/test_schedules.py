@@ -9,7 +9,7 @@ import pytest
 from scalargrad.compiler import compile
 from scalargrad.engine import Value
 from scalargrad.optim import SGD
-from scalargrad.schedules import SCHEDULES, Constant, Cosine, OneCycle, Schedule, Step, WarmUp, schedule_of
+from scalargrad.schedules import SCHEDULES, Constant, Cosine, LinearDecay, OneCycle, Schedule, Step, WarmUp, schedule_of
 
 SHAPES = {
     "constant": Constant(),
@@ -19,6 +19,8 @@ SHAPES = {
     "step, to zero": Step(every=0.5, by=0.0),
     "cosine": Cosine(),
     "cosine, to a tenth": Cosine(final=0.1),
+    "linear": LinearDecay(),
+    "linear, settings": LinearDecay(0.2),
     "one cycle": OneCycle(),
     "one cycle, only rising": OneCycle(warm_up=1.0),
     "one cycle, only falling": OneCycle(warm_up=0.0, final=0.0),
@@ -69,6 +71,7 @@ PYTORCH = {
     "step, each step":    (50, Step(every=0.02, by=0.9),      lambda lr, o: lr.StepLR(o, 1, gamma=0.9)),
     "cosine":             (37, Cosine(),                      lambda lr, o: lr.CosineAnnealingLR(o, 37)),
     "cosine, to a tenth": (50, Cosine(final=0.1),             lambda lr, o: lr.CosineAnnealingLR(o, 50, eta_min=0.1)),
+    "linear":             (20, LinearDecay(0.1),             lambda lr, o: lr.LinearLR(o, 1.0, 0.1, 20)),
     "one cycle":          (50, OneCycle(),                    lambda lr, o: lr.OneCycleLR(o, 1.0, total_steps=50)),
     "one cycle, uneven":  (47, OneCycle(warm_up=0.37),
                            lambda lr, o: lr.OneCycleLR(o, 1.0, total_steps=47, pct_start=0.37)),
@@ -180,10 +183,10 @@ def test_a_schedule_of_ones_own_is_itself():
     assert schedule_of(mine) is mine
 
 
-@pytest.mark.parametrize("unknown", ["linear", "Cosine", "", 0.5, Cosine, []], ids=str)
+@pytest.mark.parametrize("unknown", ["exponential", "Cosine", "", 0.5, Cosine, []], ids=str)
 def test_an_unknown_schedule_is_refused_with_the_known_ones(unknown):
     with pytest.raises(
-        ValueError, match=r"there are constant, step, cosine, one_cycle, warm_up, or a Schedule such as"
+        ValueError, match=r"there are constant, step, linear, cosine, one_cycle, warm_up, or a Schedule such as"
     ):
         schedule_of(unknown)
 
@@ -195,7 +198,7 @@ def test_a_schedule_without_a_formula_says_so():
 
 NUMBERS = [(Step, "every"), (Step, "by"), (Cosine, "final"), (WarmUp, "part"), (WarmUp, "start")]
 WRONG = [-0.1, math.nan, math.inf, -math.inf, True, "0.5", None, [0.5]]
-NUMBERS += [(OneCycle, "warm_up"), (OneCycle, "start"), (OneCycle, "final")]
+NUMBERS += [(LinearDecay, "final"), (OneCycle, "warm_up"), (OneCycle, "start"), (OneCycle, "final")]
 
 
 @pytest.mark.parametrize("setting", [*WRONG, 10**400], ids=[*map(repr, WRONG), "10**400"])
