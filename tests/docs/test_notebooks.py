@@ -17,7 +17,7 @@ from tests.paths import ROOT
 
 FOLDER = ROOT / "notebooks"
 LONGEST_FILE = 300_000  # bytes
-# Run under the marker `long` only.
+# Run as notebooks only.
 SLOW = {
     "5_two_moons",
     "9_mnist_from_scalars",
@@ -219,12 +219,6 @@ def test_the_script_runs_and_prints_what_the_notebook_shows(script):
     ]
     printed = re.sub(r"\b[\w.]+\.py:", "cell:", runs(script))
     assert same(script, printed, re.sub(r"\b\d+\.py:", "cell:", "".join(prints)))
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("script", with_mnist([x for x in SCRIPTS if x.stem in SLOW]), ids=lambda path: path.stem)
-def test_the_slow_script_runs(script):
-    assert runs(script)
 
 
 @pytest.mark.long

@@ -37,11 +37,10 @@ class Agreement:
         parts = found if isinstance(found, tuple | list) else [found]
         self.expected = torch.cat([part.reshape(len(batch), -1) for part in parts], dim=1)
         rng = random.Random(2)
-        self.slopes = tuple(rng.uniform(-1.0, 1.0) for _ in range(self.expected.shape[1]))
-
-    def loss(self, sample):
-        """A number that depends on every output, on each in another way."""
-        return dot(self.slopes, self.outputs(sample))
+        self.slopes = slopes = tuple(rng.uniform(-1.0, 1.0) for _ in range(self.expected.shape[1]))
+        # A number that depends on every output, on each in another way. It does not reach the peer: a compiled function
+        # watches what it can reach, and all of PyTorch would take seconds.
+        self.loss = lambda sample: dot(slopes, flat_of(outputs(sample)))
 
     def peer_gradients(self, rows):
         """Of the mean of the loss over the first rows: of the inputs, and of each parameter by its name."""
@@ -73,12 +72,12 @@ class Agreement:
 
     def check_compiled(self, backend):
         options = {"backend": backend, "threads": 1}
-        rows = len(self.batch)
+        rows, loss = len(self.batch), self.loss
         close(compile(self.outputs, **options)(self.batch), self.expected.tolist(), "outputs")
         of_inputs, of_parameters = self.peer_gradients(rows)
 
         def slopes(sample):
-            return gradients(self.loss(sample), flat_of(sample), create_graph=True)
+            return gradients(loss(sample), flat_of(sample), create_graph=True)
 
         close(compile(slopes, **options)(self.batch), of_inputs.reshape(rows, -1) * rows, "gradients of the inputs")
         self.layer.zero_grad()

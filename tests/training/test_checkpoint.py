@@ -112,7 +112,7 @@ def test_a_resumed_run_ends_with_the_bits_of_one_that_never_stopped(name, engine
 def test_random_stops_for_each_optimizer(name, tmp_path):
     """Each with another length, seed, batch and number of stops on the way."""
     path, make, choice = tmp_path / "run.safetensors", OPTIMIZERS[name], random.Random(name)
-    for _ in range(12):
+    for _ in range(8):
         settings = {
             "epochs": choice.randint(2, 15),
             "rng": choice.randrange(1000),
