@@ -19,7 +19,7 @@ import pytest
 from scalargrad import MLP, SGD, TraceError, Value, compile, dot, mean, sum
 from scalargrad.compiler.tracer import Tracer
 from scalargrad.compiler.watch.quiet import quiet_places
-from scalargrad.compiler.watch.watching import uncollected, watched
+from scalargrad.compiler.watch.watching import watched
 from scalargrad.nn import Conv2d, Layer, Neuron
 from scalargrad.ops import Op
 from tests.oracles.forks import a_thread_at
@@ -88,37 +88,6 @@ def test_several_threads_fit_networks_at_once():
     finally:
         sys.setswitchinterval(interval)
     assert wrong == []
-
-
-@pytest.mark.parametrize("collects", [True, False])
-def test_the_collector_is_as_before_when_all_threads_have_left(collects, monkeypatch):
-    asked, before = gc.isenabled, gc.isenabled()
-    left = threading.Event()
-
-    def stays(entered):
-        with uncollected():
-            entered()
-            left.wait()
-
-    def slowly():  # meanwhile the other thread leaves
-        answer = asked()
-        left.set()
-        other.join(0.2)
-        return answer
-
-    (gc.enable if collects else gc.disable)()
-    try:
-        entered = threading.Event()
-        other = threading.Thread(target=stays, args=(entered.set,))
-        other.start()
-        entered.wait()
-        monkeypatch.setattr(gc, "isenabled", slowly)
-        with uncollected():
-            assert not asked()
-        other.join()
-        assert asked() == collects
-    finally:
-        (gc.enable if before else gc.disable)()
 
 
 # What is seen.

@@ -13,8 +13,8 @@ from scalargrad.arrays import quiet
 from scalargrad.checks import one_of
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.tracer import Trace
-from scalargrad.compiler.watch.watching import uncollected
 from scalargrad.structure import Buffer
+from scalargrad.support.collecting import uncollected
 from scalargrad.support.forks import loaded
 
 # The mean over a batch, its gradient in the order of the program's parameters, and the new numbers of buffers.

@@ -1,6 +1,5 @@
 """Watching: which code runs while a function is traced decides what is looked at before each call."""
 
-import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -10,14 +9,11 @@ from typing import Any
 
 from scalargrad.compiler.errors import TraceError
 from scalargrad.compiler.watch.quiet import Quiet
+from scalargrad.support.collecting import uncollected
 from scalargrad.support.forks import freed, undone
 
 tracing = freed(threading.RLock())  # held by a trace, which replaces methods of classes for a while
 TOOLS = (4, 3, 5, 2, 1, 0)  # sys.monitoring's: those without a name first
-
-
-_counting = freed(threading.RLock())
-_uncollected: dict[object, bool] = {}  # blocks where the collector does not run, and did it before the first of them?
 
 
 @contextmanager
@@ -38,26 +34,6 @@ def watched(quiet: Callable[[], list[Quiet]] = list) -> Iterator[set[CodeType]]:
         way = _traced(codes)
     with uncollected(), way:  # what the collector calls is not the function's
         yield codes
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """A block in which the garbage collector does not run; when every thread has left its own, it does as before."""
-    block = object()
-
-    def leave() -> None:
-        with _counting:
-            if _uncollected.pop(block, False) and not _uncollected:
-                gc.enable()
-
-    with undone(leave):
-        try:
-            with _counting:
-                _uncollected[block] = gc.isenabled() or any(_uncollected.values())
-                gc.disable()
-            yield
-        finally:
-            leave()
 
 
 @contextmanager
