@@ -11,7 +11,8 @@ import weakref
 from collections import Counter, OrderedDict, UserDict, UserList, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextvars import ContextVar
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from scalargrad import observers
@@ -52,6 +53,7 @@ UNCOPIED = (types.MappingProxyType, weakref.WeakKeyDictionary, weakref.WeakValue
 PROXIES = (weakref.ProxyType, weakref.CallableProxyType)
 HERE: Any = object()  # the name of the only item of an array without axes: that of the array
 ALONE = (HERE,)
+EMPTY: tuple[Collection, Collection] = ((), ())
 NOTHING: tuple[bool, dict] = (False, {})  # of a class
 GARBAGE_COLLECTED, MADE_BY_CLASS = 1 << 14, 1 << 9  # flags of types
 MANY = 300  # objects, among which one does not look in every step of training
@@ -73,19 +75,25 @@ BLIND = (
 class Inventory(NamedTuple):
     """The contents of holders.
 
-    parameters   each once, in order; buffers likewise
+    found        parameters in order, as often as they are there
+    buffers      each once, in order
     modules      likewise, those that were asked for first
     seen         modules and other holders, by id
     others       what is no holder, or has more than its items: it may hide some
     unclear      may two things have one name?
     """
 
-    parameters: dict[Parameter, None]
+    found: list[Parameter]
     buffers: dict[Buffer, None]
     modules: list[Any]
     seen: dict[int, Any]
     others: list[Any]
     unclear: bool
+
+    @property
+    def parameters(self) -> dict[Parameter, None]:
+        """Each once, in order."""
+        return dict.fromkeys(self.found)
 
 
 def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
@@ -93,7 +101,7 @@ def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
 
     only_modules   leave out the parameters that stand in rows: they are most of them
     """
-    parameters: dict[Any, None] = {}
+    found: list[Any] = []
     buffers: dict[Any, None] = {}
     modules: list[Any] = []
     seen: dict[int, Any] = {}
@@ -105,7 +113,7 @@ def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
         for x in stack[-1]:
             kind = type(x)
             if kind is Parameter:
-                parameters[x] = None
+                found.append(x)
                 continue
             if kind in LEAVES:
                 continue
@@ -113,14 +121,14 @@ def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
                 kinds = set(map(type, x))
                 if kinds == {Parameter}:  # a row of weights, at once
                     if not only_modules:
-                        parameters.update(dict.fromkeys(x))
+                        found += x
                     continue
                 if kinds <= LEAVES:
                     continue
                 inside = x
             elif issubclass(kind, Value):
                 if issubclass(kind, Parameter):
-                    parameters[x] = None
+                    found.append(x)
                 elif issubclass(kind, Buffer):
                     buffers[x] = None
                 continue
@@ -145,7 +153,7 @@ def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
                 break
         else:
             stack.pop()
-    return Inventory(parameters, buffers, modules, seen, others, unclear)
+    return Inventory(found, buffers, modules, seen, others, unclear)
 
 
 def walk(
@@ -155,6 +163,16 @@ def walk(
 
     owner   whose items these are: where something leads back to it, the walk goes no further
     """
+    for name, x, (endings, row) in walk_by_rows(items, owner, into_modules):
+        yield name, x
+        for ending, part in zip(endings, row):  # noqa: B905 (many)
+            yield name + ending, part
+
+
+def walk_by_rows(
+    items: Iterable[tuple[str, Any]], owner: object = None, into_modules: bool = True
+) -> Iterator[tuple[str, Any, tuple[Collection, Collection]]]:
+    """(name, part, row) as `walk`, but the parameters of a row all at once: the ends of their names, and they."""
     seen: dict[int, Any] = {}
     classes: dict[type, tuple[bool, dict]] = {}
     stack = list(items)[::-1]
@@ -165,17 +183,16 @@ def walk(
             if kind in LEAVES or id(x) in seen:
                 continue
             seen[id(x)] = x
-        yield name, x
         if issubclass(kind, Value) or x is owner or (issubclass(kind, Holder) and not into_modules):
+            yield name, x, EMPTY
             continue
         keys, inside = opened(x, classes)
         kinds = set(map(type, inside))
-        if kinds <= LEAVES:
-            continue
         if kinds == {Parameter} and keys is not ALONE:  # a row of weights
-            for key, part in zip(keys, inside):  # noqa: B905 (many)
-                yield f"{name}.{key}", part
-        else:
+            yield name, x, (_endings_of_places(len(keys)) if type(keys) is range else _endings(keys), inside)
+            continue
+        yield name, x, EMPTY
+        if not kinds <= LEAVES:
             stack += [(_joined(name, key), part) for key, part in zip(keys, inside, strict=True)][::-1]
 
 
@@ -253,12 +270,14 @@ def nested(x: Any) -> Any:
 
 def flat(x: Any) -> Iterator[Value]:
     """The numbers of an array, in a row."""
-    x = nested(x)
+    return chain.from_iterable(rows(nested(x)))
+
+
+def rows(x: Any) -> list[Sequence[Value]]:
+    """The innermost rows of an array that is `nested`; a number is a row of one."""
     if isinstance(x, Value):
-        yield x
-    else:
-        for item in x:
-            yield from flat(item)
+        return [(x,)]
+    return [x] if _are_values(x) else [row for item in x for row in rows(item)]
 
 
 def opened(x: Any, classes: dict[type, tuple[bool, dict]] | None = None) -> tuple[Collection, Collection]:
@@ -287,7 +306,7 @@ def opened(x: Any, classes: dict[type, tuple[bool, dict]] | None = None) -> tupl
         return list(x), [x[key] for key in x]
     if issubclass(kind, Sequence) and leads_to_some(x):
         return range(len(x)), list(x)
-    return (), ()
+    return EMPTY
 
 
 def attributes(module: object, classes: dict[type, tuple[bool, dict]] | None = None) -> Mapping[str, Any]:
@@ -358,7 +377,7 @@ RENAME = "one would be lost. Give the dictionary keys that differ as texts witho
 
 def _lost(module: object, found: Inventory, others: Iterable) -> tuple[Any, int]:
     """The first parameter, buffer or module behind others that was not found, or None; and how much was looked at."""
-    waiting = list(others)
+    waiting, parameters = list(others), found.parameters
     seen = {id(x): x for x in waiting}
     while waiting:
         for part in _referents(waiting.pop()):
@@ -367,17 +386,14 @@ def _lost(module: object, found: Inventory, others: Iterable) -> tuple[Any, int]
                 continue
             seen[id(part)] = part
             if issubclass(kind, Parameter | Buffer):
-                if part not in found.parameters and part not in found.buffers:
+                if part not in parameters and part not in found.buffers:
                     return part, len(seen)
             elif issubclass(kind, Holder):
                 inside = inventory([part])
                 if id(module) in inside.seen:  # a way back to what the module itself is part of
                     continue
-                known = (
-                    inside.parameters.keys() <= found.parameters.keys()
-                    and inside.buffers.keys() <= found.buffers.keys()
-                )
-                if not known or not (inside.parameters or inside.buffers):  # one without any is lost to eval()
+                known = parameters.keys() >= set(inside.found) and inside.buffers.keys() <= found.buffers.keys()
+                if not known or not (inside.found or inside.buffers):  # one without any is lost to eval()
                     return part, len(seen)
                 waiting.append(part)
             elif not issubclass(kind, Value):
@@ -387,7 +403,7 @@ def _lost(module: object, found: Inventory, others: Iterable) -> tuple[Any, int]
 
 def leads_to_some(x: Any) -> bool:
     """Is there a parameter, a buffer or a module behind an object, in whatever way?"""
-    return _lost(None, Inventory({}, {}, [], {}, [], False), [x])[0] is not None
+    return _lost(None, Inventory([], {}, [], {}, [], False), [x])[0] is not None
 
 
 def _referents(x: Any) -> Iterable[Any]:
@@ -469,7 +485,7 @@ def _are_leaves(contents: Collection) -> bool:
 
 
 def _are_values(contents: Collection) -> bool:
-    return all(issubclass(type(x), Value) for x in contents)
+    return all(issubclass(kind, Value) for kind in set(map(type, contents)))
 
 
 def _differ(names: Collection) -> bool:
@@ -480,3 +496,13 @@ def _differ(names: Collection) -> bool:
 
 def _joined(name: str, key: object) -> str:
     return name if key is HERE else f"{name}.{key}"
+
+
+def _endings(keys: Iterable) -> list[str]:
+    return [f".{key}" for key in keys]
+
+
+@lru_cache(8)
+def _endings_of_places(count: int) -> list[str]:
+    """Made once for the rows of a layer, which are equally long: to write a number takes longer than to join it."""
+    return _endings(range(count))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from scalargrad.checks import refuse_hidden
@@ -24,7 +25,9 @@ from scalargrad.holders import (
     nested,
     refuse_equal_names,
     refuse_lost,
+    rows,
     walk,
+    walk_by_rows,
 )
 from scalargrad.support.forks import freed, undone
 from scalargrad.support.words import plural
@@ -114,19 +117,23 @@ class Structure(Holder):
 
     def state_dict(self) -> dict[str, "ndarray"]:
         """The parameters as float64 arrays under PyTorch's names, such as `layers.0.weight` of shape [16, 2]."""
-        return {name: _numbers(array) for name, array in self._whole_state().items()}
+        return state_of(self)[0]
 
-    def _whole_state(self) -> dict[str, Any]:
-        """Its arrays by name. ValueError, if a class that names its own has left out a parameter."""
-        parameters, arrays = self._inventory().parameters, self._arrays_by_name()
-        left_out = parameters.keys() - inventory(arrays.values()).parameters.keys()
-        if left_out:
-            name = next(name for name, parameter in self.named_parameters() if parameter in left_out)
+    def _whole_state(self) -> tuple[dict[str, Any], bool]:
+        """Its arrays by name, and has each number one place in them?
+
+        ValueError, if a class that names its own arrays has left out a parameter.
+        """
+        parameters, arrays = self._inventory().found, self._arrays_by_name()
+        places = [row for array in arrays.values() for row in rows(array)]
+        held = set().union(*places)
+        if not held.issuperset(parameters):
+            name = next(name for name, parameter in self.named_parameters() if parameter not in held)
             raise ValueError(
                 f"{name} is in no array of this {type(self).__name__}, and would not be saved: a named_arrays() that "
                 "leaves it out should yield it, too"
             )
-        return arrays
+        return arrays, len(held) == sum(map(len, places))
 
     def _arrays_by_name(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -143,7 +150,7 @@ class Structure(Holder):
         """
         import numpy
 
-        own = self._whole_state()
+        own, _ = self._whole_state()
         problems = [f"missing {name}" for name in own if name not in state]
         problems += [f"unknown {name}" for name in state if name not in own]
         loaded = {}
@@ -224,13 +231,21 @@ def _lock_of(model: Structure) -> Any:
         return model._lock
 
 
+def state_of(model: Structure) -> "tuple[dict[str, ndarray], bool]":
+    """The parameters as `state_dict` gives them, and has each number one place in them?"""
+    arrays, once = model._whole_state()
+    return {name: _numbers(array) for name, array in arrays.items()}, once
+
+
 def _label(items: Iterable[tuple[str, Any]], owner: object = None) -> None:
     """Name the parameters in these, unless they lead back to their owner: then they have their names from elsewhere."""
-    parts = list(walk(items, owner))
-    if not any(part is owner for _, part in parts):
-        for name, part in parts:
+    parts = list(walk_by_rows(items, owner))
+    if not any(part is owner for _, part, _ in parts):
+        for name, part, (endings, row) in parts:
             if isinstance(part, Parameter):
                 part.label = name
+            for ending, parameter in zip(endings, row):  # noqa: B905 (many)
+                parameter.label = name + ending
 
 
 def _numbers(array: Any) -> "ndarray":
@@ -238,7 +253,9 @@ def _numbers(array: Any) -> "ndarray":
     import numpy
 
     def data(x: Any) -> Any:
-        return x.data if isinstance(x, Value) else list(map(data, x))
+        if isinstance(x, Value):
+            return x.data
+        return list(map(attrgetter("data") if {Parameter} == set(map(type, x)) else data, x))
 
     return numpy.array(data(array), dtype=float)
 
@@ -249,7 +266,10 @@ def _set(array: Any, numbers: Any) -> None:
         array.data = numbers
     else:
         for item, number in zip(array, numbers, strict=True):
-            _set(item, number)
+            if isinstance(item, Value):
+                item.data = number
+            else:
+                _set(item, number)
 
 
 # Names of parameters: `layers.0.neurons.3.weights.1` is a weight of the unit `layers.0.neurons.3`.

@@ -9,16 +9,21 @@ A description may come from a file that somebody else made: nothing is built bef
 the shapes that it demands are known before anything of this size is made.
 """
 
+import random
 import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from math import inf
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from scalargrad import observers
 from scalargrad.checks import real
-from scalargrad.holders import flat
-from scalargrad.structure import Structure
+from scalargrad.structure import Structure, state_of
+from scalargrad.support.collecting import uncollected
 from scalargrad.support.words import plural
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 Arguments = dict[str, Any]
 Description = dict[str, Any]
@@ -39,6 +44,16 @@ class Architecture(NamedTuple):
     free: tuple[str, ...]
 
 
+class Undrawn(random.Random):
+    """Random numbers for a model whose numbers are all about to be set: zeros, without drawing."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 0.0
+
+    def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
+        return 0.0
+
+
 ARCHITECTURES: dict[str, Architecture] = {}  # by the name of the class; a class is here once its file is loaded
 FUNCTIONS: dict[str, Callable] = {}  # that a description may name
 
@@ -57,7 +72,7 @@ def described(
     arguments  from a model to the arguments that build it again, None if it is not as its constructor makes it; unless
                said, they are its attributes of the names that `shapes` takes, tuples as lists
     build      from the arguments to a model of any numbers; unless said the class, with rng=0 if it takes one, so that
-               Python's global random numbers stay as they are
+               Python's global random numbers stay as they are, or with `Undrawn` ones, if nobody observes
     parts      the name of an argument that lists descriptions of layers
     free       names of arguments in which two models may differ, and their files fit each other all the same
 
@@ -68,7 +83,7 @@ def described(
         if kind.__module__.partition(".nn.")[0] != "scalargrad":
             raise ValueError(f"files describe layers of scalargrad.nn, and {kind.__qualname__} is of {kind.__module__}")
         make: Any = kind
-        makes = partial(make, rng=0) if "rng" in _parameters(make.__init__) else make
+        makes = partial(_with_seed, make) if "rng" in _parameters(make.__init__) else make
         given = arguments or _attributes(_parameters(shapes))
         ARCHITECTURES[kind.__name__] = Architecture(kind, given, shapes, build or makes, parts, free)
         return kind
@@ -76,8 +91,10 @@ def described(
     return declare
 
 
-def describe(model: Structure) -> Description:
+def describe(model: Structure, state: "tuple[dict[str, ndarray], bool] | None" = None) -> Description:
     """The class of a model and the arguments that make its constructor build it again, or None if there are none.
+
+    state   what `state_of` gives for it, if somebody has that
 
     >>> from scalargrad.nn import Neuron
     >>> describe(Neuron(2, activation="tanh"))
@@ -93,7 +110,9 @@ def describe(model: Structure) -> Description:
         description = {"class": name, "arguments": ARCHITECTURES[name].arguments(model)}
         check_depth(description)
         json.dumps(description)  # or a TypeError: NumPy's float32 is no number of JSON
-        return description if _has_just(model, shapes_of(description)) else unknown
+        shapes = shapes_of(description)
+        arrays, once = state or state_of(model)
+        return description if once and array_shapes(arrays) == shapes else unknown
     except (AttributeError, IndexError, TypeError, ValueError):
         return unknown
 
@@ -112,7 +131,8 @@ def shapes_of(description: object) -> Shapes:
 def build(description: object) -> Structure:
     """Build a model of this description, of any numbers. TypeError or ValueError as `shapes_of`, which comes first."""
     architecture, arguments = _row_of(description)
-    return architecture.build(**arguments)
+    with uncollected():
+        return architecture.build(**arguments)
 
 
 def difference(one: object, other: object) -> tuple[str, str] | None:
@@ -164,17 +184,6 @@ def _row_of(description: object) -> tuple[Architecture, dict[str, Any]]:
             return ARCHITECTURES[name], arguments
     known = f"a class, {', '.join(ARCHITECTURES)}, or the name of a function, {', '.join(FUNCTIONS)}"
     raise ValueError(f"{reprlib.repr(description)} does not describe a layer: it has {known}")
-
-
-def _has_just(model: Structure, shapes: Shapes) -> bool:
-    """Does it have the arrays of these shapes, no others, and no number in two places?"""
-    numbers = [number for _, array in model.named_arrays() for number in flat(array)]
-    distinct = set(numbers)
-    return (
-        array_shapes(model.state_dict()) == shapes
-        and len(distinct) == len(numbers)
-        and distinct.issuperset(model.parameters())
-    )
 
 
 def _parts_of(description: object) -> tuple[str, list] | None:
@@ -242,6 +251,10 @@ def consists_of(layer: Structure, parts: dict[str, Description]) -> bool:
 def no_shapes(**arguments: object) -> Shapes:
     """The shapes of a layer without arrays and arguments: none."""
     return {}
+
+
+def _with_seed(make: Callable[..., Structure], **arguments: object) -> Structure:
+    return make(**arguments, rng=0 if observers.open_blocks else Undrawn())
 
 
 def _parameters(function: Callable) -> tuple[str, ...]:

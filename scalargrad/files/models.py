@@ -18,7 +18,7 @@ from scalargrad.files.architecture import (
     describe,
 )
 from scalargrad.files.safetensors import read_arrays, write_arrays
-from scalargrad.structure import Structure
+from scalargrad.structure import Structure, state_of
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -42,13 +42,16 @@ def save(model: Structure, path: str | os.PathLike[str]) -> None:
     """
     import numpy
 
-    arrays = {name: numpy.asarray(array, dtype=float) for name, array in model.state_dict().items()}
+    is_ours = getattr(model.state_dict, "__func__", None) is Structure.state_dict
+    state = state_of(model) if is_ours else None  # once for the numbers and for the description
+    found = state[0] if state else model.state_dict()
+    arrays = {name: numpy.asarray(array, dtype=float) for name, array in found.items()}
     try:
         _check_numbers(arrays)
     except ValueError as error:
         raise ValueError(f"this {type(model).__name__} is not saved: {error}") from None
     loss = {"loss": model.fitted_loss} if model.fitted_loss else {}
-    write_arrays(path, arrays, {"architecture": json.dumps(describe(model)), **loss})
+    write_arrays(path, arrays, {"architecture": json.dumps(describe(model, state)), **loss})
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[Arrays, Description, str]:

@@ -13,6 +13,7 @@ from scalargrad.holders import arrays_of, inventory
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.operands import is_recorded
 from scalargrad.ops import OPERATIONS, dot
+from scalargrad.support.collecting import uncollected
 
 # A weight's distribution from (rng, fan_in, fan_out): the sources of a unit and how many units read the same sources.
 INITIALISATIONS = {
@@ -60,7 +61,7 @@ class Neuron(Module):
         one_of("activation", activation, [*ACTIVATIONS, "linear"])
         one_of("init", init, INITIALISATIONS)
         rng, draw = generator(rng), INITIALISATIONS[init]
-        self.weights = tuple(Parameter(draw(rng, fan_in, fan_out)) for _ in range(fan_in))
+        self.weights = tuple([Parameter(draw(rng, fan_in, fan_out)) for _ in range(fan_in)])
         self.bias = Parameter(0.0)
         self.activation = activation if nonlin else "linear"
 
@@ -107,7 +108,8 @@ class Layer(Module):
     def __init__(self, fan_in: int, fan_out: int, rng: int | random.Random | None = None, **options: Any) -> None:
         check_size("fan_out", fan_out)
         rng = generator(rng)
-        self.neurons = [Neuron(fan_in, rng=rng, fan_out=fan_out, **options) for _ in range(fan_out)]
+        with uncollected():
+            self.neurons = [Neuron(fan_in, rng=rng, fan_out=fan_out, **options) for _ in range(fan_out)]
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         operands = as_operands(inputs, len(self.neurons[0].weights), "Layer")
@@ -183,9 +185,10 @@ class MLP(Module):
         if len(sizes) < 2:
             raise ValueError("an MLP has at least one layer: fan_outs is empty")
         activations = [activation] * (len(sizes) - 2) + [output_activation]
-        self.layers = [
-            Layer(sizes[i], sizes[i + 1], activation=name, init=init, rng=rng) for i, name in enumerate(activations)
-        ]
+        with uncollected():  # a hundred thousand parameters, and hardly any garbage
+            self.layers = [
+                Layer(sizes[i], sizes[i + 1], activation=name, init=init, rng=rng) for i, name in enumerate(activations)
+            ]
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         outputs: Any = as_operands(inputs, len(self.layers[0].neurons[0].weights), "MLP")

@@ -1,5 +1,6 @@
 """Models in files: what is loaded is what was saved, to the bit, and a model is never left half loaded."""
 
+import gc
 import json
 import math
 import os
@@ -7,12 +8,14 @@ import random
 import re
 import subprocess
 import sys
+import threading
+from functools import partial
 from itertools import chain
 
 import numpy as np
 import pytest
 
-from scalargrad import nn
+from scalargrad import Value, nn
 from scalargrad.datasets.nested import numbers_in
 from scalargrad.demos.networks import convolutional_network
 from scalargrad.files.architecture import ARCHITECTURES, describe, described
@@ -47,6 +50,7 @@ from scalargrad.nn import (
 )
 from scalargrad.nn.loading import load, load_into
 from scalargrad.nn.normalisation import Normalize
+from scalargrad.observers import Observer, observed_by
 from scalargrad.ops import leaky_relu, mean, relu, tanh
 from scalargrad.optim import SGD
 from tests.oracles.damage import flipped_bits, shorter_lengths
@@ -306,6 +310,46 @@ def test_saving_and_loading_draw_no_random_numbers_and_load_knows_no_earlier_mod
     assert random.getstate() == before
 
 
+def test_an_observer_of_loading_is_told_of_a_model_of_seed_0(path):
+    class Told(Observer):
+        def recorded(self, value):
+            told.append((type(value), value.data))
+
+    told = []
+    MLP(2, [3, 1], init="he", rng=5).save(path)
+    with observed_by(Told()):
+        load(path)
+    assert told == [(Parameter, parameter.data) for parameter in MLP(2, [3, 1], rng=0).parameters()]
+
+
+def test_threads_that_build_save_and_load_at_once_leave_the_collector_running(tmp_path):
+    def work(name):
+        path = tmp_path / name
+        for seed in range(30):
+            model = MLP(3, [8, 2], rng=seed)
+            model.save(path)
+            same.append(bits(load(path)) == bits(model))
+            load_into(model, path)
+            path.write_bytes(path.read_bytes()[:-1])
+            for refused in (load, partial(load_into, model)):
+                with pytest.raises(ValueError, match="is truncated"):
+                    refused(path)
+
+    same, interval = [], sys.getswitchinterval()
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "other")]
+    assert gc.isenabled()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert gc.isenabled()
+    assert same == [True] * 60
+
+
 def test_a_trained_model_goes_on_where_it_was(path):
     def losses(model):
         optimizer = SGD(lr=0.05)
@@ -320,6 +364,14 @@ def test_a_trained_model_goes_on_where_it_was(path):
     list(losses(model))
     model.save(path)
     assert list(losses(load(path))) == list(losses(model))
+
+
+def test_a_number_that_is_kept_from_training_is_saved_with_the_others(path):
+    model = Layer(2, 3, rng=0)
+    model.neurons[1].bias = Value(0.5)
+    assert len(model.parameters()) == 8
+    model.save(path)
+    assert bits(load(path)) == bits(model)
 
 
 # What only its own code builds.

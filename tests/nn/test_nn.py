@@ -1,5 +1,6 @@
 """Modules: names, state, initialisation, errors, and agreement with PyTorch's network of the same weights."""
 
+import gc
 import math
 import random
 import statistics
@@ -9,6 +10,7 @@ import pytest
 from scalargrad.engine import Value
 from scalargrad.losses import mse
 from scalargrad.nn import MLP, Layer, Module, Neuron, Parameter
+from scalargrad.observers import Observer, observed_by
 
 
 def test_parameters_know_their_names():
@@ -52,6 +54,54 @@ def test_a_seed_gives_the_same_network():
     first = Neuron(2).weights[0].data
     random.seed(3)
     assert Neuron(2).weights[0].data == first  # micrograd's way: Python's global generator
+
+
+def draws(seed):
+    return random.Random(seed), random.Random(seed)
+
+
+@pytest.mark.parametrize("init", ["uniform", "he", "xavier"])
+def test_weights_are_drawn_neuron_by_neuron_whoever_draws(init):
+    def drawn(fan_in, fan_out):
+        if init == "he":
+            return rng.gauss(0.0, math.sqrt(2.0 / fan_in))
+        return rng.uniform(-1.0, 1.0) * (math.sqrt(6.0 / (fan_in + fan_out)) if init == "xavier" else 1.0)
+
+    rng, of_model = draws(3)
+    model = MLP(3, [4, 2], init=init, rng=of_model)
+    expected = [[*(drawn(a, b) for _ in range(a)), 0.0] for a, b in ((3, 4), (4, 2)) for _ in range(b)]
+    assert [p.data.hex() for p in model.parameters()] == [x.hex() for row in expected for x in row]
+    assert of_model.getstate() == rng.getstate()
+
+
+def test_an_observer_is_told_of_each_parameter_when_it_is_drawn():
+    class Told(Observer):
+        def recorded(self, value):
+            values.append((value, value.label, value.data, rng.getstate()))
+
+    values = []
+    rng, again = draws(0)
+    with observed_by(Told()):
+        model = MLP(2, [3, 1], rng=rng)
+    assert [value for value, *_ in values] == model.parameters()
+    for parameter, (_, label, number, state) in zip(model.parameters(), values, strict=True):
+        assert label == ""  # no part of anything yet
+        assert number == (0.0 if parameter.label.endswith("bias") else again.uniform(-1.0, 1.0))
+        assert state == again.getstate()
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_network_that_cannot_be_built_leaves_the_collector_as_it_was(collects):
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        MLP(2, [3, 1], rng=0)
+        assert gc.isenabled() == collects
+        with pytest.raises(ValueError, match="fan_out is a whole number of at least 1"):
+            MLP(2, [3, 0], rng=0)
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 @pytest.mark.parametrize(
