@@ -140,7 +140,7 @@ def test_every_optimizer_lowers_the_loss(name):
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_both_engines_give_one_curve(name):
     options = {"samples": 40, "epochs": 30, "optimizer": name, "lr": 0.01, "activation": "tanh"}

@@ -60,6 +60,7 @@ def in_a_loop(model, optimizer, parameters, xs, schedule=None):
     return losses
 
 
+@pytest.mark.sampled(5)
 @BACKENDS
 @pytest.mark.parametrize("given", [True, False], ids=["given", "as read"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -133,6 +134,7 @@ def test_shapes_in_turn_are_compiled_once():
 # A schedule, where steps are made one by one.
 
 
+@pytest.mark.sampled(4)
 @BACKENDS
 @pytest.mark.parametrize("schedule", [LinearDecay(), Cosine(0.1), OneCycle()], ids=lambda x: type(x).__name__)
 def test_a_schedule_knows_how_many_steps_there_will_be(schedule, backend):
@@ -159,6 +161,7 @@ def test_a_wrong_number_of_steps_is_refused(steps):
         compile(loss_of(Positions())).trainer(SGD(0.1), schedule=Cosine(), steps=steps)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("place", range(1, 400, 7))
 def test_an_interruption_leaves_all_parameters_at_one_step(place):
     model = Positions()

@@ -404,6 +404,7 @@ def suite(backend="native"):
     assert slopes[0] == pytest.approx(((1.0 - np.tanh(0.5 * x) ** 2) * x).mean() * x.mean() + 1.0, rel=1e-12)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("backend", ["numpy", "native"])
 def test_the_checks_of_the_planted_bugs_are_green_without_them(backend):
     suite(backend)

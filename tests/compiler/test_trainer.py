@@ -158,6 +158,7 @@ OPTIMIZERS = {
 # fmt: on
 
 
+@pytest.mark.sampled(2)
 @TRAINING_AT_LENGTH
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_moves_as_in_the_loop(name, backend):

@@ -521,6 +521,7 @@ def test_slopes_of_folded_cards_are_total_derivatives():
     assert edge.flow == pytest.approx(x.grad)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("detail", [None, "folded", "units", "layers"])
 def test_deep_and_large_graphs_fold(detail):
     chain, weight = Value(1.0, "x"), Weight(1.0001, "weight")

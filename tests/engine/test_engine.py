@@ -536,6 +536,7 @@ def test_a_deep_chain_of_dots():
     assert jvp(y, x, 1.0) == 20_001.0
 
 
+@pytest.mark.long
 def test_gradients_of_a_deep_chain_have_a_graph_that_is_freed_too():
     gc.collect()
     x = Value(1.0)

@@ -287,7 +287,7 @@ def check_no_text_covers_another(figure):
         assert not box.overlaps(other_box), (one, other)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("count", [1, 2, 6, 7, 24])
 @pytest.mark.parametrize("caption", ["4, not 9 (0.98)", "versicolor, not virginica"])
 def test_every_image_is_shown_with_its_caption(caption, count, tmp_path):

@@ -243,6 +243,7 @@ def check(fact):
     assert fact
 
 
+@pytest.mark.long
 def test_blocks_of_the_forking_thread_stay_open():
     apart("_own_blocks()")
 

@@ -219,7 +219,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_run_that_depends_on_something_else_is_refused(name, tmp_path):
     path = tmp_path / "run.safetensors"

@@ -244,6 +244,7 @@ def test_an_operation_in_single_precision(op, backend):
                 assert agree(computed, expected, size_of_terms(op, args), "float32"), (args, computed, expected)
 
 
+@pytest.mark.sampled(2)
 @EVERY_BACKEND
 @BOTH_PRECISIONS
 def test_random_numbers_are_the_same_to_the_bit_everywhere(backend, dtype):
@@ -376,6 +377,7 @@ def test_any_number_of_rows_is_served_by_one_program(rows, backend):
     assert program(*case.arrays) == compile(case.function, backend=backend)(*case.arrays)
 
 
+@pytest.mark.sampled(3)
 @EVERY_BACKEND
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_batch_mean_is_the_mean_over_the_rows_and_its_gradient_crosses_them(rows, backend):

@@ -392,6 +392,7 @@ def check_product(shape, kind, machine, dtype):
     check_against_numpy(plan(rolled(case)), batches, machine, dtype, threads=2)
 
 
+@pytest.mark.sampled(3)
 @OTHER_PROCESSORS
 def test_products_of_a_few_shapes(dtype, vector_bytes, fma):
     for number, shape in enumerate(FEW_SHAPES):
@@ -432,6 +433,7 @@ CONVOLUTIONS = {  # channels between two convolutions, and the second one: kerne
 # fmt: on
 
 
+@pytest.mark.sampled(3)
 @BOTH_PRECISIONS
 @pytest.mark.parametrize(("channels", "kernel", "stride", "padding"), CONVOLUTIONS.values(), ids=CONVOLUTIONS)
 def test_rows_of_a_product_are_added_up_as_they_come(channels, kernel, stride, padding, dtype):
