@@ -247,7 +247,9 @@ def _reduced(trainer: Trainer) -> Any:
             "a trainer is not copied or pickled where its optimizer remembers something of Values that only a function "
             "reads: compile a method of the model, or make another one with program.trainer(optimizer)"
         )
-    return object.__reduce_ex__(trainer, pickle.DEFAULT_PROTOCOL)
+    reduced: Any = object.__reduce_ex__(trainer, pickle.DEFAULT_PROTOCOL)
+    make, arguments, attributes, *rest = reduced
+    return make, arguments, {**attributes, "programs_read": ()}, *rest  # the copy has programs of its own
 
 
 copyreg.pickle(Trainer, _reduced)

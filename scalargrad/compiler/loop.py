@@ -10,7 +10,7 @@ from scalargrad.arrays import quiet
 from scalargrad.compiler.backends import TrainingBackend
 from scalargrad.compiler.backends.reference import NumpyBackend
 from scalargrad.compiler.formulas import CHANGING
-from scalargrad.compiler.memory import Memory
+from scalargrad.compiler.memory import Loan, Memory
 from scalargrad.compiler.own_steps import own_classes
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.programs import Programs
@@ -59,7 +59,7 @@ class Loop:
         self.backend = make(self.training)
         self.prepare, self.steps_at_once = self.backend.prepare, self.backend.steps_at_once
         self.values = [*program.parameters, *program.buffers]
-        self.lent: tuple[Memory, int] | None = None
+        self.lent: Loan | None = None
         self.history = numpy.zeros(1, programs.dtype)  # of a single step
 
     def take_along(self, parameters: Sequence[Value]) -> None:
@@ -122,11 +122,13 @@ class Loop:
         """Tell Values and counters, which were so far before, and again after an interruption."""
         made = self.backend.done - done[0]
         if made:
+            memory: Any = optimizer.state
+            memory.lend(self)  # still: a thread that reads it meanwhile brings it home
             self._tell()
             if self.unread:
-                memory: Any = optimizer.state
                 memory.lend(self.unread)
                 self.unread.follow(made - (self.unread.backend.done - done[1]))
+                memory.lend(self.unread)
             optimizer.steps = steps + made
             if not self.counts_steps:
                 self.programs.steps.data = calls + made

@@ -1,7 +1,7 @@
 """The memory of an optimizer: what it remembers of each parameter, in one place for all programs that train with it."""
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy
 from numpy import ndarray
@@ -12,14 +12,19 @@ from scalargrad.engine import Value
 Numbers = tuple[float, ...]  # what is remembered of one parameter
 
 
-class Holder(Protocol):
-    """A program with a copy of what is remembered of its parameters.
+class Loan(NamedTuple):
+    """A copy of some columns of a memory, and the state in which that was."""
 
-    lent   the memory that it was copied from, and in which state
-    """
+    memory: "Memory"
+    state: int
+    columns: ndarray
+
+
+class Holder(Protocol):
+    """A program with a copy of what is remembered of its parameters; `lent` says what it was copied from."""
 
     parameters: Sequence[Value]
-    lent: "tuple[Memory, int] | None"
+    lent: Loan | None
 
     def remembered(self) -> ndarray:
         """[numbers of one parameter, parameters]: what it has now."""
@@ -42,38 +47,38 @@ class Memory(MutableMapping):
         self.numbers = numpy.array([*known.values()], "float64").reshape(len(known), size).T.copy()
         self.holder: Holder | None = None
         self.state = 0
-        self.columns: dict[int, tuple[Sequence[Value], ndarray]] = {}  # by the id of a program's parameters
 
     def lend(self, holder: Holder) -> None:
         """Let a program have the numbers of its parameters: from now on these are the newest ones."""
         if holder is self.holder:
             return
         self.bring_home()
-        if holder.lent and holder.lent[0].holder is holder:  # it was another optimizer's
-            holder.lent[0].bring_home()
-        columns = self._columns(holder.parameters)
-        if holder.lent != (self, self.state):
+        lent = holder.lent
+        if lent and lent.memory is not self and lent.memory.holder is holder:  # it was another optimizer's
+            lent.memory.bring_home()
+        if lent is None or lent.memory is not self or lent.state != self.state:
+            columns = lent.columns if lent and lent.memory is self else self._columns(holder.parameters)
+            holder.lent = None  # should it be broken off
             holder.remember(self.numbers[:, columns])
-            holder.lent = self, self.state
+            holder.lent = Loan(self, self.state, columns)
         self.holder = holder
 
     def bring_home(self) -> None:
         """Have the newest numbers here, and nowhere else."""
-        if self.holder is not None:
-            self.numbers[:, self._columns(self.holder.parameters)] = self.holder.remembered()
+        holder = self.holder
+        if holder is not None and holder.lent is not None:
+            self.numbers[:, holder.lent.columns] = holder.remembered()
             self.state += 1
-            self.holder.lent = self, self.state  # it has the same ones
+            holder.lent = holder.lent._replace(state=self.state)  # it has the same ones
             self.holder = None
 
     def _columns(self, parameters: Sequence[Value]) -> ndarray:
         """The columns of these; of new ones zeros are remembered."""
-        if id(parameters) not in self.columns:
-            fresh = [parameter for parameter in dict.fromkeys(parameters) if parameter not in self.place]
-            self.place.update({parameter: n for n, parameter in enumerate(fresh, len(self.place))})
+        fresh = [parameter for parameter in dict.fromkeys(parameters) if parameter not in self.place]
+        if fresh:
             self.numbers = numpy.pad(self.numbers, [(0, 0), (0, len(fresh))])
-            columns = numpy.array([self.place[parameter] for parameter in parameters], int)
-            self.columns[id(parameters)] = parameters, columns
-        return self.columns[id(parameters)][1]
+            self.place.update({parameter: n for n, parameter in enumerate(fresh, len(self.place))})
+        return numpy.array([self.place[parameter] for parameter in parameters], int)
 
     def copy(self) -> dict[Value, Numbers]:
         """A copy, as of now, in an ordinary dict."""
@@ -93,6 +98,8 @@ class Memory(MutableMapping):
         self.state += 1
 
     def __delitem__(self, parameter: Value) -> None:
+        if parameter not in self.place:
+            raise KeyError(parameter)
         self[parameter] = (0.0,) * len(self.numbers)  # as at first
 
     def clear(self) -> None:

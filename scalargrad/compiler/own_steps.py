@@ -177,7 +177,7 @@ class OwnSteps:
         for parameter, slope in zip(read, slopes.tolist(), strict=True):
             parameter.grad += slope
         counted = {**updates, self.programs.steps: self.programs.steps.data + 1.0}
-        take_step(self.optimizer, self.schedule, self.span, self.moving, counted)
+        take_step(self.optimizer, self.schedule, self.span, list(self.moving), counted)
         return loss
 
     @quiet

@@ -59,6 +59,10 @@ class Trainer:
     ([10.0, 2.5, 0.625], 1.75)
     """
 
+    given: Sequence[Value] | None = None  # a tuple: it stays what it was
+    read: Sequence[Value] = ()  # parameters so far, by these programs
+    programs_read: Sequence[Program] = ()
+
     def __init__(
         self,
         compiled: Programs,
@@ -83,13 +87,20 @@ class Trainer:
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
         self.schedule, self.measures = schedule, dict(measures)
-        self.moving: Sequence[Value] | None = None if parameters is None else checked_parameters("trainer", parameters)
-        if self.moving and len(set(self.moving)) < len(self.moving):
-            raise ValueError("trainer takes each parameter once, and got one twice")
-        self.read: list[Value] = []  # parameters so far, by these programs
-        self.programs_read: list[Program] = []
+        self.moving = parameters
         self.epochs = 0  # so far, over all runs
         self.span = (optimizer.steps, int(steps or 0))  # of the schedule: the steps before it, and how many it has
+
+    @property
+    def moving(self) -> Sequence[Value] | None:
+        return self.given
+
+    @moving.setter
+    def moving(self, parameters: Iterable[Value] | None) -> None:
+        given = None if parameters is None else tuple(checked_parameters("trainer", parameters))
+        if given and len(set(given)) < len(given):
+            raise ValueError("trainer takes each parameter once, and got one twice")
+        self.given = given
 
     def step(self, *arrays: object) -> float:
         """One step on all these rows; returns the loss at the parameters before it."""
@@ -239,8 +250,8 @@ class Trainer:
 
     def _moved_by(self, program: Program) -> Sequence[Value]:
         """The parameters that a step with this program moves: a list that stays the same one for as long as it can."""
-        if self.moving is not None:
-            return self.moving
+        if self.given is not None:
+            return self.given
         if not any(program is known for known in self.programs_read):
             self.programs_read = [program, *self.programs_read][:MOST_LOOPS]
             more = dict.fromkeys([*self.read, *program.reached()])

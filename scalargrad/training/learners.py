@@ -124,7 +124,8 @@ class CompiledLearner(Learner):
         """Look at what the model has now: a callback may have frozen or replaced some."""
         parameters = self.model.parameters()
         if parameters != self.moving or self.trainer.moving is None:
-            self.moving = self.trainer.moving = parameters
+            self.moving = parameters
+            self.trainer.moving = parameters
 
     @property
     def counters(self) -> Counters:

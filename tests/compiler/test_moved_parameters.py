@@ -211,3 +211,71 @@ def test_a_parameter_that_is_given_twice_is_refused():
     w = Value(1.0, "w")
     with pytest.raises(ValueError, match="twice"):
         compile(lambda x: w * x).trainer(SGD(0.1), parameters=[w, w])
+
+
+# What an optimizer remembers, in whatever order it is read and written.
+
+
+def test_a_list_that_is_changed_afterwards_moves_what_it_was():
+    model = Positions()
+    given = [model.weights[0]]
+    trainer = compile(loss_of(model)).trainer(SGD(0.1))
+    trainer.moving = given
+    trainer.step(sequences()[0])
+    given.append(model.weights[1])
+    trainer.step(sequences()[0])
+    assert model.weights[1].data == Positions().weights[1].data
+
+
+def test_steps_by_hand_after_a_trainer_leave_nothing_behind():
+    ours, theirs = Positions(), Positions()
+    optimizer, other = Adam(0.05), Adam(0.05)
+    trainer = compile(loss_of(ours)).trainer(optimizer)
+    xs = sequences()
+    found = [trainer.step(xs[0])]
+    in_a_loop(theirs, other, theirs.weights[:3], xs[:1])
+    sizes = []
+    for _ in range(3):
+        in_a_loop(ours, optimizer, ours.weights[:3], xs[:1])
+        in_a_loop(theirs, other, theirs.weights[:3], xs[:1])
+        sizes.append([len(x) for x in vars(optimizer.state).values() if hasattr(x, "__len__")])
+    found += [trainer.step(xs[0])]
+    assert sizes[0] == sizes[2]
+    assert found[1] == pytest.approx(in_a_loop(theirs, other, theirs.weights[:3], xs[:1])[0], rel=1e-12)
+    check_same_state(optimizer, other, ours.weights[:3], theirs.weights[:3])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_who_reads_during_a_step_loses_nothing(backend, monkeypatch):
+    """A memory that is read is brought home, and the step goes on in the program."""
+    ours, theirs = Positions(), Positions()
+    optimizer, other = SGD(0.1, momentum=0.9), SGD(0.1, momentum=0.9)
+    x = sequences()[1]
+    program = compile(loss_of(ours), backend=backend)
+    trainer = program.trainer(optimizer, parameters=ours.parameters())
+    trainer.step(x)
+    train = program.loops[0].backend.train
+
+    def read_before_and_train(*arguments):
+        assert optimizer.state[ours.weights[0]]
+        return train(*arguments)
+
+    monkeypatch.setattr(program.loops[0].backend, "train", read_before_and_train)
+    trainer.step(x)
+    in_a_loop(theirs, other, theirs.parameters(), [x] * 2)
+    check_same_state(optimizer, other, ours.parameters(), theirs.parameters())
+
+
+def test_optimizers_that_share_a_program_keep_their_memories_apart():
+    ours, theirs = Positions(), Positions()
+    pairs = [(SGD(0.1, momentum=0.9), SGD(0.1, momentum=0.9)) for _ in range(2)]
+    program, x = compile(loss_of(ours)), sequences()[0]
+    trainers = [program.trainer(optimizer) for optimizer, _ in pairs]
+    for turn in (0, 1, 1, 0, 1, 0, 0):
+        trainers[turn].step(x)
+        in_a_loop(theirs, pairs[turn][1], theirs.weights[:3], [x])
+    assert len(program.loops) == 1
+    for optimizer, other in pairs:
+        check_same_state(optimizer, other, ours.weights[:3], theirs.weights[:3])
+    with pytest.raises(KeyError):
+        del pairs[0][0].state[ours.unread]
