@@ -23,6 +23,7 @@ from scalargrad.compiler.watch.watching import watched
 from scalargrad.nn import Conv2d, Layer, Neuron
 from scalargrad.ops import Op
 from tests.oracles.forks import a_thread_at
+from tests.oracles.threads import at_once
 from tests.paths import ROOT
 
 X = [1.0, 2.0]
@@ -69,7 +70,7 @@ def test_what_another_thread_watches_is_no_change():
 
 @pytest.mark.long
 def test_several_threads_fit_networks_at_once():
-    wrong, interval = [], sys.getswitchinterval()
+    wrong = []
 
     def again_and_again():
         try:
@@ -78,15 +79,7 @@ def test_several_threads_fit_networks_at_once():
         except Exception as error:
             wrong.append(error)
 
-    threads = [threading.Thread(target=again_and_again) for _ in range(3)]
-    sys.setswitchinterval(1e-5)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    at_once(*[again_and_again] * 3)
     assert wrong == []
 
 

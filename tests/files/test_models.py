@@ -8,7 +8,6 @@ import random
 import re
 import subprocess
 import sys
-import threading
 from functools import partial
 from itertools import chain
 
@@ -54,6 +53,7 @@ from scalargrad.observers import Observer, observed_by
 from scalargrad.ops import leaky_relu, mean, relu, tanh
 from scalargrad.optim import SGD
 from tests.oracles.damage import flipped_bits, shorter_lengths
+from tests.oracles.threads import at_once
 from tests.paths import ROOT
 
 
@@ -335,17 +335,9 @@ def test_threads_that_build_save_and_load_at_once_leave_the_collector_running(tm
                 with pytest.raises(ValueError, match="is truncated"):
                     refused(path)
 
-    same, interval = [], sys.getswitchinterval()
-    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "other")]
+    same = []
     assert gc.isenabled()
-    sys.setswitchinterval(1e-5)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    at_once(partial(work, "one"), partial(work, "other"))
     assert gc.isenabled()
     assert same == [True] * 60
 
