@@ -17,14 +17,50 @@ from typing import Any, NamedTuple
 
 from scalargrad import observers
 from scalargrad.engine import Value
+from scalargrad.operands import brief
 from scalargrad.ops import Op
 
 
 class Parameter(Value):
-    """A leaf Value that training moves. Its label is its name in the network: `layers.0.neurons.3.weights.1`."""
+    """A leaf Value that training moves. Its label is its name in the network: `layers.0.neurons.3.weights.1`.
 
-    __slots__ = ()
+    With `requires_grad = False` it is frozen: no step moves it, whatever its gradient is, and what an optimizer
+    remembers of it stays. `backward()` computes its gradient all the same. Copies and pickles of it are frozen, too;
+    files of a model, like PyTorch's, do not say it. To freeze a plain Value, leave it out of the list of parameters.
+
+    >>> w = Parameter(1.0)
+    >>> w.requires_grad = False
+    """
+
+    __slots__ = ("_frozen",)  # without content in those that nobody ever froze
     is_parameter = True
+
+    @property
+    def requires_grad(self) -> bool:
+        return not getattr(self, "_frozen", False)
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if type(wanted) is not bool:
+            raise TypeError(f"requires_grad is True or False, got {brief(wanted)}")
+        observers.tell("frozen", [self], "setting requires_grad", "set it outside")
+        if wanted is not self.requires_grad:
+            self._frozen = not wanted
+            changes_of_frozen[0] += 1
+
+    def __reduce__(self) -> tuple:
+        kind, arguments, (_, state) = super().__reduce__()
+        return kind, arguments, (None, state if self.requires_grad else {**state, "requires_grad": False})
+
+
+changes_of_frozen = [0]  # how often any parameter was frozen or thawed
+
+
+def without_frozen(parameters: Sequence[Value]) -> Sequence[Value]:
+    """The parameters that a step moves: the same list, as long as nobody has frozen any."""
+    if not changes_of_frozen[0]:
+        return parameters
+    return [x for x in parameters if not isinstance(x, Parameter) or x.requires_grad]
 
 
 class Buffer(Value):

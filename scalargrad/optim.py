@@ -6,12 +6,18 @@ from typing import Any
 
 from scalargrad.checks import is_list, listed, plain, settle
 from scalargrad.engine import Value
+from scalargrad.holders import without_frozen
 from scalargrad.operands import Operand, brief, operand
 from scalargrad.ops import dot, pow, sqrt
 
 
 class Optimizer:
     """The step that all optimizers share; a subclass gives `update`, which is also compiled, or its own `step`.
+
+    A step moves all the parameters that it gets, but frozen ones (`requires_grad = False`): these and what is
+    remembered of them stay as they are, whatever their gradients hold. A gradient of 0 is one: momentum and decay move
+    on. PyTorch's defaults skip parameters whose gradient is None, and its Adam counts t for each of them; here `steps`
+    counts for all, so that one which is thawed goes on with the t of the others.
 
     >>> w = Value(1.0)
     >>> optimizer = SGD(lr=0.1)
@@ -62,7 +68,7 @@ class Optimizer:
 
         A class that overrides it is trained with, compiled or not, by calls of it with parameters that have gradients.
         """
-        wanted = checked_parameters(f"{type(self).__name__}.step", parameters)
+        wanted = moving_parameters(f"{type(self).__name__}.step", parameters)
         self.steps += 1
         t, fresh, rate = float(self.steps), (0.0,) * self.state_size, _checked("lr", self.lr if lr is None else lr)
         floats = (float,) * (1 + self.state_size)
@@ -189,9 +195,9 @@ OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
 def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     """Scale all gradients together so that their Euclidean norm is at most `max_norm`; returns the norm before.
 
-    As in PyTorch, 1e-6 is added to the norm that is divided by.
+    As in PyTorch, 1e-6 is added to the norm that is divided by. Frozen parameters do not count.
     """
-    parameters = checked_parameters("clip_grad_norm", parameters)
+    parameters = moving_parameters("clip_grad_norm", parameters)
     max_norm = _checked("max_norm", max_norm)
     slopes = tuple(parameter.grad for parameter in parameters)
     norm = sqrt(dot(slopes, slopes))
@@ -200,6 +206,11 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
         for parameter in parameters:
             parameter.grad *= scale
     return norm
+
+
+def moving_parameters(taker: str, parameters: Iterable[Value]) -> list[Value]:
+    """The parameters that are not frozen, as `checked_parameters` gives them."""
+    return checked_parameters(taker, without_frozen(listed(parameters, taker, "a list of parameters")))
 
 
 def checked_parameters(taker: str, parameters: Iterable[Value]) -> list[Value]:

@@ -107,6 +107,12 @@ class Structure(Holder):
             module.training = mode
         return self
 
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze all parameters (False), so that no step moves them, or thaw them: see `Parameter`."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
     def eval(self) -> Self:
         """Set this module and those inside it to evaluation."""
         return self.train(False)
@@ -116,7 +122,10 @@ class Structure(Holder):
         return iter(arrays_of(self))
 
     def state_dict(self) -> dict[str, "ndarray"]:
-        """The parameters as float64 arrays under PyTorch's names, such as `layers.0.weight` of shape [16, 2]."""
+        """The parameters as float64 arrays under PyTorch's names, such as `layers.0.weight` of shape [16, 2].
+
+        As in PyTorch, arrays do not say which parameters are frozen; nor do files. Copies and pickles do.
+        """
         return state_of(self)[0]
 
     def _whole_state(self) -> tuple[dict[str, Any], bool]:

@@ -40,17 +40,15 @@ class Loop:
         program: Program,
         optimizer: Optimizer,
         schedule: Schedule | None,
-        moving: Sequence[Value] | None,
+        moving: Sequence[Value],
         make: Callable[[Program], TrainingBackend],
     ) -> None:
-        """Of `moving`, those that the program reaches move; None: all of these."""
+        """Of `moving`, those that the program reaches move."""
         self.programs, self.program = programs, program
         self.settings = _settings(optimizer), _settings(schedule)
         self.made_for = optimizer, schedule
         self.counts_steps = programs.steps in program.buffers
-        reached = program.reached()
-        self.moving, free = moving, set(reached if moving is None else moving)
-        self.parameters = [parameter for parameter in reached if parameter in free]
+        self.moving, self.parameters = moving, self._reached(moving)
         self.along: Sequence[Value] = ()  # what it was told last to take along
         self.unread: Loop | None = None
         self.training, self.clock, self.state, self.formulas = with_optimizer(
@@ -62,6 +60,10 @@ class Loop:
         self.lent: Loan | None = None
         self.history = numpy.zeros(1, programs.dtype)  # of a single step
 
+    def _reached(self, moving: Sequence[Value]) -> list[Value]:
+        free = set(moving)
+        return [parameter for parameter in self.program.reached() if parameter in free]
+
     def take_along(self, parameters: Sequence[Value]) -> None:
         """Let those of these parameters that the program does not read move, too."""
         if parameters is self.along:
@@ -72,17 +74,19 @@ class Loop:
         if unread != known:
             optimizer, schedule = self.made_for
             self.unread = (
-                Loop(self.programs, of_nothing(unread), optimizer, schedule, None, self._in_numpy) if unread else None
+                Loop(self.programs, of_nothing(unread), optimizer, schedule, unread, self._in_numpy) if unread else None
             )
         self.along = parameters
 
     def _in_numpy(self, program: Program) -> TrainingBackend:
         return cast(TrainingBackend, NumpyBackend(program, self.programs.dtype))
 
-    def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: Sequence[Value] | None) -> bool:
+    def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: Sequence[Value]) -> bool:
         """Is what the formulas read, and what moves, as it was?"""
-        if moving is not self.moving and moving != self.moving:
-            return False
+        if moving is not self.moving:
+            if self._reached(moving) != self.parameters:
+                return False
+            self.moving = moving
         is_same = optimizer is self.made_for[0] and schedule is self.made_for[1]
         if not is_same and self.settings != (_settings(optimizer), _settings(schedule)):
             return False

@@ -16,6 +16,7 @@ from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.saved_attributes import SavedAttributes
 from scalargrad.compiler.variants import Variant
 from scalargrad.engine import Value
+from scalargrad.holders import without_frozen
 from scalargrad.ops import sum
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule, checked_factor
@@ -54,6 +55,8 @@ def take_step(
 ) -> None:
     """One step on gradients that are there, and new numbers of buffers. If it fails, nothing has moved.
 
+    Of the parameters, those that are not frozen move.
+
     span   of the schedule: the steps before it, and how many it has
     """
     if isinstance(optimizer.state, Memory):  # it may lie in a program
@@ -62,7 +65,7 @@ def take_step(
     if schedule is not None:
         rate *= checked_factor(schedule.factor(float(optimizer.steps - span[0]), float(span[1])))
     with _whole(optimizer, [*parameters, *updates]):
-        _step(optimizer, parameters, rate)
+        _step(optimizer, without_frozen(parameters), rate)
         for buffer, number in updates.items():
             buffer.data = number
 

@@ -19,6 +19,7 @@ from scalargrad.compiler.program import Program
 from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.variants import to_front
 from scalargrad.engine import Value
+from scalargrad.holders import changes_of_frozen, without_frozen
 from scalargrad.ops import mean
 from scalargrad.optim import Optimizer, checked_parameters
 from scalargrad.schedules import Constant, Schedule
@@ -48,8 +49,8 @@ class Trainer:
                  read have a gradient of 0, so that momentum and weight decay move them on; all others stay. None: the
                  parameters that this trainer's programs have read so far, in all shapes of their arguments
 
-    The attribute `moving` has those that were given, or None, and may be set. An optimizer that overrides `step` has it
-    called with all that move.
+    Frozen parameters (`requires_grad = False`) stay, as `optimizer.step` leaves them. The attribute `moving` has those
+    that were given, or None, and may be set. An optimizer that overrides `step` has it called with all that move.
 
     >>> from scalargrad import SGD, Value, compile
     >>> w = Value(0.0)
@@ -62,6 +63,9 @@ class Trainer:
     given: Sequence[Value] | None = None  # a tuple: it stays what it was
     read: Sequence[Value] = ()  # parameters so far, by these programs
     programs_read: Sequence[Program] = ()
+    moved: Sequence[Value] = ()  # by a step: those of `candidates` that were not frozen after so many changes
+    candidates: Sequence[Value] = ()
+    changes = 0
 
     def __init__(
         self,
@@ -234,22 +238,30 @@ class Trainer:
         """
         program, flat, rows = self.compiled.prepared(arrays, checked)
         if not is_one_formula(self.optimizer):
-            return OwnSteps(self.compiled, arrays, self.optimizer, self.schedule, self._moved_by(program)), flat, rows
-        loops = self.compiled.loops
+            return OwnSteps(self.compiled, arrays, self.optimizer, self.schedule, self._candidates(program)), flat, rows
+        loops, moving = self.compiled.loops, self._moved_by(program)
         if checked and any(own_classes(type(x)) for x in (self.optimizer, self.schedule) if x is not None):
             loops.clear()  # formulas of a user's own: nobody knows what they read
         for loop in loops:
-            if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, self.moving):
+            if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, moving):
                 break
         else:
             loops[:] = [loop for loop in loops if self.compiled.keeps(loop.program)]
-            loop = Loop(self.compiled, program, self.optimizer, self.schedule, self.moving, self.compiled.build)
-        loop.take_along(self._moved_by(program))
+            loop = Loop(self.compiled, program, self.optimizer, self.schedule, moving, self.compiled.build)
+        loop.take_along(moving)
         to_front(loops, loop, MOST_LOOPS)
         return loop, flat, rows
 
     def _moved_by(self, program: Program) -> Sequence[Value]:
         """The parameters that a step with this program moves: a list that stays the same one for as long as it can."""
+        candidates, changes = self._candidates(program), changes_of_frozen[0]
+        if candidates is not self.candidates or changes != self.changes:
+            self.moved = without_frozen(candidates)
+            self.candidates, self.changes = candidates, changes
+        return self.moved
+
+    def _candidates(self, program: Program) -> Sequence[Value]:
+        """The parameters that it moves unless they are frozen: a list that stays the same one for as long as it can."""
         if self.given is not None:
             return self.given
         if not any(program is known for known in self.programs_read):

@@ -8,6 +8,7 @@ from scalargrad import observers
 from scalargrad.engine import Value, topological_order
 from scalargrad.explaining.examination import Examination
 from scalargrad.explaining.findings import Report
+from scalargrad.holders import without_frozen
 from scalargrad.support.words import plural
 
 
@@ -22,7 +23,7 @@ def diagnose(subject: object, parameters: object = None) -> AbstractContextManag
     or that were replaced, relu units that are off on every sample, the first nan or inf, data changed between the
     computation and backward(), gradients that vanish or explode from layer to layer, steps that are too large or do
     not move. The report is complete when the block ends. `diagnose(loss, parameters)` gives at once the report of what
-    one recorded loss tells, without lines. `parameters` is a list of Values, or a model.
+    one recorded loss tells, without lines. `parameters` is a list of Values, or a model; frozen ones are not to learn.
 
     Several calls of backward() without an update between them are gradient accumulation, which is not a mistake.
     A step takes about five times as long inside the block.
@@ -81,6 +82,8 @@ def _parameter_list(parameters: object) -> list[Value]:
     for parameter in found:
         if not isinstance(parameter, Value):
             raise TypeError(f"diagnose takes Values as parameters, got {parameter!r}")
-    if not found:
-        raise ValueError("diagnose got no parameters: is the list empty, or a generator that was used up?")
+    if not without_frozen(found):
+        raise ValueError(
+            "diagnose got no parameters: is the list empty, or a generator that was used up, or are all frozen?"
+        )
     return found

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from scalargrad.engine import Value, reverse_sweep
 from scalargrad.explaining.findings import REMEDIES, Finding, Place, place_in_words
+from scalargrad.holders import without_frozen
 from scalargrad.structure import layer_of, owner_of
 from scalargrad.support.words import plural, short_list
 
@@ -26,7 +27,7 @@ class BackwardPass(NamedTuple):
 class Observations:
     """A training run as far as it has been seen. Graphs are kept until their backward pass, then only numbers.
 
-    parameters, names       what is to learn, and how a report calls it
+    parameters, names       what is to learn, which frozen ones are not, and how a report calls it
     findings                what is wrong
     passes                  how many backward passes there were, the present one included
     pass_places             the line of each pass
@@ -38,7 +39,7 @@ class Observations:
     """
 
     def __init__(self, parameters: list[Value]) -> None:
-        self.parameters = parameters
+        self.parameters = without_frozen(parameters)
         self.names = {p: p.label or f"parameters[{position}]" for position, p in enumerate(parameters)}
         self.findings: list[Finding] = []
         self.passes = 0

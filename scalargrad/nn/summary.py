@@ -9,7 +9,7 @@ from typing import Any
 
 from scalargrad.datasets.nested import Sample
 from scalargrad.engine import Value
-from scalargrad.holders import attributes, inventory, walk
+from scalargrad.holders import attributes, inventory, walk, without_frozen
 from scalargrad.observers import Observer, observed_only_by
 from scalargrad.operands import is_recorded
 from scalargrad.ops import dot, mul
@@ -29,7 +29,8 @@ def summary(model: Structure, sample: Sample = None) -> str:
     A layer is a module that is an attribute of the model, or stands in a list, tuple or the like that is one. What the
     model has and computes outside of its layers stands in the row "itself". A multiply-add is a pair of a dot product,
     or a multiplication. A layer that was not called has dashes; one that was called several times shows its last output
-    and the work of all calls. The model computes in evaluation mode, and is as it was afterwards.
+    and the work of all calls. A last line says how many parameters are frozen. The model computes in evaluation mode,
+    and is as it was afterwards.
 
     >>> from scalargrad import MLP
     >>> print(summary(MLP(2, [8, 8, 1], rng=0)))
@@ -68,6 +69,9 @@ def summary(model: Structure, sample: Sample = None) -> str:
     text = [shown.splitlines()[0], *_table([HEADINGS, *(row.cells() for row in (*lines, total))])]
     if sum(row.parameters for row in lines) > total.parameters:
         text.append("  Parameters that several layers share are counted once in the total.")
+    trainable = len(without_frozen([*(own | inside)]))
+    if trainable < total.parameters:
+        text.append(f"  Trainable are {trainable:,} of them; {total.parameters - trainable:,} are frozen.")
     return "\n".join(text)
 
 

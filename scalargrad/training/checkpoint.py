@@ -1,7 +1,8 @@
 """Runs in files: all that training needs to go on as if it had never stopped, to the bit.
 
-That is the numbers of the model, what the optimizer remembers, how far shuffles, random() and the schedule are, the
-best epoch so far, and the history. The file says what the run depends on, too, and a run that differs is refused.
+That is the numbers of the model, which parameters are frozen, what the optimizer remembers, how far shuffles, random()
+and the schedule are, the best epoch so far, and the history. The file says what the run depends on, too, and a run that
+differs is refused.
 """
 
 import json
@@ -16,8 +17,8 @@ from numpy import ndarray
 from scalargrad.checks import whole
 from scalargrad.engine import Value
 from scalargrad.files.safetensors import read_arrays, write_arrays
-from scalargrad.holders import flat
-from scalargrad.structure import Structure
+from scalargrad.holders import flat, without_frozen
+from scalargrad.structure import Parameter, Structure
 from scalargrad.support.forks import kept
 from scalargrad.training.learners import Counters, Learner
 from scalargrad.training.run import EarlyStopping, Run
@@ -40,7 +41,7 @@ class Details:
         self.learner: Learner
 
     @kept
-    def parameters(self) -> list[Value]:
+    def parameters(self) -> list[Parameter]:
         return list(self.model.parameters())
 
     @kept
@@ -100,6 +101,8 @@ def write_run(path: str | os.PathLike[str], run: Run) -> None:
         "steps": optimizer.steps,
         "lr": float(optimizer.lr),
     }
+    if len(without_frozen(details.parameters)) < len(details.parameters):
+        arrays["frozen"] = numpy.array([not parameter.requires_grad for parameter in details.parameters], "int64")
     if stopping := details.stopping:
         arrays["best"] = numpy.array(stopping.numbers)
         state |= {"best_loss": stopping.best, "best_epoch": stopping.epoch, "best_numbers": len(stopping.numbers)}
@@ -143,12 +146,17 @@ def read_run(path: str | os.PathLike[str], run: Run) -> Counters:
             numbers = arrays["best"].tolist() if state["best_numbers"] else []
             best = state["best_loss"], state["best_epoch"], numbers
         remembered = _remembered(run, arrays)
-        if len(values) != len(details.values) or len(curves.get("loss", ())) != epoch:
+        frozen = arrays["frozen"].tolist() if "frozen" in arrays else [0] * len(details.parameters)
+        if (len(values), len(frozen)) != (len(details.values), len(details.parameters)) or len(
+            curves.get("loss", ())
+        ) != epoch:
             raise KeyError("values")
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} holds a run that is not complete") from error
     for value, number in zip(details.values, values, strict=True):
         value.data = number
+    for parameter, is_frozen in zip(details.parameters, frozen, strict=True):
+        parameter.requires_grad = not is_frozen
     run.optimizer.state, run.optimizer.steps, run.optimizer.lr = remembered, steps, lr
     run.epoch, run.history.seconds = epoch, seconds
     run.history.update(curves)

@@ -545,3 +545,13 @@ def test_names_of_columns_are_kept_and_compared(pandas):
     assert model.feature_names_in_.tolist() == ["left", "right"]
     with pytest.raises(ValueError, match="feature names"):
         model.predict(frame.rename(columns={"left": "up"}))
+
+
+def test_an_estimator_goes_on_with_frozen_layers():
+    regressor = MLPRegressor(**SMALL, warm_start=True).fit(*data_for(MLPRegressor))
+    first, second = regressor.module_.layers
+    first.requires_grad_(False)
+    before = [[parameter.data for parameter in layer.parameters()] for layer in (first, second)]
+    regressor.fit(*data_for(MLPRegressor))
+    after = [[parameter.data for parameter in layer.parameters()] for layer in regressor.module_.layers]
+    assert (regressor.module_.layers[0] is first, before[0] == after[0], before[1] == after[1]) == (True, True, False)

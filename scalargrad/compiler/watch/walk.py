@@ -47,6 +47,7 @@ from scalargrad.structure import Buffer, Parameter, Structure
 from scalargrad.support.callers import PACKAGE, is_library
 
 VALUES = {Value, Parameter, Buffer}
+ASKED_OF_VALUES = {"label": "the label of {}", "requires_grad": "requires_grad of {}"}  # besides their numbers
 LEAVES = {*PLAIN, *VALUES, Op, CodeType, type(Ellipsis), type(NotImplemented)}
 LONGEST_LABEL = 100
 COMPILER = "scalargrad.compiler"  # whose objects are not the user's
@@ -126,19 +127,21 @@ class Walk:
         )
         self.walks_modules = self.computes_names or "vars" in self.own_names  # as parameters() does
         self.own_names |= self.names
+        self.asked_of_values = {name: label for name, label in ASKED_OF_VALUES.items() if name in self.names}
 
     def _go_on(self) -> None:
         while self.waiting:
             self._visit(*self.waiting.popleft())
 
     def _then(self, content: object, label: str) -> None:
-        if type(content) not in LEAVES or "label" in self.names:
+        if type(content) not in LEAVES or self.asked_of_values:
             self.waiting.append((content, label))
 
     def _visit(self, thing: object, label: str) -> None:
         kind = type(thing)
-        if kind in VALUES and "label" in self.names:
-            self.attributes.add(thing, "label", f"the label of {label}")
+        if kind in VALUES:
+            for name, described in self.asked_of_values.items():
+                self.attributes.add(thing, name, described.format(label))
         if kind in LEAVES or thing is MISSING or id(thing) in self.seen or module_of(kind).startswith(COMPILER):
             return
         self.seen[id(thing)] = thing
@@ -310,7 +313,7 @@ class Walk:
             if not issubclass(type(thing), tuple | frozenset):
                 name = label.split()[0]
                 self.guards.append(Items(thing, read, described, "" if name in ("a", "an", "the") else name))
-            if "label" in self.names or not set(map(type, items)) <= LEAVES:
+            if self.asked_of_values or not set(map(type, items)) <= LEAVES:
                 for item in items:
                     self._then(item, described)
             return True

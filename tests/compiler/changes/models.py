@@ -78,6 +78,30 @@ def the_label_of_a_value():
 
 
 @change
+def a_parameter_that_is_frozen():
+    w = Parameter(2.0)
+    yield lambda x: x * (w if w.requires_grad else 3.0)
+    w.requires_grad = False
+
+
+@change
+def a_parameter_of_a_module_that_is_thawed():
+    model = MLP(1, [2, 1], rng=0).requires_grad_(False)
+    yield lambda x: x * (2.0 + sum(1.0 for p in model.parameters() if getattr(p, "requires_grad")))  # noqa: B009
+    model.layers[1].neurons[0].bias.requires_grad = True
+
+
+@change
+def a_parameter_of_a_subclass_that_is_frozen():
+    class Scaled(Parameter):
+        pass
+
+    w = Scaled(2.0)
+    yield lambda x: x * (w if w.requires_grad else 3.0)
+    w.requires_grad = False
+
+
+@change
 def an_attribute_of_a_value_subclass():
     class Scaled(Value):
         pass
