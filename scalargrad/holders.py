@@ -80,7 +80,7 @@ class Holder:
     __slots__ = ()
 
 
-UNSEEN = ("_lock", "_programs", "_searched")  # slots of Module that are no part of what a model is
+UNSEEN = ("_lock", "_places", "_programs", "_searched")  # slots of Module that are no part of what a model is
 BARE: set[type] = {object, Holder}  # classes without attributes of interest; Module adds itself
 LISTS = (list, tuple, deque, UserList)
 DICTIONARIES = (dict, UserDict)

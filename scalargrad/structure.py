@@ -1,8 +1,6 @@
 """Structure: something with parameters, which finds, names and sets them."""
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,7 +27,7 @@ from scalargrad.holders import (
     walk,
     walk_by_rows,
 )
-from scalargrad.support.forks import freed, undone
+from scalargrad.modes import MODE, Mode, in_mode
 from scalargrad.support.words import plural
 
 if TYPE_CHECKING:
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Buffer", "Parameter", "Structure", "in_mode"]
 
-_locks = freed(threading.RLock())
 _changes = [0]  # how often an attribute of any structure was set
 
 
@@ -46,9 +43,10 @@ class Structure(Holder):
 
     __slots__ = ("__dict__", "__weakref__", *UNSEEN)
     _programs: dict[tuple, Any]  # kept by scalargrad.training.programs
-    _lock: Any  # held by the thread that has set the modes
+    _lock: Any  # likewise, for threads that train it or compute with it
+    _places: dict[int, Any]  # kept by scalargrad.modes
     _searched: int  # the version at which much was searched for lost parameters, and none found
-    training = True
+    training = Mode()
     fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
 
     def __setattr__(self, name: str, attribute: object) -> None:
@@ -61,6 +59,9 @@ class Structure(Holder):
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
+        first = next(vars(base)[MODE] for base in cls.__mro__ if MODE in vars(base))
+        if type(first) is not Mode:  # a class's own, which blocks change as they do that of others
+            cls.training = Mode(first)
         _label(attributes_of_class(cls)[1].items())
 
     def __call__(self, *inputs: Any) -> Any:
@@ -209,35 +210,6 @@ class Structure(Holder):
 
 
 BARE.add(Structure)
-
-
-@contextmanager
-def in_mode(model: Structure, training: bool) -> Iterator[None]:
-    """A block in which the model and the modules inside it are in training, or in evaluation; then as before.
-
-    One thread at a time: another one would see a mode that is not its own.
-    """
-    with _lock_of(model):
-        changed = [(module, module.training) for module in model.modules() if module.training != training]
-
-        def put_back() -> None:
-            for module, mode in changed:
-                module.training = mode
-
-        with undone(put_back):
-            try:
-                for module, _ in changed:
-                    module.training = training
-                yield
-            finally:
-                put_back()
-
-
-def _lock_of(model: Structure) -> Any:
-    with _locks:
-        if not hasattr(model, "_lock"):
-            object.__setattr__(model, "_lock", freed(threading.RLock()))
-        return model._lock
 
 
 def state_of(model: Structure) -> "tuple[dict[str, ndarray], bool]":

@@ -31,7 +31,7 @@ def traced_twice(
     if any((os.path.basename(code.co_filename), code.co_qualname) in HANDING_OVER for code in first.codes):
         raise TraceError(f"{place_of(DisagreementError(), function, shapes, arguments)}: {THREADS}")
     drawn.append(states_of(generators))
-    surroundings = Surroundings(function, first.codes, arguments, without)
+    surroundings = Surroundings(function, first.codes, arguments, without, first.asked.values())
     places = states_of(surroundings.sources)
     try:
         second = trace(function, shapes, arguments, step, moved=True)

@@ -19,6 +19,7 @@ from scalargrad.compiler.tracer import SHARE, Trace, Tracer, refuse_inside_a_tra
 from scalargrad.compiler.watch.quiet import quiet_places
 from scalargrad.compiler.watch.watching import tracing, watched
 from scalargrad.engine import Value
+from scalargrad.modes import modes_asked
 from scalargrad.observers import observed_only_by, with_grad
 from scalargrad.operands import number as as_number
 from scalargrad.structure import Buffer
@@ -61,7 +62,8 @@ def trace(
             randomness.share.set(SHARE),
         )
         try:
-            with watched(lambda: quiet_places(Tracer)) if watch else nullcontext(result.codes) as result.codes:
+            watching = watched(lambda: quiet_places(Tracer)) if watch else nullcontext(result.codes)
+            with modes_asked() as result.asked, watching as result.codes:
                 returned = function(*passed)
             result.result = result.nested_lists(returned)
         except Exception as error:

@@ -207,6 +207,7 @@ class Trace(observers.Observer):
         self.located, self.line = located, ""  # of this operation the line of user code
         self.refused: TraceError | None = None  # the first one: raised at the end, if the function swallowed it
         self.codes: set[CodeType] = set()  # of the functions that ran, if they were watched
+        self.asked: dict[int, Any] = {}  # modules that were asked for their mode, by id
         self.tracers: list[Tracer] = []
         self.inputs: list[list[Tracer]] = []  # for each array argument, its numbers in C order
         self.result: Any = None

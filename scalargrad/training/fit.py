@@ -20,7 +20,7 @@ from scalargrad.training.history import History
 from scalargrad.training.learners import Learner, learner_for
 from scalargrad.training.objectives import Objective, measure_of, objective_of
 from scalargrad.training.prediction import measured
-from scalargrad.training.programs import seconds_of_preparation
+from scalargrad.training.programs import lock_of, seconds_of_preparation
 from scalargrad.training.run import EarlyStopping, Run
 from scalargrad.training.settings import FitSettings, rule_of
 from scalargrad.training.together import Alone, Processes, processes_of
@@ -75,7 +75,7 @@ def _go(
     """The epochs, with their callbacks and a bar that shows how far they are."""
 
     def learn(watch: Watch) -> Measures:
-        with in_mode(run.model, training=True):
+        with lock_of(run.model), in_mode(run.model, training=True):
             return learner.epoch(watch)
 
     # Checkpoints come last: what other callbacks change belongs to the run.
@@ -140,7 +140,7 @@ def _prepare(learner: Learner, history: History, validate: Callable[[], Measures
     """Trace and compile the learner's program; a first look at the data for validation prepares that, too."""
     spent = seconds_of_preparation(learner.model)
     try:
-        with in_mode(learner.model, training=True):
+        with lock_of(learner.model), in_mode(learner.model, training=True):
             learner.prepare()
         validate()
     except TraceError as error:

@@ -18,6 +18,7 @@ from scalargrad.training.programs import (
     Target,
     Updates,
     in_batch_of,
+    lock_of,
     loss_program,
     one_value,
     outputs_program,
@@ -96,7 +97,7 @@ def evaluate(
 
 def outputs_of(model: Structure, inputs: ndarray, backend: str = "native") -> ndarray:
     """Outputs of the model for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
-    with in_mode(model, training=False):
+    with lock_of(model), in_mode(model, training=False):
         if backend == "eager":
             return _as_array(_one_by_one(model, inputs))
         return _in_parts(outputs_program(model, Target(str(inputs.dtype), backend)), inputs)[:, 0]
@@ -112,7 +113,7 @@ def measured(
             outputs = model(x)
             return outputs, one_value(objective.loss(outputs, y))
 
-        with in_mode(model, training=False):
+        with lock_of(model), in_mode(model, training=False):
             found, losses = map(_as_array, zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True))
         return _mean(losses), found
     outputs = outputs_of(model, inputs, backend)

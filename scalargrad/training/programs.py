@@ -1,5 +1,6 @@
 """The compiled functions of a model: made when they are first needed, and kept with it for as long as it lives."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,12 +16,14 @@ from scalargrad.observers import Observer, no_grad, observed_by
 from scalargrad.operands import is_recorded
 from scalargrad.ops import batch_mean
 from scalargrad.structure import Buffer, Structure, in_mode
+from scalargrad.support.forks import freed
 from scalargrad.training.objectives import Objective
 
 if TYPE_CHECKING:
     from scalargrad.compiler.compiled import Compiled
 
 MOST_PROGRAMS = 8  # of one model
+_locks = freed(threading.RLock())
 
 
 class Target(NamedTuple):
@@ -110,6 +113,15 @@ def _programs_of(model: Structure) -> dict[tuple, Any]:
     if not hasattr(model, "_programs"):
         object.__setattr__(model, "_programs", {})
     return model._programs
+
+
+def lock_of(model: Structure) -> Any:
+    """The lock of threads that train a model or compute with it: in between, its numbers are of two steps."""
+    if not hasattr(model, "_lock"):
+        with _locks:
+            if not hasattr(model, "_lock"):
+                object.__setattr__(model, "_lock", freed(threading.RLock()))
+    return model._lock
 
 
 def one_value(loss: Any) -> Value:

@@ -1,7 +1,8 @@
 """Guards: what a trace depends on, as it was, and the quick question whether it still is.
 
 Most are asked together, at the price of a lookup each: `Reads` are names in namespaces, `Sizes` see names that appear,
-`Kinds` the classes of objects, `Items` what containers hold, `Bits` the numbers of arrays. Each has `changed()`, which
+`Kinds` the classes of objects, `Items` what containers hold, `Bits` the numbers of arrays, `Modes` whether modules are
+in training. Each has `changed()`, which
 says what differs, or "", and `renew()`, after which what is there now counts.
 """
 
@@ -261,6 +262,23 @@ class Items:
         """The new items at the end of a list, if these are all that has changed."""
         now, count = self.read(self.container), len(self.items)
         return now[count:] if issubclass(type(self.container), list) and all(map(is_, now, self.items)) else []
+
+
+class Modes:
+    """The modes of modules, as code that runs here sees them: in a block of `in_mode`, say."""
+
+    def __init__(self, modules: Iterable) -> None:
+        self.modules = tuple(modules)
+        self.renew()
+
+    def renew(self) -> None:
+        self.modes = [module.training for module in self.modules]
+
+    def changed(self) -> str:
+        for module, before in zip(self.modules, self.modes, strict=True):
+            if _differ(module.training, before):
+                return f"training of a {type(module).__name__}"
+        return ""
 
 
 class Bits:

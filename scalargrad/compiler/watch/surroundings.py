@@ -5,11 +5,11 @@ From the function on, all objects in reach are walked once, and what they hold u
 are absent, too, for they may appear. A container that is read is guarded by its items, an array by its numbers.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from types import CodeType, MappingProxyType
 
 from scalargrad.compiler.watch.facts import only_appends_to
-from scalargrad.compiler.watch.guards import MISSING, Items, Reads, is_alike, is_made_inside
+from scalargrad.compiler.watch.guards import MISSING, Items, Modes, Reads, is_alike, is_made_inside
 from scalargrad.compiler.watch.walk import Reached, Walk
 from scalargrad.compiler.watch.watching import tracing
 
@@ -24,6 +24,7 @@ class Surroundings:
     codes      what ran while it was traced
     arguments  what it was given besides arrays
     without    attributes that are not watched, by the id of their object
+    asked      modules that were asked for their mode
     modules    the Modules that it reads
     sources    the generators of random numbers and the iterators in its reach
     """
@@ -34,6 +35,7 @@ class Surroundings:
         codes: set[CodeType],
         arguments: Iterable = (),
         without: Mapping[int, Set[str]] = NOTHING,
+        asked: Collection = (),
     ) -> None:
         reached = Reached(codes)
         roots = [(function, "the function"), *((argument, "an argument") for argument in arguments)]
@@ -43,6 +45,7 @@ class Surroundings:
                 extent = reached.extent
                 walk = Walk(roots, reached, without)
         self.codes, self.guards, self.modules, self.sources = reached.codes, walk.guards, walk.modules, walk.sources
+        self.guards += [Modes(asked)] if asked else []
 
     def changed(self) -> str:
         """The first change of something that a trace depends on, in words; "" if there is none."""

@@ -42,6 +42,7 @@ from scalargrad.compiler.watch.guards import (
 from scalargrad.compiler.watch.libraries import is_of_library, module_of
 from scalargrad.engine import Value
 from scalargrad.holders import UNSEEN
+from scalargrad.modes import MODE
 from scalargrad.ops import Op
 from scalargrad.structure import Buffer, Parameter, Structure
 from scalargrad.support.callers import PACKAGE, is_library
@@ -53,6 +54,7 @@ LONGEST_LABEL = 100
 COMPILER = "scalargrad.compiler"  # whose objects are not the user's
 # Methods that C code calls, for operations of the table, too: they count as having run.
 CALLED_BY_C = {"__float__", "__int__", "__index__", "__len__", "__iter__", "__getitem__", "__bool__", "__array__"}
+NONE: Set[str] = frozenset()
 ASKED_OF_FUNCTIONS = {"__defaults__", "__kwdefaults__", "__closure__", "__code__", "__name__", "__doc__"}
 
 
@@ -210,15 +212,18 @@ class Walk:
         facts: Facts | None = None,
         every: bool = False,
         is_own: bool = False,
+        without: Set[str] = NONE,
     ) -> None:
         """Guard these names, or `every` one, where they are and where they are not.
 
         facts   of the code that asks: modules are looked into, for its names
         is_own  does only code of this package ask?
+        without these
         """
+        names = names - without if without else names
         reads = self.in_layers if is_own else self.in_dicts
         if every:
-            present = {name for name in list(space) if not _is_dunder(name)} | names & space.keys()
+            present = {name for name in list(space) if not _is_dunder(name)} - without | names & space.keys()
         else:
             present = names & space.keys()
         for name in sorted(present, key=str):  # the order in which modules are met is that of their parameters
@@ -228,7 +233,8 @@ class Walk:
                 self._module(content, facts)
             if facts is None or not issubclass(type(content), ModuleType) or not is_library(content.__name__):
                 self._then(content, described)  # a module, too: code may hand it on to other code
-        self.sizes.add(space, _is_any if every else names.__contains__, label)
+        wanted: Callable[[str], bool] = (lambda name: name not in without) if every else names.__contains__
+        self.sizes.add(space, wanted, label)
 
     # Classes and objects.
 
@@ -267,12 +273,12 @@ class Walk:
         if id(kind) not in self.met:
             self.met[id(kind)] = self._meet(kind, label)
         names, read, slots = self.met[id(kind)]
-        if id(thing) in self.without:
-            names = names - self.without[id(thing)]
+        without = self.without.get(id(thing), NONE)
         self.classes.add(thing, f"the class of {label}")
         is_module = issubclass(kind, Structure)
         if is_module:
             self.modules.append(thing)
+            without = without if self.computes_names else without | {MODE}  # `Modes` knows who was asked for it
         space = _attributes(thing, read)
         if space is not None:
             if not is_module:
@@ -280,7 +286,7 @@ class Walk:
             every = self.walks_modules if is_module else self.computes_names
             every = every or id(thing) in self.asked or kind is SimpleNamespace  # which C code compares and shows
             is_own = module_of(kind).startswith("scalargrad.")
-            self._namespace(space, names, f"{{}} of {_named(thing, label)}", None, every, is_own)
+            self._namespace(space, names, f"{{}} of {_named(thing, label)}", None, every, is_own, without)
         for name, member in slots:
             described = f"{name} of {_named(thing, label)}"
             self._then(self.calls.add(partial(_content, member, thing), "", described), described)
@@ -424,10 +430,6 @@ def _content(member: Any, thing: Any) -> Any:
         return member.__get__(thing)
     except AttributeError:
         return MISSING
-
-
-def _is_any(name: str) -> bool:
-    return True
 
 
 def _may_be_asked(names: set[str], name: str) -> bool:
