@@ -86,6 +86,7 @@ COMMANDS = [
     Command("digits",  "train a network on small handwritten digits",             "scalargrad.cli.digits"),
     Command("mnist",   "train a network on the handwritten digits of MNIST",      "scalargrad.cli.digits"),
     Command("predict", "say which digit is in a picture",                         "scalargrad.cli.digits"),
+    Command("gpt",     "train a GPT on names, and let it make up more",           "scalargrad.cli.names"),
     Command("draw",    "draw the graph of a formula, with its gradients",         "scalargrad.cli.graphs"),
     Command("explain", "write out the chain rule of a formula, with its numbers", "scalargrad.cli.graphs"),
 ]

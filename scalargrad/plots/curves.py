@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from scalargrad.arrays import quiet
@@ -17,6 +19,7 @@ ZOOM = 0.75  # accuracies that are all above this get a closer look
 # Told apart by colour, and in grey by their dashes.
 COLOURS = [LIGHT["positive"], LIGHT["negative"], LIGHT["parameter"], LIGHT["output"]]
 DASHES = ["-", "--", "-.", ":"]
+NOTHING_KNOWN: Mapping[str, float] = MappingProxyType({})
 
 
 class Curve(NamedTuple):
@@ -76,6 +79,41 @@ def plot_comparison(
             dashes = DASHES[(place + place // len(COLOURS)) % len(DASHES)]
             panels[spoken].append(Curve(name, history[measure], COLOURS[place % len(COLOURS)], dashes))
     return _draw(panels, title, first_epoch)
+
+
+@quiet
+def plot_steps(losses: Sequence[float], title: str, known: Mapping[str, float] = NOTHING_KNOWN) -> "Figure":
+    """The loss of each step, pale, and its mean over the steps around; `known` losses by name are lines across.
+
+    The mean is over a fiftieth of all steps, and over what there is of these at both ends.
+
+    >>> [line.get_label() for line in plot_steps([3.0, 2.0, 2.5], "Three steps", {"a guess": 2.7}).axes[0].lines]
+    ['a step', 'mean of the steps around', 'a guess']
+    """
+    import numpy
+    from matplotlib.ticker import MaxNLocator
+
+    if not len(losses):
+        raise ValueError("there is nothing to draw: no step was made")
+    numbers = numpy.asarray(losses, dtype="float64")
+    reach = 1 + len(numbers) // 100  # to both sides
+    sums, places = numpy.concatenate([[0.0], numbers.cumsum()]), numpy.arange(len(numbers))
+    begin, end = numpy.maximum(places - reach, 0), numpy.minimum(places + reach + 1, len(numbers))
+    figure = new_figure(6.4, 3.4)
+    axes = figure.subplots()
+    frame(axes)
+    marker = "o" if len(numbers) == 1 else ""
+    axes.plot(places + 1, numbers, color=LIGHT["tint-positive-4"], linewidth=0.8, marker=marker, label="a step")
+    means = (sums[end] - sums[begin]) / (end - begin)
+    axes.plot(places + 1, means, color=LIGHT["output"], linewidth=2.0, label="mean of the steps around")
+    for (name, loss), dashes in zip(known.items(), cycle(DASHES[1:])):
+        axes.axhline(loss, color=LIGHT["negative"], linestyle=dashes, linewidth=1.5, label=name)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(title, loc="left", color=LIGHT["ink"])
+    legend(figure)
+    return figure
 
 
 @quiet
