@@ -66,7 +66,8 @@ class Optimizer:
     def step(self, parameters: Iterable[Value], lr: float | None = None) -> None:
         """Move every parameter by its gradient; `lr` is the rate of this step, if not the usual one.
 
-        A class that overrides it is trained with, compiled or not, by calls of it with parameters that have gradients.
+        A class that overrides it is trained with, compiled or not, by calls of it with parameters that have gradients
+        and are not frozen.
         """
         wanted = moving_parameters(f"{type(self).__name__}.step", parameters)
         self.steps += 1

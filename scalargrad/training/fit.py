@@ -121,6 +121,7 @@ def _state(run: Run) -> dict[str, Any]:
         "number in the model": numbers["values"],
         "state of the optimizer": [run.optimizer.steps, zlib.crc32(numbers["optimizer"].tobytes())],
         "learning rate": run.optimizer.lr,
+        "choice of frozen parameters": [not parameter.requires_grad for parameter in run.details.parameters],
         "reason to stop": run.history.stopped,
     }
 

@@ -47,7 +47,7 @@ def jax_on(devices: int | str) -> dict:
 
 
 class Problem:
-    """A model, which is put back to its first numbers before each fit, samples, and settings.
+    """A model, which is put back to its first numbers and thawed before each fit, samples, and settings.
 
     It is one model for all fits, so that what is compiled for it is compiled once.
     """
@@ -58,7 +58,7 @@ class Problem:
 
     def fit(self, start: float = 0.0, **changes: Any) -> dict:
         """What a fit measures and leads to. `start` is added to all numbers before it."""
-        self.model.load_state_dict({name: array + start for name, array in self.start.items()})
+        self.model.requires_grad_().load_state_dict({name: array + start for name, array in self.start.items()})
         settings = {"X": self.X, "y": self.y, "optimizer": self.optimizer(), "progress": False, **self.settings}
         history = self.model.fit(**{**settings, **changes})
         return {
@@ -293,13 +293,15 @@ def programs(folder: Path) -> list:
 
 
 def change(run: Any) -> None:
-    """Another rate from the second epoch on, a layer that is frozen from the third on, a new one in the fourth."""
+    """Another rate from the second epoch on, a frozen layer from the third on, a new one in the fourth, and a unit."""
     if run.epoch == 1:
         run.optimizer.lr *= 0.5
     if run.epoch == 2:
         run.model.frozen = (0,)
     if run.epoch == 3:
         run.model.layers[1] = MLP(5, [3], activation="tanh", rng=9).layers[0]
+    if run.epoch == 4:
+        run.model.layers[1].neurons[0].requires_grad_(False)
 
 
 def changes(folder: Path) -> list:
@@ -453,11 +455,16 @@ def moved(run: Run) -> None:
     run.model.parameters()[0].data += 1.0
 
 
+def frozen(run: Run) -> None:
+    run.model.parameters()[0].requires_grad = False
+
+
 # What process 1 does otherwise on the way -> what both processes say.
 LATER: dict[str, tuple[Callable[[], dict], str]] = {
     "stop": (lambda: {"callbacks": [lambda run: run.stop()]}, "process 1 has another reason to stop than process 0: "),
     "rate": (lambda: {"callbacks": [slower]}, "process 1 has another learning rate than process 0: "),
     "numbers": (lambda: {"callbacks": [moved]}, "process 1 has another number in the model than process 0: "),
+    "frozen": (lambda: {"callbacks": [frozen]}, "process 1 has another choice of frozen parameters than process 0: "),
 }
 
 
