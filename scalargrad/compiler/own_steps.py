@@ -15,6 +15,7 @@ from scalargrad.compiler.memory import Memory
 from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.saved_attributes import SavedAttributes
 from scalargrad.compiler.variants import Variant
+from scalargrad.datasets.sequences import Group
 from scalargrad.engine import Value
 from scalargrad.holders import without_frozen
 from scalargrad.ops import sum
@@ -125,19 +126,19 @@ class OwnSteps:
     def __init__(
         self,
         programs: Programs,
-        arrays: tuple,
+        variant: Variant,
+        group: Group,
         optimizer: Optimizer,
         schedule: Schedule | None,
         moving: Sequence[Value],
     ) -> None:
-        """After `programs.prepared(arrays)`."""
-        self.programs, self.arrays, self.moving = programs, arrays, moving
+        """`variant` is that of the group."""
+        self.programs, self.variant, self.group, self.moving = programs, variant, group, moving
         self.optimizer, self.schedule, self.span = optimizer, schedule, (0, 1)
-        self._go_on_with(programs.last)
 
-    def _go_on_with(self, variant: Variant | None) -> None:
-        assert variant is not None
-        self.variant = variant
+    def take_along(self, parameters: Sequence[Value]) -> None:
+        """Let all of these move."""
+        self.moving = parameters
 
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work: Values and the optimizer are in step all the time."""
@@ -165,8 +166,7 @@ class OwnSteps:
         losses: list[float] = []
         while len(losses) < count and (not losses or isfinite(losses[-1])):
             if not self.variant.is_current:  # a step may change what the loss reads
-                arrays = self.programs.prepared(self.arrays)[1]
-                self._go_on_with(self.programs.last)
+                self.variant, arrays, _ = self.programs.prepared(self.group.arrays, numbers=self.group.rows)
             first = len(losses) * advance
             chosen = arrays if order is None else [array[order[first : first + rows]] for array in arrays]
             losses.append(self._one_step(chosen, rows))

@@ -1,8 +1,7 @@
 """Programs of one function: a variant for each shape of its arguments, which are checked here."""
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy
@@ -16,6 +15,7 @@ from scalargrad.compiler.tracer import refuse_inside_a_trace
 from scalargrad.compiler.variants import Variant, to_front
 from scalargrad.compiler.watch.guards import token
 from scalargrad.datasets.arrays import as_array
+from scalargrad.datasets.sequences import as_ragged, differ_in_length
 from scalargrad.structure import Buffer
 from scalargrad.support.forks import freed
 
@@ -50,8 +50,13 @@ class Programs:
             self.variants.clear()
             self.loops.clear()
 
-    def _prepared(self, args: tuple, checked: bool = False) -> tuple[Variant, list, int]:
-        """The program for these arguments, their arrays [rows, numbers of one sample], and how many rows."""
+    def _prepared(
+        self, args: tuple, checked: bool = False, numbers: ndarray | None = None
+    ) -> tuple[Variant, list, int]:
+        """The program for these arguments, their arrays [rows, numbers of one sample], and how many rows.
+
+        numbers   of the rows, as random() counts them: 0, 1, ... unless given
+        """
         arrays, static = [], []
         for place, argument in enumerate(args):
             array = _as_array(argument, place, self.dtype)
@@ -73,7 +78,8 @@ class Programs:
         self.rows = lanes
         flat = [numpy.ascontiguousarray(array.reshape(lanes, -1)) for array in given]
         if variant.trace.row is not None:
-            flat.append(numpy.arange(lanes, dtype=self.dtype).reshape(lanes, 1))
+            numbers = numpy.arange(lanes) if numbers is None else numbers
+            flat.append(numbers.astype(self.dtype).reshape(lanes, 1))
         return variant, flat, lanes
 
     def _traced(self, shapes: list, static: list, checked: bool) -> Variant:
@@ -101,26 +107,37 @@ class Programs:
             raise RuntimeError("there is no program yet: call it with arrays first")
         return self.last
 
-    def prepared(self, args: tuple, checked: bool = False) -> tuple[Program, list, int]:
-        """The program of the gradient for these arguments, their arrays as backends take them, and how many rows.
+    def prepared(self, args: tuple, checked: bool = False, numbers: ndarray | None = None) -> tuple[Variant, list, int]:
+        """The variant for these arguments, their arrays as backends take them, and how many rows; see `_prepared`.
 
         checked   whether to make sure, by another trace, that the function is still the same
         """
         refuse_inside_a_trace()
-        variant, arrays, rows = self._prepared(args, checked)
-        return variant.backward, arrays, rows
+        return self._prepared(args, checked, numbers)
 
     def keeps(self, program: Program) -> bool:
         """Is this still the program of some arguments?"""
         return any(vars(variant).get("backward") is program for kept in self.variants.values() for variant in kept)
 
-    def used(self) -> AbstractContextManager[None]:
-        """A block in which the program runs that was prepared last."""
-        return self._last().used()
-
     def build(self, program: Program) -> TrainingBackend:
         """A backend for a program of this function, with memory of its own."""
         return cast(TrainingBackend, self.toolchain.build(Source(lambda: program)))
+
+
+def columns_of(args: tuple, dtype: str) -> Sequence[object]:
+    """Arguments as `grouped` takes them, where one of them has sequences of different lengths; else as they are."""
+    are_ragged = list(map(differ_in_length, args))
+    if not any(are_ragged):
+        return args
+    return [
+        as_ragged(argument, f"argument {place}", dtype) if is_ragged else _column(argument, place, dtype)
+        for place, (argument, is_ragged) in enumerate(zip(args, are_ragged, strict=True))
+    ]
+
+
+def _column(argument: object, place: int, dtype: str) -> object:
+    array = _as_array(argument, place, dtype)
+    return argument if array is None else array
 
 
 def _as_array(argument: object, place: int, dtype: str) -> ndarray | None:
@@ -132,7 +149,10 @@ def _as_array(argument: object, place: int, dtype: str) -> ndarray | None:
     try:
         array = as_array(argument)
     except ValueError as error:
-        raise ValueError(f"argument {place} is ragged: its rows differ in length") from error
+        raise ValueError(
+            f"argument {place} is ragged: its rows differ in length; a call takes rows of one shape, and run() and "
+            "fit() sequences of different lengths"
+        ) from error
     except (RuntimeError, TypeError) as error:  # JAX's for a number that it traces, PyTorch's for a sparse tensor
         why = str(error).splitlines()[0]
         raise TypeError(

@@ -5,19 +5,31 @@ user runs: after each call, in callbacks, after an exception; what that code cha
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
 from math import isfinite
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
+from numpy import ndarray
 
 from scalargrad.arrays import shuffled
 from scalargrad.checks import is_whole, whole
 from scalargrad.compiler.loop import Loop
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import Program
-from scalargrad.compiler.programs import Programs
-from scalargrad.compiler.variants import to_front
+from scalargrad.compiler.programs import MOST_SHAPES, Programs, columns_of
+from scalargrad.compiler.variants import Variant, to_front
+from scalargrad.datasets.sequences import (
+    Group,
+    Piece,
+    grouped,
+    pieces_of_an_epoch,
+    refuse_too_many,
+    shapes_in_words,
+    steps_of_an_epoch,
+)
 from scalargrad.engine import Value
 from scalargrad.holders import changes_of_frozen, without_frozen
 from scalargrad.ops import mean
@@ -35,11 +47,26 @@ MOST_LOOPS = 64  # kept: for sequences of so many lengths
 MOMENTS = 8  # between two looks at an epoch, each as long as the caller's thread may be away
 
 
+class Part(NamedTuple):
+    """A group of rows of one shape, ready to train on.
+
+    arrays    as programs take them, [rows, numbers of one sample]
+    numbers   of these rows among all; None, if they are all
+    """
+
+    loop: Loop | OwnSteps
+    arrays: list
+    rows: int
+    variant: Variant
+    numbers: ndarray | None
+
+
 class Trainer:
     """Made by `program.trainer(optimizer, batch_size=None, rng=seed)`.
 
     batch_size   rows of a step; None: all of them. In minibatches the rows come shuffled anew in each epoch, and the
-                 last batch of an epoch may be smaller
+                 last batch of an epoch may be smaller. Of sequences of different lengths a batch has one length, and
+                 None means all of one length: `pieces_of_an_epoch` says in which order
     rng          a whole number: the seed of the shuffles
     schedule     changes the rate from step to step, over all steps of a run
     steps        how many there will be for the schedule, where `step` makes them
@@ -110,9 +137,8 @@ class Trainer:
         """One step on all these rows; returns the loss at the parameters before it."""
         self._refuse_beyond_the_schedule()
         with self.compiled.lock:
-            loop, flat, rows = self._loop(arrays)
-            with self.compiled.used():
-                (loss,) = loop.in_step(self.optimizer, self.span, lambda: loop.steps(flat, None, rows, 1, 0))
+            part = self._part(Group(None, arrays))
+            (loss,) = self._in_step(part, lambda: part.loop.steps(part.arrays, None, part.rows, 1, 0))
             return loss
 
     def run(
@@ -120,6 +146,8 @@ class Trainer:
     ) -> dict[str, list[float]]:
         """Train for some epochs: `run(X, Y, 10)` or `run(X, Y, epochs=10)`. Returns {"loss": [of each epoch]}.
 
+        arrays      a row for each sample; or, of sequences of different lengths, a list of arrays [length, ...]. There
+                    is a program for each length, all of which are compiled first
         callbacks   each is called after every epoch with the number of the epoch, 1 to `epochs`, and {"loss": loss}
         progress    after a second, show a bar on standard error, if that is a terminal
 
@@ -134,7 +162,10 @@ class Trainer:
             raise ValueError(f"epochs is a whole number from 0 on, got {epochs!r}")
         epochs = int(epochs)
         history: dict[str, list[float]] = {name: [] for name in ("loss", *self.measures)}
-        self.span = (self.optimizer.steps, epochs * self.steps_of_an_epoch(arrays))
+        groups = self._groups(arrays)
+        self.span = (self.optimizer.steps, epochs * self._steps_of_an_epoch(groups))
+        if len(groups) > 1 and epochs:
+            self._prepare(groups, checked=False, progress=progress)
         done = 0
         with progress_bar(epochs, "epoch", progress, delay=1.0) as show:
             while done < epochs:
@@ -157,20 +188,26 @@ class Trainer:
         """
         return {name: found[0] for name, found in self._epochs(arrays, 1, watch).items()}
 
-    def prepare(self, *arrays: object) -> None:
+    def prepare(self, *arrays: object, progress: bool = False) -> None:
         """Trace and compile now what an epoch on such arrays would. What was traced before is traced again, as a check.
 
+        progress   show how many of several lengths are compiled, as `run` does
         With JAX on one device, these stay there: until the next call of `prepare` nobody changes them.
         """
-        with self.compiled.lock:
-            loop, flat, rows = self._loop(arrays, checked=True)
-            batch = min(self.batch_size or rows, rows)
-            sizes = {(size, count) for _, size, count in _pieces(rows, batch, loop)}
-            loop.prepare(flat, batch < rows, sorted(sizes, reverse=True))
+        self._prepare(self._groups(arrays), True, progress)
 
-    def steps_of_an_epoch(self, arrays: Sequence[Any]) -> int:
-        rows = next((len(array) for array in arrays if hasattr(array, "__len__")), 0)
-        return -(-rows // (self.batch_size or rows)) if rows else 0
+    def _prepare(self, groups: Sequence[Group], checked: bool, progress: bool) -> None:
+        with self.compiled.lock:
+            parts = self._parts(groups, checked, progress and len(groups) > 1)
+            pieces = [part for piece in self._pieces(parts) for part in _cut(piece, parts[piece.group].loop)]
+            for number, part in enumerate(parts):
+                own = [piece for piece in pieces if piece.group == number]
+                sizes = {(piece.size, piece.steps) for piece in own}
+                part.loop.prepare(part.arrays, own[0].chosen is not None, sorted(sizes, reverse=True))
+
+    def _steps_of_an_epoch(self, groups: Sequence[Group]) -> int:
+        arrays = [[array for array in group.arrays if hasattr(array, "__len__")][:1] for group in groups]
+        return steps_of_an_epoch([len(array) for first in arrays for array in first], self.batch_size)
 
     def _refuse_beyond_the_schedule(self) -> None:
         before, steps = self.span
@@ -190,20 +227,23 @@ class Trainer:
     def _epochs(self, arrays: tuple, most: int, watch: Watch | None = None) -> dict[str, list[float]]:
         """The measures of one epoch, or of up to `most` if they are short and no one looks."""
         with self.compiled.lock:
-            loop, flat, rows = self._loop(arrays)
+            parts = self._parts(self._groups(arrays))
+            loop, flat, rows, *_ = parts[0]
             batch = min(self.batch_size or rows, rows)
-            if self.measures or watch or rows % batch or loop.step_by_step:
-                work = lambda: self._one_epoch(loop, flat, rows, batch, watch)  # noqa: E731
+            if len(parts) > 1 or self.measures or watch or rows % batch or loop.step_by_step:
+                found = self._one_epoch(parts, watch)
             elif batch == rows:
                 most = min(most, loop.steps_at_once(rows))
-                work = lambda: {"loss": loop.steps(flat, None, rows, most, 0)}  # noqa: E731
+                found = {"loss": self._in_step(parts[0], lambda: loop.steps(flat, None, rows, most, 0))}
             else:
                 epochs = max(1, min(most, MOST_POSITIONS // rows))
-                work = lambda: {"loss": self._whole_batches(loop, flat, rows, batch, epochs)}  # noqa: E731
-            with self.compiled.used():
-                found = loop.in_step(self.optimizer, self.span, work)
+                found = {"loss": self._in_step(parts[0], lambda: self._whole_batches(loop, flat, rows, batch, epochs))}
             self.epochs += len(found["loss"])
             return found
+
+    def _in_step(self, part: Part, work: Callable[[], Any]) -> Any:
+        with part.variant.used():
+            return part.loop.in_step(self.optimizer, self.span, work)
 
     def _whole_batches(self, loop: Loop | OwnSteps, arrays: list, rows: int, batch: int, epochs: int) -> list[float]:
         """The losses of epochs of batches of one size. The last is inf or nan, if a step's was: there it stopped."""
@@ -213,35 +253,70 @@ class Trainer:
         parts = [losses[first : first + steps] for first in range(0, len(losses), steps)]
         return [mean(part) for part in parts]
 
-    def _one_epoch(
-        self, loop: Loop | OwnSteps, arrays: list, rows: int, batch: int, watch: Watch | None
-    ) -> dict[str, list[float]]:
+    def _one_epoch(self, parts: list[Part], watch: Watch | None) -> dict[str, list[float]]:
         """An epoch in pieces of steps of one size. The loss is inf or nan, if a step's was: there it stopped."""
-        order = None if batch == rows else shuffled(rows, self.rng, self.epochs)
-        names = ("loss", *self.measures)
-        sums = [0.0] * len(names)
-        for done, size, count in _pieces(rows, batch, loop if watch else None):
-            chosen = None if order is None else order[done : done + count * size]
-            found = loop.measured_steps(arrays, chosen, size, count, list(self.measures.values()))
-            sums = [total + size * number for total, number in zip(sums, found, strict=True)]
-            done += count * size
+        names, measures = ("loss", *self.measures), list(self.measures.values())
+        sums, done = [0.0] * len(names), 0
+
+        def work(loop: Loop | OwnSteps, arrays: list, pieces: list[Piece]) -> None:
+            nonlocal sums, done
+            for piece in pieces:
+                found = loop.measured_steps(arrays, piece.chosen, piece.size, piece.steps, measures)
+                sums = [total + piece.size * number for total, number in zip(sums, found, strict=True)]
+                done += piece.steps * piece.size
+                if not isfinite(sums[0]):
+                    break
+                if watch:
+                    watch(done, {name: total / done for name, total in zip(names, sums, strict=True)})
+
+        for group, pieces in groupby(self._pieces(parts), key=lambda piece: piece.group):
+            loop, arrays, *_ = parts[group]
+            cut = [part for piece in pieces for part in (_cut(piece, loop) if watch else [piece])]
+            self._in_step(parts[group], partial(work, loop, arrays, cut))
             if not isfinite(sums[0]):
                 break
-            if watch:
-                watch(done, {name: total / done for name, total in zip(names, sums, strict=True)})
         return {name: [total / done] for name, total in zip(names, sums, strict=True)}
 
-    def _loop(self, arrays: tuple, checked: bool = False) -> tuple[Loop | OwnSteps, list, int]:
-        """The loop for these arrays, the arrays as programs take them, and how many rows they have.
+    def _groups(self, arrays: tuple) -> list[Group]:
+        """Arguments in groups of one shape, or such groups as they are."""
+        if arrays and isinstance(arrays[0], Group):
+            return list(arrays)
+        return grouped(columns_of(arrays, self.compiled.dtype))
+
+    def _pieces(self, parts: list[Part]) -> list[Piece]:
+        """The steps of the next epoch."""
+        rows = [range(part.rows) if part.numbers is None else part.numbers for part in parts]
+        return pieces_of_an_epoch(rows, self.batch_size, self.rng, self.epochs)
+
+    def _parts(self, groups: Sequence[Group], checked: bool = False, progress: bool = False) -> list[Part]:
+        """A program for each group. What moves is what all of them have read, unless that was given.
 
         checked   whether to make sure that the function, and formulas of a user's own, are still the same
         """
-        program, flat, rows = self.compiled.prepared(arrays, checked)
-        if not is_one_formula(self.optimizer):
-            return OwnSteps(self.compiled, arrays, self.optimizer, self.schedule, self._candidates(program)), flat, rows
-        loops, moving = self.compiled.loops, self._moved_by(program)
+        refuse_too_many(len(groups), MOST_SHAPES)
         if checked and any(own_classes(type(x)) for x in (self.optimizer, self.schedule) if x is not None):
-            loops.clear()  # formulas of a user's own: nobody knows what they read
+            self.compiled.loops.clear()  # formulas of a user's own: nobody knows what they read
+        parts = []
+        with progress_bar(len(groups), " lengths compiled", progress, delay=1.0) as show:
+            for done, group in enumerate(groups):
+                show(done, {"now": shapes_in_words(group)})
+                parts.append(self._part(group, checked))
+            show(len(groups), {})
+        if len(groups) > 1:
+            (loop, *_), program = parts[0], parts[0].variant.backward
+            moving = self._candidates(program) if loop.step_by_step else self._moved_by(program)
+            for part in parts:
+                part.loop.take_along(moving)
+        return parts
+
+    def _part(self, group: Group, checked: bool = False) -> Part:
+        variant, flat, rows = self.compiled.prepared(group.arrays, checked, group.rows)
+        program = variant.backward
+        if not is_one_formula(self.optimizer):
+            moving = self._candidates(program)
+            own = OwnSteps(self.compiled, variant, group, self.optimizer, self.schedule, moving)
+            return Part(own, flat, rows, variant, group.rows)
+        loops, moving = self.compiled.loops, self._moved_by(program)
         for loop in loops:
             if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, moving):
                 break
@@ -250,7 +325,7 @@ class Trainer:
             loop = Loop(self.compiled, program, self.optimizer, self.schedule, moving, self.compiled.build)
         loop.take_along(moving)
         to_front(loops, loop, MOST_LOOPS)
-        return loop, flat, rows
+        return Part(loop, flat, rows, variant, group.rows)
 
     def _moved_by(self, program: Program) -> Sequence[Value]:
         """The parameters that a step with this program moves: a list that stays the same one for as long as it can."""
@@ -272,17 +347,13 @@ class Trainer:
         return self.read
 
 
-def _pieces(rows: int, batch: int, loop: Loop | OwnSteps | None) -> Iterator[tuple[int, int, int]]:
-    """An epoch in pieces of steps of one size: the rows before, those of a step, how many steps.
-
-    loop   says how many steps it makes at once, if somebody looks in between; the pieces are about equal then
-    """
+def _cut(piece: Piece, loop: Loop | OwnSteps) -> Iterator[Piece]:
+    """A piece in parts that are about equal, between which somebody looks: the loop says how many steps it makes."""
     done = 0
-    while done < rows:
-        size = min(batch, rows - done)
-        count = (rows - done) // size
-        if loop is not None:
-            pieces = -(-count // (MOMENTS * loop.steps_at_once(size)))
-            count = -(-count // pieces)
-        yield done, size, count
-        done += count * size
+    while done < piece.steps:
+        count = piece.steps - done
+        parts = -(-count // (MOMENTS * loop.steps_at_once(piece.size)))
+        count = -(-count // parts)
+        first, last = done * piece.size, (done + count) * piece.size
+        yield piece._replace(chosen=None if piece.chosen is None else piece.chosen[first:last], steps=count)
+        done += count

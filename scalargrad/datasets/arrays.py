@@ -127,7 +127,7 @@ def _as_array(given: object, name: str) -> ndarray:
     try:
         array = as_array(given)
     except ValueError as error:
-        raise ValueError(_why_ragged(given, name) or f"{name} is no array: {error}") from error
+        raise ValueError(why_ragged(given, name) or f"{name} is no array: {error}") from error
     except (RuntimeError, TypeError) as error:  # PyTorch's, for a tensor that is sparse or holds nothing
         raise TypeError(f"{name} cannot be read as an array: {str(error).splitlines()[0]}") from error
     if array.dtype == object and array.ndim and array.size and isinstance(array.flat[0], list | tuple | numpy.ndarray):
@@ -135,7 +135,7 @@ def _as_array(given: object, name: str) -> ndarray:
     return array
 
 
-def _why_ragged(given: Any, name: str) -> str:
+def why_ragged(given: Any, name: str) -> str:
     """The first row that is not shaped like row 0, in words; nothing if there is none."""
     shapes = []
     for place, row in enumerate(given):

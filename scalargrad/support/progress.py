@@ -11,7 +11,7 @@ from scalargrad.support.forks import freed, loaded
 @contextmanager
 def progress_bar(
     total: int, unit: str, wanted: bool = True, delay: float = 0.0, done: int = 0
-) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
+) -> Iterator[Callable[[int, Mapping[str, Any]], None]]:
     """A block with a bar on standard error; quiet where that is no terminal. It gives `show(done, measures)`.
 
     delay   seconds before the bar appears: work that is over by then shows none
@@ -34,8 +34,9 @@ def progress_bar(
     many = total >= 10_000
     with Bar(total=total, initial=done, unit=unit, unit_scale=many, miniters=1, delay=delay, dynamic_ncols=True) as bar:
 
-        def show(done: int, measures: Mapping[str, float]) -> None:
-            bar.set_postfix({name: f"{measure:.4f}" for name, measure in measures.items()}, refresh=False)
+        def show(done: int, measures: Mapping[str, Any]) -> None:
+            shown = {name: x if isinstance(x, str) else f"{x:.4f}" for name, x in measures.items()}
+            bar.set_postfix(shown, refresh=False)
             bar.update(done - bar.n)
 
         yield show

@@ -1,16 +1,28 @@
 """Data: the arrays of one `fit`, checked before anything changes."""
 
 import zlib
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet, shuffled
 from scalargrad.checks import is_real
-from scalargrad.datasets.arrays import checked_inputs, checked_weights
+from scalargrad.datasets.arrays import checked_numbers, checked_weights
+from scalargrad.datasets.sequences import (
+    Column,
+    Ragged,
+    checked_ragged,
+    checked_samples,
+    differ_in_length,
+    same_inside,
+)
 from scalargrad.structure import Structure
+from scalargrad.support.words import plural
 from scalargrad.training.objectives import Objective, refuse_one_class
-from scalargrad.training.programs import shape_of_outputs
+from scalargrad.training.programs import shapes_of_outputs
+from scalargrad.training.targets import counted, numbers_for_outputs
 
 SPLIT = 2**52  # in the place of an epoch, for the shuffle that chooses rows for validation; seeds are smaller
 
@@ -20,7 +32,7 @@ class Data:
 
     inputs, targets, weights   to train on; weights are None or above 0
     held_out                   (inputs, targets) to validate on, or None
-    shape                      of what the model returns for a sample
+    objective                  without a measure, if targets differ in length: it is that of the mean of each output
     """
 
     def __init__(
@@ -33,50 +45,112 @@ class Data:
         sample_weight: object,
         seed: int,
     ) -> None:
-        inputs = checked_inputs(X)
-        self.shape = shape_of_outputs(model, inputs)
-        targets = objective.targets(y, self.shape, len(inputs))
+        inputs = checked_samples(X)
+        targets = checked_targets(objective, y, inputs, shapes_of_outputs(model, inputs))
+        self.model, self.objective = model, without_measure(objective) if isinstance(targets, Ragged) else objective
         weights = None if sample_weight is None else _shares(checked_weights(sample_weight, len(inputs)), inputs.dtype)
-        self.held_out: tuple[ndarray, ndarray] | None = None
+        self.held_out: tuple[Column, Column] | None = None
         if is_real(validation):
             kept, put_aside = _split(len(inputs), float(validation), seed)
             self.held_out = inputs[put_aside], targets[put_aside]
             inputs, targets = inputs[kept], targets[kept]
             weights = None if weights is None else weights[kept]
         elif validation is not None:
-            self.held_out = self._other_samples(objective, inputs, validation)
+            self.held_out = self._other_samples(inputs, validation)
         if weights is not None and not weights.all():
             taking_part = weights > 0.0
             inputs, targets, weights = inputs[taking_part], targets[taking_part], weights[taking_part]
             if not len(weights):
                 raise ValueError("sample_weight is 0 for every row that is left to train on")
-        refuse_one_class(objective, targets)
+        if isinstance(targets, ndarray):
+            refuse_one_class(objective, targets)
         self._refuse_targets_beyond(inputs.dtype, targets)
         self.inputs, self.targets = _unchanging(inputs), _unchanging(targets)
         self.weights = None if weights is None else _unchanging(weights)
 
-    def _refuse_targets_beyond(self, dtype: numpy.dtype, targets: ndarray) -> None:
-        largest = abs(targets).max()
+    def _refuse_targets_beyond(self, dtype: numpy.dtype, targets: Column) -> None:
+        largest = max(abs(sample).max() for sample in ([targets] if isinstance(targets, ndarray) else targets))
         if largest > numpy.finfo(dtype).max:
             raise ValueError(f"y holds {largest:g}, which is beyond {dtype}, the type of X: scale the targets")
 
-    def _other_samples(self, objective: Objective, inputs: ndarray, validation: object) -> tuple[ndarray, ndarray]:
+    def _other_samples(self, inputs: Column, validation: object) -> tuple[Column, Column]:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise ValueError(f"validation is (X, y), or a fraction of the rows such as 0.1; got {validation!r:.100}")
-        others = checked_inputs(validation[0], "validation X", str(inputs.dtype))
-        if others.shape[1:] != inputs.shape[1:]:
-            raise ValueError(f"validation X has rows of the shape {others.shape[1:]}, and X of {inputs.shape[1:]}")
-        return others, objective.targets(validation[1], self.shape, len(others), "validation y")
+        others = checked_samples(validation[0], "validation X", str(inputs.dtype))
+        if not same_inside(others, inputs):
+            raise ValueError(f"validation X has rows of the shape {others[0].shape}, and X of {inputs[0].shape}")
+        shapes = shapes_of_outputs(self.model, others, "validation X")
+        targets = checked_targets(self.objective, validation[1], others, shapes, "validation y")
+        if isinstance(targets, Ragged):
+            self.objective = without_measure(self.objective)
+        return others, targets
 
     def fingerprint(self) -> str:
         """Equal for equal arrays."""
         arrays = [self.inputs, self.targets, self.weights, *(self.held_out or ())]
-        sums = [0 if array is None else zlib.crc32(array) for array in arrays]
+        sums = [0 if array is None else _checksum(array) for array in arrays]
         return " ".join(f"{number:08x}" for number in sums)
 
 
-def _unchanging(array: ndarray) -> ndarray:
+def checked_targets(
+    objective: Objective, y: object, inputs: Column, shapes: Mapping[tuple, tuple], name: str = "y"
+) -> Column:
+    """The targets for these samples, which an objective checks where all outputs have one shape.
+
+    shapes   of what the model returns, by the shape of a sample
+
+    Targets that differ in length are numbers. As many as there are outputs, unless the loss is a user's own.
+    """
+    different = sorted(set(shapes.values()))
+    if len(different) == 1 and not differ_in_length(y):
+        return objective.targets(y, different[0], len(inputs), name)
+    if objective.classes is not None:
+        what = (
+            f"{name} is ragged"
+            if differ_in_length(y)
+            else f"the model returns {counted(different[0])} or {counted(different[-1])}"
+        )
+        raise ValueError(
+            f"{what}, and {objective.name} takes one label for each sample, and as many outputs for each: for a label "
+            "at each position, pass a function (outputs, target) -> Value as the loss"
+        )
+    if differ_in_length(y):
+        targets: Column = checked_ragged(cast(Iterable, y), name, "float64")
+    else:
+        targets = checked_numbers(y, len(inputs), name)
+    if len(targets) != len(inputs):
+        raise ValueError(
+            f"{name} has {plural(len(targets), 'row')} and X has {len(inputs)}: they must match, row by row"
+        )
+    if objective.targets is numbers_for_outputs:
+        for row, (sample, target) in enumerate(zip(inputs, targets, strict=True)):
+            outputs = shapes[sample.shape]
+            if outputs != target.shape:
+                raise ValueError(
+                    f"{name}[{row}] holds {counted(target.shape)} and the model returns {counted(outputs)} for "
+                    f"a sample of the shape {sample.shape}: each output needs a target"
+                )
+    return targets
+
+
+def without_measure(objective: Objective) -> Objective:
+    """The loss alone: R squared is that of the mean of each output, and targets of different lengths have none."""
+    return objective._replace(measure="", score=None, from_mean=None)
+
+
+def _checksum(column: Column) -> int:
+    if isinstance(column, ndarray):
+        return zlib.crc32(column.data)
+    found = zlib.crc32(repr(column.shapes).encode())
+    for sample in column:
+        found = zlib.crc32(numpy.ascontiguousarray(sample).data, found)
+    return found
+
+
+def _unchanging(array: Column) -> Column:
     """The array as one that nobody writes to while it is trained on: it may stay on a device."""
+    if isinstance(array, Ragged):
+        return array
     view = array.view()
     view.flags.writeable = False
     return view

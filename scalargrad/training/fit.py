@@ -10,6 +10,7 @@ from typing import Any
 from scalargrad.compiler import TraceError
 from scalargrad.compiler.backends import devices_for
 from scalargrad.compiler.trainer import Measures, Watch
+from scalargrad.datasets.sequences import Ragged
 from scalargrad.files.architecture import describe
 from scalargrad.schedules import schedule_of
 from scalargrad.structure import Structure, in_mode
@@ -42,7 +43,10 @@ def fit(
     processes = processes_of(devices)
     with processes.in_step():
         data = Data(model, objective, X, y, validation, sample_weight, settings.rng)
-        if devices:
+        objective, uneven = data.objective, isinstance(data.inputs, Ragged)
+        if uneven and settings.augment:
+            raise ValueError("augment changes samples of one shape, and X has several: change the sequences before fit")
+        if devices and (settings.batch_size or not uneven):
             devices.refuse_uneven(settings.batch_size or len(data.inputs))
     run = Run(model, settings.optimizer, settings.epochs)
     details = run.details = Details(model, _describing(model, settings, data), processes)
@@ -54,7 +58,7 @@ def fit(
         with processes.in_step():
             learner = learner_for(model, objective, data, settings, len(devices) if devices else None)
             details.learner = learner
-            _prepare(learner, run.history, validate)
+            _prepare(learner, run.history, validate, settings.progress and processes.is_first)
             if resume is not None:
                 learner.go_on_from(read_run(resume, run))
         processes.refuse_others(lambda: _state(run))
@@ -137,12 +141,12 @@ def _fitted_with(model: Structure, objective: Objective) -> Iterator[None]:
         raise
 
 
-def _prepare(learner: Learner, history: History, validate: Callable[[], Measures]) -> None:
-    """Trace and compile the learner's program; a first look at the data for validation prepares that, too."""
+def _prepare(learner: Learner, history: History, validate: Callable[[], Measures], progress: bool) -> None:
+    """Trace and compile the learner's programs; a first look at the data for validation prepares that, too."""
     spent = seconds_of_preparation(learner.model)
     try:
         with lock_of(learner.model), in_mode(learner.model, training=True):
-            learner.prepare()
+            learner.prepare(progress)
         validate()
     except TraceError as error:
         error.add_note('fit(backend="eager") trains models that cannot be compiled, slowly')
@@ -157,6 +161,6 @@ def _validated(model: Structure, objective: Objective, data: Data, backend: str)
         return {}
     inputs, targets = data.held_out
     loss, outputs = measured(model, objective, inputs, targets, backend)
-    if not objective.measure:
+    if not objective.measure or isinstance(targets, Ragged):
         return {"val_loss": loss}
     return {"val_loss": loss, f"val_{objective.measure}": measure_of(objective, outputs, targets)}

@@ -9,11 +9,11 @@ import numpy
 from numpy import ndarray
 
 from scalargrad import randomness
-from scalargrad.arrays import shuffled
 from scalargrad.compiler.backends import BACKENDS
 from scalargrad.compiler.own_steps import take_step
 from scalargrad.compiler.trainer import Measures, Watch
-from scalargrad.datasets.nested import on_each_number
+from scalargrad.datasets.nested import Sample, on_each_number
+from scalargrad.datasets.sequences import Group, Ragged, grouped, pieces_of_an_epoch, steps_of_an_epoch
 from scalargrad.engine import Value
 from scalargrad.holders import flat
 from scalargrad.losses import l2 as sum_of_squares
@@ -49,7 +49,10 @@ class Learner(ABC):
         self.model, self.objective, self.data, self.settings = model, objective, data, settings
         self.devices, self.schedule = devices, schedule_of(settings.schedule)
         self.rows = len(data.inputs)
-        self.steps = settings.epochs * -(-self.rows // (settings.batch_size or self.rows))  # of the schedule
+        self.columns = [data.inputs, data.targets, *([] if data.weights is None else [data.weights])]
+        self.groups = grouped(self.columns)
+        sizes = [len(group.arrays[0]) for group in self.groups]
+        self.steps = settings.epochs * steps_of_an_epoch(sizes, settings.batch_size)  # of the schedule
         # From the optimizer's steps so far, not from 0: a later fit with it shuffles otherwise than this one.
         self.first = Counters(*[settings.optimizer.steps] * 3)
 
@@ -58,8 +61,8 @@ class Learner(ABC):
     def counters(self) -> Counters: ...
 
     @abstractmethod
-    def prepare(self) -> None:
-        """Do now what an epoch needs before its first step: trace, compile."""
+    def prepare(self, progress: bool = False) -> None:
+        """Do now what an epoch needs before its first step: trace, compile; `progress` shows how many lengths are."""
 
     @abstractmethod
     def go_on_from(self, counters: Counters) -> None: ...
@@ -68,15 +71,15 @@ class Learner(ABC):
     def epoch(self, watch: Watch) -> Measures:
         """Train on all rows; `watch` is told now and then how far that is, and the measures over these rows."""
 
-    def inputs_of(self, epoch: int) -> ndarray:
-        """Inputs that the model sees in that epoch, counted over all fits."""
-        inputs, augment = self.data.inputs, self.settings.augment
-        if augment is None:
-            return inputs
+    def groups_of(self, epoch: int) -> list[Group]:
+        """Rows of one shape each, as the model sees them in that epoch, counted over all fits."""
+        (inputs, *others), augment = self.columns, self.settings.augment
+        if augment is None or isinstance(inputs, Ragged):
+            return self.groups
         changed = numpy.ascontiguousarray(augment(inputs, self.settings.rng, epoch), inputs.dtype)
         if changed.shape != inputs.shape:
             raise ValueError(f"augment returned the shape {changed.shape} for inputs of {inputs.shape}")
-        return changed
+        return grouped([changed, *others])
 
     def measures(self, loss: float, score: float) -> Measures:
         """By name, from the means over an epoch's rows."""
@@ -88,21 +91,21 @@ class Learner(ABC):
 class CompiledLearner(Learner):
     """The trainer of a compiled program, in the type of the inputs."""
 
-    def prepare(self) -> None:
-        data, settings, objective = self.data, self.settings, self.objective
-        weighted = data.weights is not None
-        target = Target(str(data.inputs.dtype), settings.backend, self.devices)
+    def prepare(self, progress: bool = False) -> None:
+        settings, objective, dtype = self.settings, self.objective, self.data.inputs.dtype
+        target = Target(str(dtype), settings.backend, self.devices)
+        weighted = self.data.weights is not None
         self.program, score = training_program(self.model, objective, settings.l2, weighted, target)
         # In the type of the program: what does not change stays on a device from epoch to epoch.
-        others = [data.targets, *([data.weights] if weighted else [])]
-        self.others = [numpy.ascontiguousarray(array, target.dtype) for array in others]
+        self.columns = [column.astype(dtype, copy=False) for column in self.columns]
+        self.groups = grouped(self.columns)
         measures = {"score": score} if objective.score else {}
         self.trainer = self.program.trainer(
             settings.optimizer, settings.batch_size, settings.rng, self.schedule, measures
         )
         self.moving: Sequence[Value] = []
         self._look_for_parameters()
-        self.trainer.prepare(data.inputs, *self.others)
+        self.trainer.prepare(*self.groups, progress=progress)
         self.go_on_from(self.first)
 
     def go_on_from(self, counters: Counters) -> None:
@@ -117,7 +120,7 @@ class CompiledLearner(Learner):
         def watched(rows: int, found: Measures) -> None:
             watch(rows, measures(found["loss"], found.get("score", 0.0)))
 
-        found = self.trainer.epoch(self.inputs_of(self.trainer.epochs), *self.others, watch=watched)
+        found = self.trainer.epoch(*self.groups_of(self.trainer.epochs), watch=watched)
         return measures(found["loss"], found.get("score", 0.0))
 
     def _look_for_parameters(self) -> None:
@@ -135,7 +138,7 @@ class CompiledLearner(Learner):
 class EagerLearner(Learner):
     """Values that record each sample anew: slow, open to every debugger, and the oracle of the other."""
 
-    def prepare(self) -> None:
+    def prepare(self, progress: bool = False) -> None:
         self.so_far = self.first
         values = [value for _, array in self.model.named_arrays() for value in flat(array)]
         self.has_buffers = any(isinstance(value, Buffer) for value in values)
@@ -148,28 +151,30 @@ class EagerLearner(Learner):
         self.so_far = counters
 
     def epoch(self, watch: Watch) -> Measures:
-        rows = self.rows
-        batch = min(self.settings.batch_size or rows, rows)
-        order = range(rows) if batch == rows else shuffled(rows, self.settings.rng, self.so_far.epochs).tolist()
-        inputs = self.inputs_of(self.so_far.epochs)
-        losses = scores = 0.0
-        for begin in range(0, rows, batch):
-            chosen = order[begin : begin + batch]
-            loss, score = self._step(inputs, chosen)
-            losses, scores, done = losses + loss * len(chosen), scores + score, begin + len(chosen)
-            watch(done, self.measures(losses / done, scores / done))
+        epoch, settings = self.so_far.epochs, self.settings
+        groups = self.groups_of(epoch)
+        numbers = [numpy.arange(self.rows) if group.rows is None else group.rows for group in groups]
+        losses, scores, done = 0.0, 0.0, 0
+        for number, chosen, size, steps in pieces_of_an_epoch(numbers, settings.batch_size, settings.rng, epoch):
+            places = numpy.arange(size) if chosen is None else chosen
+            for step in range(steps):
+                batch = places[step * size : (step + 1) * size]
+                loss, score = self._step([array[batch] for array in groups[number].arrays], numbers[number][batch])
+                losses, scores, done = losses + loss * size, scores + score, done + size
+                watch(done, self.measures(losses / done, scores / done))
         self.so_far = self.so_far._replace(epochs=self.so_far.epochs + 1)
-        return self.measures(losses / rows, scores / rows)
+        return self.measures(losses / done, scores / done)
 
-    def _step(self, inputs: ndarray, rows: Sequence[int]) -> tuple[float, float]:
-        """One step on these rows. Returns the loss, and the sum of their scores."""
+    def _step(self, arrays: Sequence[ndarray], numbers: ndarray) -> tuple[float, float]:
+        """One step on rows of these numbers. Returns the loss, and the sum of their scores."""
         settings, parameters, updates = self.settings, self.model.parameters(), Updates()
-        with in_batch_of(len(rows)), observed_by(updates) if self.has_buffers else nullcontext():
-            found = [self._sample(inputs, row) for row in rows]
+        samples = zip(*(map(rows_as_tuples, array) for array in arrays[:2]), numbers.tolist(), strict=True)
+        with in_batch_of(len(numbers)), observed_by(updates) if self.has_buffers else nullcontext():
+            found = [self._sample(*sample) for sample in samples]
         if self.data.weights is None:
             loss = mean([loss for loss, _ in found])
         else:
-            weights = self.data.weights[rows].tolist()
+            weights = arrays[2].tolist()
             loss = dot(weights, [loss for loss, _ in found]) / sum(weights)
         if settings.l2:
             loss = loss + settings.l2 * sum_of_squares(parameters)
@@ -179,12 +184,12 @@ class EagerLearner(Learner):
         self.so_far = self.so_far._replace(steps=self.so_far.steps + 1)
         return loss.data, sum([score for _, score in found])
 
-    def _sample(self, inputs: ndarray, row: int) -> tuple[Value, float]:
+    def _sample(self, x: Sample, target: Sample, row: int) -> tuple[Value, float]:
         """The loss of a row, and its score."""
-        target, objective = rows_as_tuples(self.data.targets[row]), self.objective
+        objective = self.objective
         outer = randomness.row.set(float(row)), randomness.step.set(float(self.so_far.steps))
         try:
-            outputs = self.model(rows_as_tuples(inputs[row]))
+            outputs = self.model(x)
         finally:
             randomness.row.reset(outer[0])
             randomness.step.reset(outer[1])

@@ -1,5 +1,6 @@
 """Prediction: outputs, labels and probabilities of a trained model, and how often it is right."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -7,11 +8,14 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet
-from scalargrad.datasets.arrays import checked_inputs
+from scalargrad.compiler.backends import BACKENDS
+from scalargrad.compiler.programs import MOST_SHAPES
 from scalargrad.datasets.nested import numbers_in, shape_of
+from scalargrad.datasets.sequences import Column, Group, Ragged, checked_samples, grouped, joined, too_many
 from scalargrad.engine import Value
 from scalargrad.observers import no_grad, observed_by
 from scalargrad.structure import Structure, in_mode
+from scalargrad.training.data import checked_targets
 from scalargrad.training.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
 from scalargrad.training.programs import (
     Sample,
@@ -23,7 +27,7 @@ from scalargrad.training.programs import (
     one_value,
     outputs_program,
     rows_as_tuples,
-    shape_of_outputs,
+    shapes_of_outputs,
 )
 
 ROWS_AT_ONCE = 2048
@@ -56,20 +60,20 @@ class Evaluation(NamedTuple):
         return "\n".join([f"Evaluation({first})", *map("".join, zip(names, lines, strict=True))])
 
 
-def predict(model: Structure, X: object, backend: str = "native") -> ndarray:
+def predict(model: Structure, X: object, backend: str = "native") -> Any:
     """See `Module.predict`."""
-    outputs, objective = outputs_of(model, checked_inputs(X), backend), OBJECTIVES.get(model.fitted_loss)
-    return outputs if objective is None else objective.predictions(outputs)
+    outputs, objective = outputs_of(model, checked_samples(X), backend), OBJECTIVES.get(model.fitted_loss)
+    return outputs if objective is None else _of_each(objective.predictions, outputs)
 
 
-def predict_proba(model: Structure, X: object, backend: str = "native") -> ndarray:
+def predict_proba(model: Structure, X: object, backend: str = "native") -> Any:
     """See `Module.predict_proba`."""
     objective = OBJECTIVES.get(model.fitted_loss)
     if objective is None or objective.probabilities is None:
         known = " or ".join(name for name, row in OBJECTIVES.items() if row.probabilities)
         trained = f"was trained with {model.fitted_loss}" if model.fitted_loss else "was not trained by fit"
         raise ValueError(f"this model {trained}, whose outputs are no probabilities: fit it with {known}")
-    return objective.probabilities(outputs_of(model, checked_inputs(X), backend))
+    return _of_each(objective.probabilities, outputs_of(model, checked_samples(X), backend))
 
 
 def evaluate(
@@ -81,44 +85,71 @@ def evaluate(
     if loss is None and model.fitted_loss not in OBJECTIVES:
         raise ValueError(f"this model was trained with a function, {model.fitted_loss}: pass it to evaluate as loss=")
     objective = objective_of(model.fitted_loss if loss is None else loss)
-    inputs = checked_inputs(X)
-    shape = shape_of_outputs(model, inputs)
-    targets = objective.targets(y, shape, len(inputs))
+    inputs = checked_samples(X)
+    shapes = shapes_of_outputs(model, inputs)
+    targets = checked_targets(objective, y, inputs, shapes)
     mean_loss, outputs = measured(model, objective, inputs, targets, backend)
-    if not objective.measure:
+    if not objective.measure or isinstance(targets, Ragged):
         return Evaluation(mean_loss)
     measure = measure_of(objective, outputs, targets)
     if objective.classes is None:
         return Evaluation(mean_loss, r2=measure)
-    classes = objective.classes(shape)
+    classes = objective.classes(next(iter(shapes.values())))
     matrix = confusion(targets, objective.predictions(outputs), classes)
     return Evaluation(mean_loss, accuracy=measure, confusion=matrix, classes=classes)
 
 
-def outputs_of(model: Structure, inputs: ndarray, backend: str = "native") -> ndarray:
-    """Outputs of the model for each row, in evaluation: [rows] for one Value, [rows, k] for k."""
+def outputs_of(model: Structure, inputs: Column, backend: str = "native") -> Any:
+    """Outputs of the model for each row, in evaluation: [rows] for one Value, [rows, k] for k.
+
+    A list of arrays, if they differ in shape.
+    """
     with lock_of(model), in_mode(model, training=False):
-        if backend == "eager":
-            return _as_array(_one_by_one(model, inputs))
-        return _in_parts(outputs_program(model, Target(str(inputs.dtype), backend)), inputs)[:, 0]
+        groups = _groups(backend, inputs)
+        return joined(groups, [_outputs_of_one_shape(model, group.arrays[0], backend) for group in groups])
+
+
+def _outputs_of_one_shape(model: Structure, inputs: ndarray, backend: str) -> ndarray:
+    if backend == "eager":
+        return _as_array(_one_by_one(model, inputs))
+    return _in_parts(outputs_program(model, Target(str(inputs.dtype), backend)), inputs)[:, 0]
 
 
 def measured(
-    model: Structure, objective: Objective, inputs: ndarray, targets: ndarray, backend: str = "native"
-) -> tuple[float, ndarray]:
+    model: Structure, objective: Objective, inputs: Column, targets: Column, backend: str = "native"
+) -> tuple[float, Any]:
     """The mean loss in evaluation, and the outputs."""
-    if backend == "eager":
 
-        def outputs_and_loss(x: Sample, y: Sample) -> tuple[Sample, Value]:
-            outputs = model(x)
-            return outputs, one_value(objective.loss(outputs, y))
+    def outputs_and_loss(x: Sample, y: Sample) -> tuple[Sample, Value]:
+        outputs = model(x)
+        return outputs, one_value(objective.loss(outputs, y))
 
-        with lock_of(model), in_mode(model, training=False):
-            found, losses = map(_as_array, zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True))
-        return _mean(losses), found
-    outputs = outputs_of(model, inputs, backend)
-    losses = _in_parts(loss_program(model, objective, Target(str(inputs.dtype), backend)), outputs, targets)
-    return _mean(losses), outputs
+    def of_one_shape(inputs: ndarray, targets: ndarray) -> tuple[ndarray, ndarray]:
+        if backend == "eager":
+            found, losses = zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True)
+            return _as_array(found), _as_array(losses)
+        outputs = _outputs_of_one_shape(model, inputs, backend)
+        return outputs, _in_parts(loss_program(model, objective, Target(str(inputs.dtype), backend)), outputs, targets)
+
+    with lock_of(model), in_mode(model, training=False):
+        groups = _groups(backend, inputs, targets)
+        outputs, losses = zip(*(of_one_shape(*group.arrays) for group in groups), strict=True)
+    return _mean(joined(groups, losses)), joined(groups, outputs)
+
+
+def _groups(backend: str, *columns: Column) -> list[Group]:
+    """Rows of one shape each. A warning, where they are more than there are programs kept for."""
+    groups = grouped(columns)
+    if len(groups) > MOST_SHAPES and BACKENDS[backend].trains:
+        warnings.warn(too_many(len(groups), MOST_SHAPES), stacklevel=2)
+    return groups
+
+
+def _of_each(function: Callable, outputs: ndarray | list[ndarray]) -> Any:
+    """A function of outputs [rows, ...], also where these are a list."""
+    if isinstance(outputs, ndarray):
+        return function(outputs)
+    return [function(output[None])[0] for output in outputs]
 
 
 @quiet

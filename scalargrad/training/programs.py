@@ -9,7 +9,9 @@ from numpy import ndarray
 
 from scalargrad import randomness
 from scalargrad.compiler import compile
+from scalargrad.datasets.arrays import why_ragged
 from scalargrad.datasets.nested import Sample, is_nested
+from scalargrad.datasets.sequences import Column
 from scalargrad.engine import Value
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import Observer, no_grad, observed_by
@@ -100,7 +102,7 @@ def seconds_of_preparation(model: Structure) -> dict[str, float]:
 
 def _kept(model: Structure, key: tuple, make: Callable[[], Any]) -> Any:
     """The program of this key, made if it is new. Objectives are told apart by the identity of their loss."""
-    names = tuple((id(part.loss), part.name) if isinstance(part, Objective) else part for part in key)
+    names = tuple((id(part.loss), part.name, part.measure) if isinstance(part, Objective) else part for part in key)
     programs = _programs_of(model)
     kept = programs.pop(names) if names in programs else (make(), key)  # the key keeps the id its own
     programs[names] = kept  # the last ones used come last
@@ -152,16 +154,26 @@ def in_batch_of(samples: int) -> Iterator[None]:
         randomness.share.reset(outer)
 
 
-def shape_of_outputs(model: Structure, inputs: ndarray) -> tuple[int, ...]:
-    """() if the model returns one Value for a sample, (k,) if a tuple of k: it is asked about the first row.
+def shapes_of_outputs(model: Structure, inputs: Column, name: str = "X") -> dict[tuple, tuple[int, ...]]:
+    """By the shape of a sample: () if the model returns one Value for it, (k,) if a tuple of k.
 
-    What the model raises for a row of this width is raised again, with the shape of the rows.
+    It is asked about the first row of each shape. What it raises for that is raised again, with the shape.
     """
+    if isinstance(inputs, ndarray):
+        return {inputs.shape[1:]: _shape_of_outputs(model, inputs[0])}
+    first = {sample.shape: sample for sample in reversed(inputs.samples)}
+    try:
+        return {shape: _shape_of_outputs(model, first[shape]) for shape in sorted(first)}
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{why_ragged(inputs.samples, name)}, and {error}") from error
+
+
+def _shape_of_outputs(model: Structure, sample: ndarray) -> tuple[int, ...]:
     try:
         with in_mode(model, training=False), no_grad(), observed_by(Updates()):
-            return _first_shape(model(rows_as_tuples(inputs[0])))
+            return _first_shape(model(rows_as_tuples(sample)))
     except (TypeError, ValueError) as error:
-        raise type(error)(f"the model does not take rows of the shape {inputs.shape[1:]}: {error}") from error
+        raise type(error)(f"the model does not take rows of the shape {sample.shape}: {error}") from error
 
 
 def rows_as_tuples(array: ndarray) -> Any:

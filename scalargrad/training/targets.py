@@ -27,7 +27,7 @@ def numbers_for_outputs(y: object, outputs_shape: tuple, rows: int | None = None
         elif not given:
             remedy += ', or, for labels of classes, use loss="cross_entropy"'
         raise ValueError(
-            f"{name} holds {_each(given)} for each sample and the model returns {_each(outputs_shape)}: {remedy}"
+            f"{name} holds {counted(given)} for each sample and the model returns {counted(outputs_shape)}: {remedy}"
         )
     return array.reshape(wanted)
 
@@ -36,7 +36,7 @@ def class_numbers(y: object, outputs_shape: tuple, rows: int | None = None, name
     """Labels 0 to k - 1 for k outputs, int64 [rows]."""
     if len(outputs_shape) != 1 or outputs_shape[0] < 2:
         raise ValueError(
-            f"cross_entropy needs an output for each class, and the model returns {_each(outputs_shape)}: give its "
+            f"cross_entropy needs an output for each class, and the model returns {counted(outputs_shape)}: give its "
             'last layer a neuron for each, or use loss="binary_cross_entropy" for two classes and one output'
         )
     count = outputs_shape[0]
@@ -61,7 +61,7 @@ def two_labels(loss: str, lower: int, other: int, converted: str) -> Callable[..
     def targets(y: object, outputs_shape: tuple, rows: int | None = None, name: str = "y") -> ndarray:
         if outputs_shape:
             raise ValueError(
-                f"{loss} needs a model that returns one number, and this one returns {_each(outputs_shape)}: "
+                f"{loss} needs a model that returns one number, and this one returns {counted(outputs_shape)}: "
                 'give its last layer one neuron, or use loss="cross_entropy", which takes an output for each class'
             )
         labels = _labels(y, rows, name, f"{lower} and 1")
@@ -117,7 +117,7 @@ def listed_labels(labels: Sequence[int]) -> str:
     return ", ".join(shown if len(shown) <= MOST_LABELS else [*shown[: MOST_LABELS - 2], f"... {shown[-1]}"])
 
 
-def _each(shape: tuple) -> str:
+def counted(shape: tuple) -> str:
     if shape in ((), (1,)):
         return "a list of one number" if shape else "one number"
     return f"{shape[0]} numbers" if len(shape) == 1 else f"numbers of the shape {shape}"

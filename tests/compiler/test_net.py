@@ -482,8 +482,8 @@ def test_a_net_that_never_runs_is_seen(fault, tmp_path, always):
 
 
 def test_a_fit_that_begins_without_a_check_is_seen(scale, monkeypatch):
-    loop = Trainer._loop
-    monkeypatch.setattr(Trainer, "_loop", lambda self, arrays, checked=False: loop(self, arrays))
+    part = Trainer._part
+    monkeypatch.setattr(Trainer, "_part", lambda self, group, checked=False: part(self, group))
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
         check_fits(scale)
 
