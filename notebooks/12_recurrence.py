@@ -234,4 +234,4 @@ print(f"names put aside:    network {history['val_loss'][-1]:.2f}, grammar {floo
 # - Put `AttentionNames` of `scalargrad.demos.networks` in the place of `LSTMNames`: it looks at all letters so far at
 #   once. How long is the path from the last letter back to the first?
 #
-# This was the last lesson: now it is your own data's turn.
+# Next: [a GPT from scalars](13_a_gpt_from_scalars.ipynb), which remembers all that it has read.

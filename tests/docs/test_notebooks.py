@@ -24,6 +24,7 @@ SLOW = {
     "10_a_scikit_learn_estimator",
     "11_a_convolution_is_a_dot_that_moves",
     "12_recurrence",
+    "13_a_gpt_from_scalars",
 }
 # Training in arrays makes another last bit, from another processor, another digit: their words are compared.
 TRAINED_IN_ARRAYS = {
@@ -31,6 +32,7 @@ TRAINED_IN_ARRAYS = {
     "10_a_scikit_learn_estimator",
     "11_a_convolution_is_a_dot_that_moves",
     "12_recurrence",
+    "13_a_gpt_from_scalars",
 }
 
 _spec = importlib.util.spec_from_file_location("build_lessons", FOLDER / "build.py")
@@ -82,8 +84,8 @@ def with_mnist(scripts):
     return marked(scripts, {script: "mnist" for script in scripts if script.stem == "9_mnist_from_scalars"})
 
 
-def test_there_are_twelve_lessons_in_order():
-    assert [build.number_of(script) for script in SCRIPTS] == list(range(1, 13))
+def test_there_are_thirteen_lessons_in_order():
+    assert [build.number_of(script) for script in SCRIPTS] == list(range(1, 14))
 
 
 def test_runs_are_compared_by_their_numbers_or_by_their_words():
@@ -356,6 +358,16 @@ def test_the_gradients_of_lesson_12_vanish_explode_or_last_and_the_grammar_is_th
     assert last[0] < last[1] < 1e-12 < 100 < last[2]
     assert 1e-5 < by_name["LSTM, forget bias + 5"][50] < 1
     assert found["history"]["val_loss"][-1] > found["floor"] > 10
+
+
+@pytest.mark.long
+def test_the_curves_of_lesson_13_are_one_and_the_names_come_near_the_grammar(lesson, capsys):
+    found = lesson(13)
+    assert found["curves"]["native"] == pytest.approx(found["curves"]["eager"], rel=1e-12)
+    assert [value.grad for value in found["values"]] == pytest.approx([weight.data for weight in found["weights"]])
+    assert sum(found["losses"][-100:]) / 100 < found["data"].floor + 0.05
+    shares = [int(share) for share in re.findall(r"^(\d+)% of 100 are possible", capsys.readouterr().out, re.MULTILINE)]
+    assert shares[0] < 10 < 70 < shares[1]
 
 
 def test_the_recursion_of_lesson_3_counts_29_for_25(lesson, capsys):
