@@ -1,7 +1,7 @@
 """Arithmetic on NumPy's arrays: without warnings, and the random numbers of randomness.py for many counters at once."""
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scalargrad.randomness import GAMMA, MIX, SCRAMBLE
@@ -24,6 +24,12 @@ def quiet(function: F) -> F:
             return function(*arguments, **options)
 
     return called  # type: ignore[return-value]
+
+
+@cache
+def name_of(dtype: Any) -> str:
+    """The name of NumPy's type of numbers, such as "float32": NumPy puts it together anew each time, in 4 µs."""
+    return str(dtype)
 
 
 def uniform_array(numpy: Any, counters: Sequence[Any], dtype: str = "float64") -> Any:

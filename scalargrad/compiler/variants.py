@@ -132,7 +132,8 @@ class Variant:
 
 def to_front(kept: list, used: object, most: int) -> None:
     """Put the one that is used now first; in one step, so that a Ctrl-C loses none."""
-    kept[:] = [used, *(other for other in kept if other is not used)][:most]
+    if not kept or kept[0] is not used:
+        kept[:] = [used, *(other for other in kept if other is not used)][:most]
 
 
 def _result_shape(result: object) -> tuple[int, ...] | None:

@@ -4,6 +4,7 @@ import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
+from math import isfinite
 from numbers import Real
 from typing import Any
 
@@ -191,7 +192,7 @@ def _reads_as_number(text: str) -> bool:
 def _as_floats(array: ndarray, dtype: str, name: str) -> ndarray:
     """A C-contiguous array of this type, the same one where it can be; a ValueError for nan and inf."""
     floats = numpy.ascontiguousarray(array, dtype)
-    finite = array.dtype.kind in "biu" or numpy.isfinite(floats.sum())  # one pass over them, and no copy
+    finite = array.dtype.kind in "biu" or isfinite(numpy.add.reduce(floats, None))  # one pass over them, and no copy
     if not finite:
         index = _first_in_blocks(floats, lambda block: ~numpy.isfinite(block))
         if index:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy
 from numpy import ndarray
 
-from scalargrad.arrays import quiet
+from scalargrad.arrays import name_of, quiet
 from scalargrad.compiler.backends import BACKENDS
 from scalargrad.compiler.programs import MOST_SHAPES
 from scalargrad.datasets.nested import numbers_in, shape_of
@@ -112,7 +112,7 @@ def outputs_of(model: Structure, inputs: Column, backend: str = "native") -> Any
 def _outputs_of_one_shape(model: Structure, inputs: ndarray, backend: str) -> ndarray:
     if backend == "eager":
         return _as_array(_one_by_one(model, inputs))
-    return _in_parts(outputs_program(model, Target(str(inputs.dtype), backend)), inputs)[:, 0]
+    return _in_parts(outputs_program(model, Target(name_of(inputs.dtype), backend)), inputs)[:, 0]
 
 
 def measured(
@@ -129,7 +129,7 @@ def measured(
             found, losses = zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True)
             return _as_array(found), _as_array(losses)
         outputs = _outputs_of_one_shape(model, inputs, backend)
-        return outputs, _in_parts(loss_program(model, objective, Target(str(inputs.dtype), backend)), outputs, targets)
+        return outputs, _in_parts(loss_program(model, objective, Target(name_of(inputs.dtype), backend)), outputs, targets)
 
     with lock_of(model), in_mode(model, training=False):
         groups = _groups(backend, inputs, targets)
@@ -176,4 +176,5 @@ def _as_array(outputs: Sequence[Any]) -> ndarray:
 def _in_parts(program: Callable, *arrays: ndarray) -> ndarray:
     """Its results for all rows, some rows at a time: where NumPy runs it, it holds every scalar of every row."""
     starts = range(0, len(arrays[0]), ROWS_AT_ONCE)
-    return numpy.concatenate([program(*(array[start : start + ROWS_AT_ONCE] for array in arrays)) for start in starts])
+    parts = [program(*[array[start : start + ROWS_AT_ONCE] for array in arrays]) for start in starts]
+    return numpy.concatenate(parts) if len(parts) > 1 else parts[0]

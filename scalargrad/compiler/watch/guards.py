@@ -1,9 +1,9 @@
 """Guards: what a trace depends on, as it was, and the quick question whether it still is.
 
 Most are asked together, at the price of a lookup each: `Reads` are names in namespaces, `Sizes` see names that appear,
-`Kinds` the classes of objects, `Items` what containers hold, `Bits` the numbers of arrays, `Modes` whether modules are
-in training. Each has `changed()`, which
-says what differs, or "", and `renew()`, after which what is there now counts.
+`Spaces` have both of layers, `Kinds` the classes of objects, `Items` what containers hold, `Bits` the numbers of
+arrays, `Modes` whether modules are in training. Each has `changed()`, which says what differs, or "", and `renew()`,
+after which what is there now counts.
 """
 
 from array import array
@@ -109,8 +109,8 @@ class Reads:
                 column.append(entry)
         return content
 
-    def changed(self) -> str:
-        for n, (spaces, names, before, labels) in enumerate(self.groups):
+    def changed(self, from_group: int = 0) -> str:
+        for n, (spaces, names, before, labels) in enumerate(self.groups[from_group:], from_group):
             if not spaces:
                 continue
             now = self._now(spaces, names)
@@ -211,6 +211,38 @@ class Sizes:
         for place, space in enumerate(self.spaces):
             self.known[place] = {name for name in list(space) if self.absent[place](name)}
         self.sizes = list(map(len, self.spaces))
+
+
+class Spaces:
+    """Whole namespaces, compared at once by all that they hold; names one by one only where something is another.
+
+    reads   the names in them, of which those that `==` may mix up are always read
+    sizes   likewise, for names that appear
+    """
+
+    def __init__(self, reads: Reads, sizes: Sizes) -> None:
+        self.reads, self.sizes = reads, sizes
+        self.renew()
+
+    def __bool__(self) -> bool:
+        return bool(self.sizes)
+
+    @property
+    def parts(self) -> tuple[Reads, Sizes]:
+        return self.reads, self.sizes
+
+    def renew(self) -> None:
+        for part in self.parts:
+            part.renew()
+        self.copies = list(map(dict.copy, self.sizes.spaces))
+
+    def changed(self) -> str:
+        if _same(self.sizes.spaces, self.copies):
+            return self.reads.changed(from_group=1)
+        what = self.reads.changed() or self.sizes.changed()
+        if not what:
+            self.copies = list(map(dict.copy, self.sizes.spaces))
+        return what
 
 
 class Items:

@@ -6,10 +6,11 @@ are absent, too, for they may appear. A container that is read is guarded by its
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from itertools import chain
 from types import CodeType, MappingProxyType
 
 from scalargrad.compiler.watch.facts import only_appends_to
-from scalargrad.compiler.watch.guards import MISSING, Items, Modes, Reads, is_alike, is_made_inside
+from scalargrad.compiler.watch.guards import MISSING, Items, Modes, Reads, Spaces, is_alike, is_made_inside
 from scalargrad.compiler.watch.walk import Reached, Walk
 from scalargrad.compiler.watch.watching import tracing
 
@@ -76,7 +77,9 @@ class Surroundings:
 
     def _changed_by_a_run(self) -> tuple[str, bool]:
         grown = ""
-        for guard in self.guards:
+        for guard in chain.from_iterable(
+            guard.parts if isinstance(guard, Spaces) else (guard,) for guard in self.guards
+        ):
             if isinstance(guard, Reads):
                 for label, before, now in guard.differences():
                     if not (is_alike(before, now) or (is_made_inside(now) and (before is MISSING or before is None))):

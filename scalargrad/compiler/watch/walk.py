@@ -37,6 +37,7 @@ from scalargrad.compiler.watch.guards import (
     Kinds,
     Reads,
     Sizes,
+    Spaces,
     is_text_or_row,
 )
 from scalargrad.compiler.watch.libraries import is_of_library, module_of
@@ -98,9 +99,7 @@ class Walk:
         self.in_layers = Reads(dict.get, is_text_or_row)
         self.calls = Reads(lambda read, name, missing: read())
         self.dicts = Reads(lambda thing, read, missing: _attributes(thing, read))
-        self.sizes, self.classes = Sizes(), Kinds()
-        reads = [self.in_dicts, self.in_layers, self.in_classes, self.attributes, self.calls, self.dicts]
-        together = [*reads, self.sizes, self.classes]
+        self.sizes, self.sizes_of_layers, self.classes = Sizes(), Sizes(), Kinds()
         self.guards: list[Any] = []
         self._collect_names()
         self.waiting = deque(roots)
@@ -116,7 +115,9 @@ class Walk:
             holders = [thing for thing in gc.get_referrers(*others) if type(thing) is FunctionType]
             self.waiting += [(function, function.__name__) for function in holders]
             self._go_on()
-        self.guards[:0] = filter(None, together)
+        layers = Spaces(self.in_layers, self.sizes_of_layers)
+        reads = [self.in_dicts, self.in_classes, self.attributes, self.calls, self.dicts]
+        self.guards[:0] = filter(None, [layers, *reads, self.sizes, self.classes])
 
     def _collect_names(self) -> None:
         """The names that code of this package asks for, and those that other code does."""
@@ -221,7 +222,7 @@ class Walk:
         without these
         """
         names = names - without if without else names
-        reads = self.in_layers if is_own else self.in_dicts
+        reads, sizes = (self.in_layers, self.sizes_of_layers) if is_own else (self.in_dicts, self.sizes)
         if every:
             present = {name for name in list(space) if not _is_dunder(name)} - without | names & space.keys()
         else:
@@ -234,7 +235,7 @@ class Walk:
             if facts is None or not issubclass(type(content), ModuleType) or not is_library(content.__name__):
                 self._then(content, described)  # a module, too: code may hand it on to other code
         wanted: Callable[[str], bool] = (lambda name: name not in without) if every else names.__contains__
-        self.sizes.add(space, wanted, label)
+        sizes.add(space, wanted, label)
 
     # Classes and objects.
 
