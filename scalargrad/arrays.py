@@ -27,7 +27,7 @@ def quiet(function: F) -> F:
 
 
 @cache
-def name_of(dtype: Any) -> str:
+def name_of(dtype: object) -> str:
     """The name of NumPy's type of numbers, such as "float32": NumPy puts it together anew each time, in 4 µs."""
     return str(dtype)
 

@@ -80,7 +80,7 @@ class Holder:
     __slots__ = ()
 
 
-UNSEEN = ("_lock", "_places", "_programs", "_searched")  # slots of Module that are no part of what a model is
+UNSEEN = ("_kept", "_lock", "_places", "_programs", "_searched")  # slots of Module that are no part of what a model is
 BARE: set[type] = {object, Holder}  # classes without attributes of interest; Module adds itself
 LISTS = (list, tuple, deque, UserList)
 DICTIONARIES = (dict, UserDict)
@@ -117,6 +117,7 @@ class Inventory(NamedTuple):
     seen         modules and other holders, by id
     others       what is no holder, or has more than its items: it may hide some
     unclear      may two things have one name?
+    contents     of each holder that may come to hold something else, what it held; None, if that is not all that may
     """
 
     found: list[Parameter]
@@ -125,6 +126,7 @@ class Inventory(NamedTuple):
     seen: dict[int, Any]
     others: list[Any]
     unclear: bool
+    contents: list[tuple[Any, list]] | None = None
 
     @property
     def parameters(self) -> dict[Parameter, None]:
@@ -132,19 +134,17 @@ class Inventory(NamedTuple):
         return dict.fromkeys(self.found)
 
 
-def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
-    """Find all that these are and hold, however deep and in whatever circles.
-
-    only_modules   leave out the parameters that stand in rows: they are most of them
-    """
+def inventory(things: Iterable) -> Inventory:
+    """Find all that these are and hold, however deep and in whatever circles."""
     found: list[Any] = []
     buffers: dict[Any, None] = {}
     modules: list[Any] = []
     seen: dict[int, Any] = {}
     others: list[Any] = []
-    unclear = False
+    contents: list[tuple[Any, list]] = []
+    unclear, known = False, True
     classes: dict[type, tuple[bool, dict]] = {}
-    stack = [iter(contents)]
+    stack = [iter(things)]
     while stack:
         for x in stack[-1]:
             kind = type(x)
@@ -154,14 +154,15 @@ def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
             if kind in LEAVES:
                 continue
             if kind is tuple or kind is list:
-                kinds = set(map(type, x))
+                inside = x.copy() if kind is list else x
+                if kind is list:
+                    contents.append((x, inside))
+                kinds = set(map(type, inside))
                 if kinds == {Parameter}:  # a row of weights, at once
-                    if not only_modules:
-                        found += x
+                    found += inside
                     continue
                 if kinds <= LEAVES:
                     continue
-                inside = x
             elif issubclass(kind, Value):
                 if issubclass(kind, Parameter):
                     found.append(x)
@@ -172,12 +173,18 @@ def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
                 if id(x) in seen:
                     continue
                 modules.append(x)
-                inside = (vars(x) if classes.get(kind) is NOTHING else attributes(x, classes)).values()
+                inside = list((vars(x) if classes.get(kind) is NOTHING else attributes(x, classes)).values())
+                contents.append((x, inside))
             elif _holds_nothing(kind):
                 LEAVES.add(kind)
                 continue
             else:
                 names, inside = opened(x)
+                if kind is dict:
+                    names, inside = list(names), list(inside)
+                    contents.append((x, [*names, *inside]))
+                else:
+                    known = known and _is_array_of_numbers(x)
                 if not _has_only_items(kind) or not _are_leaves(names):
                     others.append(x)
                 if _are_leaves(inside):
@@ -189,7 +196,7 @@ def inventory(contents: Iterable, only_modules: bool = False) -> Inventory:
                 break
         else:
             stack.pop()
-    return Inventory(found, buffers, modules, seen, others, unclear)
+    return Inventory(found, buffers, modules, seen, others, unclear, contents if known and not others else None)
 
 
 def walk(
@@ -496,6 +503,10 @@ def _is_array(x: Any) -> bool:
     """Is it an array of objects? Nobody has one who has not loaded NumPy."""
     array = getattr(sys.modules.get("numpy"), "ndarray", None)
     return array is not None and issubclass(type(x), array) and x.dtype.hasobject
+
+
+def _is_array_of_numbers(x: object) -> bool:
+    return type(x) is getattr(sys.modules.get("numpy"), "ndarray", None) and not _is_array(x)
 
 
 def _without_mask(x: Any) -> Any:

@@ -136,7 +136,7 @@ class Place(NamedTuple):
     """The place of a thing in a model: the holder that it is in, and the key there."""
 
     thing: object
-    holder: Any
+    holder: object
     key: Any
 
 
@@ -186,9 +186,8 @@ def _stands(thing: object, model: Holder, places: dict[int, Place]) -> bool:
 
 def _is_at(place: Place) -> bool:
     thing, holder, key = place
-    kind = type(holder)
-    if kind is list or kind is tuple:
+    if isinstance(holder, list | tuple) and type(holder) in (list, tuple):
         return key < len(holder) and holder[key] is thing
-    if issubclass(kind, Holder):
+    if isinstance(holder, Holder):
         return holder.__dict__.get(key) is thing or attributes(holder).get(key) is thing
     return any(part is thing for part in opened(holder)[1])

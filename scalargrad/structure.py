@@ -14,12 +14,10 @@ from scalargrad.holders import (
     UNSEEN,
     Buffer,
     Holder,
-    Inventory,
     Parameter,
     arrays_of,
     attributes,
     attributes_of_class,
-    inventory,
     nested,
     refuse_equal_names,
     refuse_lost,
@@ -27,10 +25,13 @@ from scalargrad.holders import (
     walk,
     walk_by_rows,
 )
+from scalargrad.inventories import Kept, inventory_of
 from scalargrad.modes import MODE, Mode, in_mode
 from scalargrad.support.words import plural
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from numpy import ndarray
 
 __all__ = ["Buffer", "Parameter", "Structure", "in_mode"]
@@ -43,7 +44,8 @@ class Structure(Holder):
 
     __slots__ = ("__dict__", "__weakref__", *UNSEEN)
     _programs: dict[tuple, Any]  # kept by scalargrad.training.programs
-    _lock: Any  # likewise, for threads that train it or compute with it
+    _lock: "AbstractContextManager"  # likewise, for threads that train it or compute with it
+    _kept: Kept | None  # by scalargrad.inventories
     _places: dict[int, Any]  # kept by scalargrad.modes
     _searched: int  # the version at which much was searched for lost parameters, and none found
     training = Mode()
@@ -81,17 +83,18 @@ class Structure(Holder):
 
         TypeError for one where it would be lost, ValueError for two of one name: see `Module`.
         """
-        return list(self._inventory().parameters)
+        return self._inventory().parameters.copy()
 
-    def _inventory(self) -> Inventory:
-        """All that this structure holds, if nothing is lost."""
-        found = inventory([self])
+    def _inventory(self) -> Kept:
+        """All that this structure holds, if nothing is lost: the same object as before, if nothing has changed."""
+        kept = inventory_of(self)
+        found = kept.found
         if found.others and getattr(self, "_searched", -1) != _changes[0] and refuse_lost(self, found) > MANY:
             object.__setattr__(self, "_searched", _changes[0])
         if found.unclear:
             refuse_equal_names(self)
             self._arrays_by_name()
-        return found
+        return kept
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0, before the next `backward()` adds to it."""
@@ -100,7 +103,7 @@ class Structure(Holder):
 
     def modules(self) -> Iterator[Self]:
         """This module and those inside it, in the order of the attributes; a shared one comes once."""
-        return iter(inventory([self], only_modules=True).modules)
+        return iter(inventory_of(self).found.modules)
 
     def train(self, mode: bool = True) -> Self:
         """Set this module and those inside it to training (or, with False, to evaluation)."""
@@ -134,7 +137,7 @@ class Structure(Holder):
 
         ValueError, if a class that names its own arrays has left out a parameter.
         """
-        parameters, arrays = self._inventory().found, self._arrays_by_name()
+        parameters, arrays = self._inventory().found.found, self._arrays_by_name()
         places = [row for array in arrays.values() for row in rows(array)]
         held = set().union(*places)
         if not held.issuperset(parameters):
@@ -206,7 +209,7 @@ class Structure(Holder):
         return (state[0], slots) if slots else state[0]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}, {plural(len(inventory([self]).parameters), 'parameter')}"
+        return f"{type(self).__name__}, {plural(len(inventory_of(self).parameters), 'parameter')}"
 
 
 BARE.add(Structure)

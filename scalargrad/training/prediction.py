@@ -129,7 +129,9 @@ def measured(
             found, losses = zip(*_one_by_one(outputs_and_loss, inputs, targets), strict=True)
             return _as_array(found), _as_array(losses)
         outputs = _outputs_of_one_shape(model, inputs, backend)
-        return outputs, _in_parts(loss_program(model, objective, Target(name_of(inputs.dtype), backend)), outputs, targets)
+        return outputs, _in_parts(
+            loss_program(model, objective, Target(name_of(inputs.dtype), backend)), outputs, targets
+        )
 
     with lock_of(model), in_mode(model, training=False):
         groups = _groups(backend, inputs, targets)
