@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 whole = threading.RLock()  # held where a child could not go on from the middle: a fork in another thread waits
 _also_whole: list[Any] = []  # what other packages hold likewise
+_loaded: set[str] = set()
 _locks: WeakSet = WeakSet()
 _open: dict["undone", int] = {}  # blocks, with the threads that are in them
 
@@ -62,9 +63,12 @@ def in_whole(lock: Any) -> None:
 
 def loaded(*modules: str) -> None:
     """Load what functions are about to import: a child of the middle of an import would wait for its end for ever."""
+    if _loaded.issuperset(modules):
+        return
     with whole:
         for module in modules:
             import_module(module)
+            _loaded.add(module)
 
 
 def in_children(setup: Callable[[], Any]) -> None:
