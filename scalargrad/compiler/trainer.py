@@ -50,15 +50,14 @@ MOMENTS = 8  # between two looks at an epoch, each as long as the caller's threa
 class Part(NamedTuple):
     """A group of rows of one shape, ready to train on.
 
-    arrays    as programs take them, [rows, numbers of one sample]
-    numbers   of these rows among all; None, if they are all
+    arrays   as programs take them, [rows, numbers of one sample]
     """
 
     loop: Loop | OwnSteps
     arrays: list
     rows: int
     variant: Variant
-    numbers: ndarray | None
+    group: Group
 
 
 class Trainer:
@@ -197,13 +196,20 @@ class Trainer:
         self._prepare(self._groups(arrays), True, progress)
 
     def _prepare(self, groups: Sequence[Group], checked: bool, progress: bool) -> None:
-        with self.compiled.lock:
-            parts = self._parts(groups, checked, progress and len(groups) > 1)
-            pieces = [part for piece in self._pieces(parts) for part in _cut(piece, parts[piece.group].loop)]
-            for number, part in enumerate(parts):
-                own = [piece for piece in pieces if piece.group == number]
+        refuse_too_many(len(groups), MOST_SHAPES)
+        shown = progress and len(groups) > 1
+        pieces: list[Piece] = []
+        with self.compiled.lock, progress_bar(len(groups), " lengths compiled", shown, delay=1.0) as show:
+            if checked and any(own_classes(type(x)) for x in (self.optimizer, self.schedule) if x is not None):
+                self.compiled.loops.clear()  # formulas of a user's own: nobody knows what they read
+            for number, group in enumerate(groups):
+                show(number, {"now": shapes_in_words(group)})
+                part = self._part(group, checked)
+                pieces = pieces or self._pieces([_numbers(other, part.rows) for other in groups])
+                own = [cut for piece in pieces if piece.group == number for cut in _cut(piece, part.loop)]
                 sizes = {(piece.size, piece.steps) for piece in own}
                 part.loop.prepare(part.arrays, own[0].chosen is not None, sorted(sizes, reverse=True))
+            show(len(groups), {})
 
     def _steps_of_an_epoch(self, groups: Sequence[Group]) -> int:
         arrays = [[array for array in group.arrays if hasattr(array, "__len__")][:1] for group in groups]
@@ -256,6 +262,7 @@ class Trainer:
     def _one_epoch(self, parts: list[Part], watch: Watch | None) -> dict[str, list[float]]:
         """An epoch in pieces of steps of one size. The loss is inf or nan, if a step's was: there it stopped."""
         names, measures = ("loss", *self.measures), list(self.measures.values())
+        numbers = [_numbers(part.group, part.rows) for part in parts]
         sums, done = [0.0] * len(names), 0
 
         def work(loop: Loop | OwnSteps, arrays: list, pieces: list[Piece]) -> None:
@@ -269,7 +276,7 @@ class Trainer:
                 if watch:
                     watch(done, {name: total / done for name, total in zip(names, sums, strict=True)})
 
-        for group, pieces in groupby(self._pieces(parts), key=lambda piece: piece.group):
+        for group, pieces in groupby(self._pieces(numbers), key=lambda piece: piece.group):
             loop, arrays, *_ = parts[group]
             cut = [part for piece in pieces for part in (_cut(piece, loop) if watch else [piece])]
             self._in_step(parts[group], partial(work, loop, arrays, cut))
@@ -283,25 +290,14 @@ class Trainer:
             return list(arrays)
         return grouped(columns_of(arrays, self.compiled.dtype))
 
-    def _pieces(self, parts: list[Part]) -> list[Piece]:
-        """The steps of the next epoch."""
-        rows = [range(part.rows) if part.numbers is None else part.numbers for part in parts]
-        return pieces_of_an_epoch(rows, self.batch_size, self.rng, self.epochs)
+    def _pieces(self, numbers: Sequence[Sequence[int] | ndarray]) -> list[Piece]:
+        """The steps of the next epoch, on groups of rows of these numbers."""
+        return pieces_of_an_epoch(numbers, self.batch_size, self.rng, self.epochs)
 
-    def _parts(self, groups: Sequence[Group], checked: bool = False, progress: bool = False) -> list[Part]:
-        """A program for each group. What moves is what all of them have read, unless that was given.
-
-        checked   whether to make sure that the function, and formulas of a user's own, are still the same
-        """
+    def _parts(self, groups: Sequence[Group]) -> list[Part]:
+        """A program for each group. What moves is what all of them have read, unless that was given."""
         refuse_too_many(len(groups), MOST_SHAPES)
-        if checked and any(own_classes(type(x)) for x in (self.optimizer, self.schedule) if x is not None):
-            self.compiled.loops.clear()  # formulas of a user's own: nobody knows what they read
-        parts = []
-        with progress_bar(len(groups), " lengths compiled", progress, delay=1.0) as show:
-            for done, group in enumerate(groups):
-                show(done, {"now": shapes_in_words(group)})
-                parts.append(self._part(group, checked))
-            show(len(groups), {})
+        parts = list(map(self._part, groups))
         if len(groups) > 1:
             (loop, *_), program = parts[0], parts[0].variant.backward
             moving = self._candidates(program) if loop.step_by_step else self._moved_by(program)
@@ -310,12 +306,13 @@ class Trainer:
         return parts
 
     def _part(self, group: Group, checked: bool = False) -> Part:
+        """A group with its program. `checked`: make sure that the function is still the same."""
         variant, flat, rows = self.compiled.prepared(group.arrays, checked, group.rows)
         program = variant.backward
         if not is_one_formula(self.optimizer):
             moving = self._candidates(program)
             own = OwnSteps(self.compiled, variant, group, self.optimizer, self.schedule, moving)
-            return Part(own, flat, rows, variant, group.rows)
+            return Part(own, flat, rows, variant, group)
         loops, moving = self.compiled.loops, self._moved_by(program)
         for loop in loops:
             if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, moving):
@@ -325,7 +322,7 @@ class Trainer:
             loop = Loop(self.compiled, program, self.optimizer, self.schedule, moving, self.compiled.build)
         loop.take_along(moving)
         to_front(loops, loop, MOST_LOOPS)
-        return Part(loop, flat, rows, variant, group.rows)
+        return Part(loop, flat, rows, variant, group)
 
     def _moved_by(self, program: Program) -> Sequence[Value]:
         """The parameters that a step with this program moves: a list that stays the same one for as long as it can."""
@@ -345,6 +342,11 @@ class Trainer:
             if len(more) > len(self.read):
                 self.read = list(more)
         return self.read
+
+
+def _numbers(group: Group, rows: int) -> Sequence[int] | ndarray:
+    """The numbers of its rows, of which there are so many, if they are all."""
+    return range(rows) if group.rows is None else group.rows
 
 
 def _cut(piece: Piece, loop: Loop | OwnSteps) -> Iterator[Piece]:

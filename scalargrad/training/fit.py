@@ -141,13 +141,13 @@ def _fitted_with(model: Structure, objective: Objective) -> Iterator[None]:
         raise
 
 
-def _prepare(learner: Learner, history: History, validate: Callable[[], Measures], progress: bool) -> None:
+def _prepare(learner: Learner, history: History, validate: Callable[..., Measures], progress: bool) -> None:
     """Trace and compile the learner's programs; a first look at the data for validation prepares that, too."""
     spent = seconds_of_preparation(learner.model)
     try:
         with lock_of(learner.model), in_mode(learner.model, training=True):
             learner.prepare(progress)
-        validate()
+        validate(progress=progress)
     except TraceError as error:
         error.add_note('fit(backend="eager") trains models that cannot be compiled, slowly')
         raise
@@ -155,12 +155,12 @@ def _prepare(learner: Learner, history: History, validate: Callable[[], Measures
         history.preparation[name] = max(0.0, seconds - spent[name])
 
 
-def _validated(model: Structure, objective: Objective, data: Data, backend: str) -> Measures:
+def _validated(model: Structure, objective: Objective, data: Data, backend: str, progress: bool = False) -> Measures:
     """Measures on the data for validation, if there are some."""
     if data.held_out is None:
         return {}
     inputs, targets = data.held_out
-    loss, outputs = measured(model, objective, inputs, targets, backend)
+    loss, outputs = measured(model, objective, inputs, targets, backend, progress)
     if not objective.measure or isinstance(targets, Ragged):
         return {"val_loss": loss}
     return {"val_loss": loss, f"val_{objective.measure}": measure_of(objective, outputs, targets)}

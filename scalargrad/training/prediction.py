@@ -15,6 +15,7 @@ from scalargrad.datasets.sequences import Column, Group, Ragged, checked_samples
 from scalargrad.engine import Value
 from scalargrad.observers import no_grad, observed_by
 from scalargrad.structure import Structure, in_mode
+from scalargrad.support.progress import progress_bar
 from scalargrad.training.data import checked_targets
 from scalargrad.training.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
 from scalargrad.training.programs import (
@@ -116,9 +117,14 @@ def _outputs_of_one_shape(model: Structure, inputs: ndarray, backend: str) -> nd
 
 
 def measured(
-    model: Structure, objective: Objective, inputs: Column, targets: Column, backend: str = "native"
+    model: Structure,
+    objective: Objective,
+    inputs: Column,
+    targets: Column,
+    backend: str = "native",
+    progress: bool = False,
 ) -> tuple[float, Any]:
-    """The mean loss in evaluation, and the outputs."""
+    """The mean loss in evaluation, and the outputs; `progress` shows how many of several lengths are compiled."""
 
     def outputs_and_loss(x: Sample, y: Sample) -> tuple[Sample, Value]:
         outputs = model(x)
@@ -134,8 +140,13 @@ def measured(
         )
 
     with lock_of(model), in_mode(model, training=False):
-        groups = _groups(backend, inputs, targets)
-        outputs, losses = zip(*(of_one_shape(*group.arrays) for group in groups), strict=True)
+        groups, found = _groups(backend, inputs, targets), []
+        shown = progress and len(groups) > 1
+        with progress_bar(len(groups), " lengths compiled for validation", shown, delay=1.0) as show:
+            for done, group in enumerate(groups, 1):
+                found.append(of_one_shape(*group.arrays))
+                show(done, {})
+    outputs, losses = zip(*found, strict=True)
     return _mean(joined(groups, losses)), joined(groups, outputs)
 
 

@@ -47,11 +47,13 @@ class Verbs(Structure):
     ) -> "History":
         """Train this model on the samples X [rows, ...] and the targets y [rows, ...]; returns what was measured.
 
+        X may be a list of sequences [length, ...] of different lengths, and y, too: see notebooks/sequences.md.
+
         loss            "mse", "huber", "cross_entropy" (labels 0 to k - 1 for k outputs), "binary_cross_entropy" (0 and
                         1, one output), "hinge" (-1 and 1), or a function (outputs, target) -> Value of one sample
         optimizer       Adam() unless said; one that was used before goes on with what it remembers
         epochs          how many times all rows are seen
-        batch_size      rows of a step, shuffled anew in each epoch; None: all of them
+        batch_size      rows of a step, shuffled anew in each epoch, all of one length; None: all of them
         l2              adds l2 times the sum of the squares of all parameters to the loss
         validation      (X, y) to measure on after each epoch, or the fraction of the rows to put aside for that
         early_stopping  stop after so many epochs without a better loss; with validation, its loss counts, and the best
@@ -92,7 +94,8 @@ class Verbs(Structure):
 
     def predict(self, X: object, backend: str = "native", engine: str | None = None) -> "ndarray":
         """Labels for the samples X [rows, ...], int64 [rows], if `fit` trained with a loss of labels, or else outputs,
-        [rows] or [rows, outputs]; `backend` as in `fit`.
+        [rows] or [rows, outputs]; `backend` as in `fit`. Of sequences of different lengths whose outputs differ in
+        shape, too, a list of arrays.
         """
         loaded("numpy.ma", "scalargrad.training.prediction")
         from scalargrad.compiler.backends import chosen_backend
