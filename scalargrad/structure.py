@@ -1,9 +1,14 @@
 """Structure: something with parameters, which finds, names and sets them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+<<<<<<< HEAD
 from operator import attrgetter
+=======
+from contextlib import contextmanager
+>>>>>>> 97d47a6 (Let numbers of parameters lie where programs compute with them until somebody looks)
 from typing import TYPE_CHECKING, Any, Self
 
+from scalargrad.away import numbers_of
 from scalargrad.checks import refuse_hidden
 from scalargrad.engine import Value
 from scalargrad.holders import (
@@ -239,7 +244,7 @@ def _numbers(array: Any) -> "ndarray":
     def data(x: Any) -> Any:
         if isinstance(x, Value):
             return x.data
-        return list(map(attrgetter("data") if {Parameter} == set(map(type, x)) else data, x))
+        return numbers_of(x) if all(issubclass(kind, Value) for kind in set(map(type, x))) else list(map(data, x))
 
     return numpy.array(data(array), dtype=float)
 

@@ -15,6 +15,7 @@ from scalargrad.compiler.own_steps import own_classes
 from scalargrad.compiler.program import Program
 from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.step import LOWEST, of_nothing, with_optimizer
+from scalargrad.compiler.store import Lease
 from scalargrad.compiler.watch.contents import contents
 from scalargrad.compiler.watch.guards import PLAIN, token
 from scalargrad.engine import Value
@@ -56,7 +57,9 @@ class Loop:
         )
         self.backend = make(self.training)
         self.prepare, self.steps_at_once = self.backend.prepare, self.backend.steps_at_once
-        self.values = [*program.parameters, *program.buffers]
+        first, moved = self.backend.leaves.start, [target.rows for _, target in self.training.moves]
+        rows = numpy.unique(numpy.concatenate([numpy.zeros(0, int), *moved]))
+        self.lease = Lease(program.leaves, rows[(rows >= first) & (rows < self.backend.leaves.stop)] - first)
         self.lent: Loan | None = None
         self.history = numpy.zeros(1, programs.dtype)  # of a single step
 
@@ -117,7 +120,7 @@ class Loop:
 
     def _read(self, optimizer: Optimizer, span: tuple[int, int]) -> None:
         backend = self.backend
-        backend.write(backend.leaves, [value.data for value in self.values])
+        backend.renew(self.lease)
         before, steps = span
         clock = optimizer.steps, checked_rate(optimizer.lr), optimizer.steps - before, steps
         backend.write(self.clock, [*map(float, clock), 0.0][: len(self.clock)])
@@ -125,7 +128,9 @@ class Loop:
     def _write(self, optimizer: Optimizer, steps: int, calls: float, done: tuple[int, int]) -> None:
         """Tell Values and counters, which were so far before, and again after an interruption."""
         made = self.backend.done - done[0]
-        if made:
+        if not made:
+            self.lease.forget()  # measures were set to 0, say
+        else:
             memory: Any = optimizer.state
             memory.lend(self)  # still: a thread that reads it meanwhile brings it home
             self._tell()
@@ -138,9 +143,7 @@ class Loop:
                 self.programs.steps.data = calls + made
 
     def _tell(self) -> None:
-        numbers = self.backend.read(self.backend.leaves).tolist()
-        for value, number in zip(self.values, numbers, strict=True):
-            value.data = number
+        self.lease.take(self.backend.read(self.backend.leaves)[self.lease.changed])
 
     @property
     def done(self) -> tuple[int, int]:

@@ -235,9 +235,10 @@ class Program:
         later = {i.first: i.number for i in self.instructions if i.kind is Kind.CONSTANT}
         return dict(enumerate(self.constants)) | later
 
-    def numbers_of_leaves(self) -> list[float]:
-        """The numbers of the parameters and buffers now."""
-        return [leaf.data for leaf in (*self.parameters, *self.buffers)]
+    @property
+    def leaves(self) -> list[Value]:
+        """The parameters and buffers."""
+        return [*self.parameters, *self.buffers]
 
     def known_numbers(self) -> dict[str, tuple[ndarray, ndarray]]:
         """Masks of the rows of each bank that are constants, or repeat one in all lanes, and their numbers, else 0."""

@@ -7,9 +7,11 @@ the number of one is an error, as it is of a stand-in.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from types import CodeType
 from typing import Any
 
 from scalargrad import randomness
+from scalargrad.away import Guard, guards
 from scalargrad.compiler.errors import (
     TraceError,
     active_trace,
@@ -111,40 +113,49 @@ def _guarded(field: str) -> Iterator[None]:
     making = Value.__init__.__code__
 
     def read(self: Value) -> float:
+        return seen(self, slot.__get__(self), sys._getframe(1).f_code)
+
+    def seen(value: Value, number: Any, code: CodeType) -> Any:
         trace: Trace | None = active_trace()
         if trace is None:
-            return slot.__get__(self)
-        code = sys._getframe(1).f_code
+            return number
         if code in looking or not code.co_filename.startswith(PACKAGE):
             raise TraceError.at_line(
-                f"reading the {WORDS[field]} of {self.label or 'a Value'} inside a compiled function would freeze it",
+                f"reading the {WORDS[field]} of {value.label or 'a Value'} inside a compiled function would freeze it",
                 "compute with the Value itself, or use where()",
             )
-        number = slot.__get__(self)
         if type(number) is not float:  # set by hand; made a float here, as nothing inside may write
             number = as_number(number, f".{field}")
-            slot.__set__(self, number)
+            slot.__set__(value, number)
         if (
-            trace.moved and self not in trace.made and not (trace.whole and number.is_integer())
+            trace.moved and value not in trace.made and not (trace.whole and number.is_integer())
         ):  # the step stays a whole number: random() counts with it
-            return number + (1.0 if self is trace.step else 1e-3 * (abs(number) + 1.0))
+            return number + (1.0 if value is trace.step else 1e-3 * (abs(number) + 1.0))
         return number
 
     def write(self: Value, number: float) -> None:
-        if active_trace() is not None and sys._getframe(1).f_code is not making:
+        refuse_setting(self, sys._getframe(1).f_code)
+        slot.__set__(self, number)
+
+    def refuse_setting(value: Value, code: CodeType) -> None:
+        if active_trace() is not None and code is not making:
             raise TraceError.at_line(
-                f"setting the {WORDS[field]} of {self.label or 'a Value'} inside a compiled function "
+                f"setting the {WORDS[field]} of {value.label or 'a Value'} inside a compiled function "
                 "would happen once and not in each run",
                 "set it outside, or return the new number",
             )
-        slot.__set__(self, number)
 
-    with undone(lambda: setattr(Value, field, slot)):
+    def put_back() -> None:
+        setattr(Value, field, slot)
+        guards[field].clear()
+
+    with undone(put_back):
         setattr(Value, field, property(read, write))
+        guards[field].append(Guard(seen, refuse_setting))  # for Values that are away
         try:
             yield
         finally:
-            setattr(Value, field, slot)
+            put_back()
 
 
 WORDS = {"data": "number", "grad": "gradient"}

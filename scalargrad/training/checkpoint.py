@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
+from scalargrad.away import numbers_of as numbers_now
 from scalargrad.checks import whole
 from scalargrad.engine import Value
 from scalargrad.files.safetensors import read_arrays, write_arrays
@@ -114,7 +115,7 @@ def numbers_of(run: Run) -> dict[str, ndarray]:
     optimizer, details = run.optimizer, run.details
     remembered, fresh = optimizer.state.copy(), (0.0,) * optimizer.state_size
     return {
-        "values": numpy.array([value.data for value in details.values]),
+        "values": numpy.array(numbers_now(details.values)),
         "optimizer": numpy.array([remembered.get(parameter, fresh) for parameter in details.parameters]),
     }
 

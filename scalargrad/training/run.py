@@ -5,6 +5,7 @@ from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from scalargrad.away import numbers_of
 from scalargrad.engine import Value
 from scalargrad.optim import Optimizer
 from scalargrad.training.history import History, refuse_inf_and_nan
@@ -85,7 +86,7 @@ class EarlyStopping:
         if loss < self.best:
             self.best, self.epoch = loss, run.epoch
             if name == "val_loss":
-                self.numbers = [value.data for value in self.values]
+                self.numbers = numbers_of(self.values)
         run.history.best_epoch = self.epoch
         if run.epoch - self.epoch >= self.patience:
             run.stop(f"no better {name} since epoch {self.epoch}" if self.epoch else f"no {name} is a number")

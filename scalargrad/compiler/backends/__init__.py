@@ -12,6 +12,7 @@ from numpy import ndarray
 from scalargrad.arrays import quiet
 from scalargrad.checks import one_of
 from scalargrad.compiler.program import Program
+from scalargrad.compiler.store import Lease
 from scalargrad.compiler.tracer import Trace
 from scalargrad.structure import Buffer
 from scalargrad.support.collecting import uncollected
@@ -126,6 +127,9 @@ class TrainingBackend(Backend, Protocol):
 
     def steps_at_once(self, rows: int) -> int:
         """The number of steps for one call, which nobody can interrupt."""
+
+    def renew(self, lease: Lease) -> None:
+        """Read the numbers of the leaves that may have changed."""
 
     def read(self, rows: RowNumbers) -> ndarray:
         """The numbers of uniform rows that last from step to step: an array of row numbers, or `leaves`."""

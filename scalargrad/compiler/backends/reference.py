@@ -1,6 +1,5 @@
 """The NumPy backend: the readable reference, one line of NumPy for each primitive, BLAS for contractions."""
 
-from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import ModuleType
@@ -12,6 +11,7 @@ from numpy import ndarray
 from scalargrad.arrays import uniform_array
 from scalargrad.compiler.backends import RowNumbers, Slopes, Source, Toolchain
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
+from scalargrad.compiler.store import Lease
 from scalargrad.randomness import LARGEST
 
 Banks = dict[str, ndarray]  # lane rows [rows, lanes], uniform rows [rows, 1]
@@ -111,6 +111,7 @@ class Kept:
         self.program, self.dtype = program, dtype
         self.kept = numpy.zeros(program.uniform_rows, dtype)
         self.leaves = slice(len(program.constants), program.batch_row)
+        self.lease = Lease(program.leaves)
         self.done = 0  # steps of training so far
 
     def read(self, rows: RowNumbers) -> ndarray:
@@ -118,10 +119,14 @@ class Kept:
         return self.kept[rows]
 
     def write(self, rows: RowNumbers, numbers: Sequence[float] | ndarray) -> None:
-        self.kept[rows] = array("d", numbers)  # a TypeError for what is no number
+        self.kept[rows] = numbers
+
+    def renew(self, lease: Lease) -> None:
+        """Read the numbers of the leaves that may have changed."""
+        lease.copy_to(self.kept[self.leaves])
 
     def refuse(self, arrays: list[ndarray]) -> NoReturn:
-        refuse(self.program, self.dtype, arrays, self.read(self.leaves).tolist())
+        refuse(self.program, self.dtype, arrays, self.read(self.leaves))
 
 
 class NumpyBackend(Kept):
@@ -143,7 +148,8 @@ class NumpyBackend(Kept):
     def results(self, arrays: list[ndarray], rows: int) -> ndarray:
         table = self.program.result
         assert table is not None
-        lane_bank, uniform_bank = self.run(columns_of(arrays), self.program.numbers_of_leaves(), rows)
+        self.renew(self.lease)
+        lane_bank, uniform_bank = self.run(columns_of(arrays), rows)
         if table.bank == LANE:
             return lane_bank[table.rows].T
         return numpy.broadcast_to(uniform_bank[table.rows, 0], (rows, len(table.rows)))
@@ -152,7 +158,8 @@ class NumpyBackend(Kept):
         program = self.program
         assert program.mean is not None
         assert program.gradient is not None
-        _, uniform = self.run(columns_of(arrays), program.numbers_of_leaves(), rows)
+        self.renew(self.lease)
+        _, uniform = self.run(columns_of(arrays), rows)
         updates = {buffer: float(uniform[table.rows[0], 0]) for buffer, table in program.updates.items()}
         return float(uniform[program.mean.rows[0], 0]), uniform[program.gradient.rows, 0], updates
 
@@ -164,7 +171,7 @@ class NumpyBackend(Kept):
         sources, leaves = (numpy.concatenate([move[side].rows for move in program.moves]) for side in (0, 1))
         for step in range(steps):
             chosen = arrays if order is None else [a[order[step * advance : step * advance + rows]] for a in arrays]
-            _, uniform = self.run(columns_of(chosen), None, rows)
+            _, uniform = self.run(columns_of(chosen), rows)
             history[step] = uniform[program.mean.rows[0], 0]
             fresh = self.kept.copy()
             fresh[leaves] = uniform[sources, 0]
@@ -183,11 +190,10 @@ class NumpyBackend(Kept):
         instead = f": {self.instead}" if self.instead else ""
         return f"numpy: all {len(self.program.instructions)} instructions run in NumPy{instead}"
 
-    def run(self, columns: ndarray, numbers: list[float] | None, lanes: int) -> tuple[ndarray, ndarray]:
+    def run(self, columns: ndarray, lanes: int) -> tuple[ndarray, ndarray]:
         """The banks after a run: lane rows [rows, lanes] and uniform rows [rows, 1].
 
         columns   the inputs, [numbers of one sample, lanes]
-        numbers   those of the parameters and then of the buffers; None: what was kept
         """
         program = self.program
         if lanes not in self.plans:
@@ -195,7 +201,7 @@ class NumpyBackend(Kept):
             self.plans[lanes] = self._steps(lanes)
         lane_bank, uniform_bank, steps = self.plans[lanes]
         lane_bank[: len(columns)] = columns
-        uniform_bank[self.leaves, 0] = self.kept[self.leaves] if numbers is None else numbers
+        uniform_bank[self.leaves, 0] = self.kept[self.leaves]
         for instruction in program.instructions:
             if instruction.kind is Kind.LEAF:
                 uniform_bank[instruction.rows, 0] = self.kept[instruction.rows]
@@ -308,9 +314,14 @@ def _block(table: Table, banks: Banks) -> Callable:
     return lambda: bank[table.rows].reshape(n, -1)
 
 
-def refuse(program: Program, dtype: str, arrays: list[ndarray], numbers: list[float]) -> NoReturn:
-    """Say which argument of an operation is wrong in these arrays: NumPy runs the program and finds out."""
-    NumpyBackend(program, dtype).run(columns_of(arrays), numbers, len(arrays[0]))
+def refuse(program: Program, dtype: str, arrays: list[ndarray], numbers: ndarray) -> NoReturn:
+    """Say which argument of an operation is wrong in these arrays: NumPy runs the program and finds out.
+
+    numbers   those of the parameters and then of the buffers
+    """
+    backend = NumpyBackend(program, dtype)
+    backend.write(backend.leaves, numbers)
+    backend.run(columns_of(arrays), len(arrays[0]))
     raise ValueError("an operation met a number that it cannot take")
 
 

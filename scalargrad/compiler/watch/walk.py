@@ -26,6 +26,7 @@ from types import (
 from typing import Any
 from weakref import ref
 
+from scalargrad.away import class_away
 from scalargrad.compiler.watch.chance import is_drawn_from
 from scalargrad.compiler.watch.contents import LARGEST_ARRAY, numbers_of, reader_of
 from scalargrad.compiler.watch.facts import IMPORTS, Facts, facts_of
@@ -48,7 +49,7 @@ from scalargrad.ops import Op
 from scalargrad.structure import Buffer, Parameter, Structure
 from scalargrad.support.callers import PACKAGE, is_library
 
-VALUES = {Value, Parameter, Buffer}
+VALUES = {Value, Parameter, Buffer, *map(class_away, (Value, Parameter, Buffer))}
 ASKED_OF_VALUES = {"label": "the label of {}", "requires_grad": "requires_grad of {}"}  # besides their numbers
 LEAVES = {*PLAIN, *VALUES, Op, CodeType, type(Ellipsis), type(NotImplemented)}
 LONGEST_LABEL = 100

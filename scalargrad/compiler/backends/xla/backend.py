@@ -4,7 +4,6 @@ One run on some rows is one call, and so are many steps of training: a `lax.scan
 Devices get equal shares of the rows. Where rows are left over, the last one is repeated, and counts nowhere.
 """
 
-from array import array
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -92,8 +91,8 @@ class JaxBackend(Kept):
             return outputs(self._run(devices, arrays, leaves, (), rows))
 
         lanes = self._lanes(devices, rows)
-        leaves = self._as_array(self.program.numbers_of_leaves())
-        arguments = [devices.place_rows(array, lanes) for array in arrays], devices.place(leaves)
+        self.renew(self.lease)
+        arguments = [devices.place_rows(array, lanes) for array in arrays], devices.place(self.kept[self.leaves])
         inputs = [[0] * len(arrays), None]
         return self._compiled((kind, rows), lambda: devices.shared(function, inputs, shared), arguments)(*arguments)
 
@@ -250,9 +249,6 @@ class JaxBackend(Kept):
         """The rows of a batch, and the last one again until all devices have equally many."""
         padded = -(-rows // len(devices)) * len(devices)
         return numpy.minimum(numpy.arange(padded), rows - 1)
-
-    def _as_array(self, numbers: list[float]) -> ndarray:
-        return numpy.frombuffer(array("d", numbers)).astype(self.dtype)  # a TypeError for what is no number
 
 
 def _is_same(old: ndarray, new: ndarray) -> bool:

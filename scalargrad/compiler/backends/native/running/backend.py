@@ -1,8 +1,6 @@
 """The native backend: a program as machine code for the processor at hand, with its memory."""
 
 from collections.abc import Sequence
-from struct import Struct
-from struct import error as StructError  # noqa: N812
 from time import perf_counter
 
 import numpy as np
@@ -17,6 +15,7 @@ from scalargrad.compiler.backends.native.running.target import Machine, Unavaila
 from scalargrad.compiler.backends.native.running.threads import available_threads
 from scalargrad.compiler.backends.reference import NumpyBackend, refuse
 from scalargrad.compiler.program import LANE, Program
+from scalargrad.compiler.store import Lease
 from scalargrad.support.forks import undone
 
 BLOCK_BYTES = 512 * 1024  # of lane rows: a part of the second cache
@@ -50,8 +49,7 @@ class NativeBackend:
         self.running = False
         self.reference: NumpyBackend | None = None
         self.leaves = slice(len(program.constants), program.batch_row)
-        count = self.leaves.stop - self.leaves.start
-        self.packing, self.packed = Struct(f"{count}d"), bytearray(8 * count)
+        self.lease = Lease(program.leaves)
         places = self.memory.uniform[: program.batch_row + 1]
         assert (places == np.arange(len(places))).all(), "leaves stay where the program has them"
 
@@ -87,16 +85,16 @@ class NativeBackend:
 
     def _call(self, arrays: list[ndarray], rows: int, result: ndarray | None) -> None:
         self._refuse_while_running()
-        numbers = self.program.numbers_of_leaves()
-        self.write(self.leaves, numbers)
+        self.renew(self.lease)
         if not self.run_batch(arrays, rows, result):
-            self._run_in_numpy(arrays, numbers, rows, result)
+            self._run_in_numpy(arrays, rows, result)
 
-    def _run_in_numpy(self, arrays: list[ndarray], numbers: list[float], rows: int, result: ndarray | None) -> None:
+    def _run_in_numpy(self, arrays: list[ndarray], rows: int, result: ndarray | None) -> None:
         """An operation met a wrong argument: NumPy says which, or knows the result after all."""
         if self.reference is None:
             self.reference = NumpyBackend(self.program, self.dtype)
-        lanes, uniform = self.reference.run(np.concatenate(arrays, axis=1).T, numbers, rows)
+        self.reference.write(self.leaves, self.read(self.leaves))
+        lanes, uniform = self.reference.run(np.concatenate(arrays, axis=1).T, rows)
         self.uniform[self.memory.uniform] = uniform[:, 0]
         if result is not None and self.program.result is not None and self.program.result.bank == LANE:
             result[:] = lanes[self.program.result.rows].T
@@ -105,21 +103,18 @@ class NativeBackend:
 
     def refuse(self, arrays: list[ndarray]) -> None:
         """Raise the error for the argument that is wrong in these arrays."""
-        refuse(self.program, self.dtype, arrays, self.read(self.leaves).tolist())
+        refuse(self.program, self.dtype, arrays, self.read(self.leaves))
 
     def read(self, rows: RowNumbers) -> ndarray:
         """The numbers of uniform rows: an array of row numbers, or `leaves`."""
         return self.uniform[rows if rows is self.leaves else self.memory.uniform[rows]]
 
     def write(self, rows: RowNumbers, numbers: Sequence[float] | ndarray) -> None:
-        if rows is self.leaves and self.packed:
-            try:
-                self.packing.pack_into(self.packed, 0, *numbers)  # twice as fast as NumPy from a list
-            except StructError as problem:
-                raise TypeError(f"a parameter holds no number: {problem}") from None
-            self.uniform[rows] = np.frombuffer(self.packed)
-        else:
-            self.uniform[self.memory.uniform[rows]] = numbers
+        self.uniform[self.memory.uniform[rows]] = numbers
+
+    def renew(self, lease: Lease) -> None:
+        """Read the numbers of the leaves that may have changed."""
+        lease.copy_to(self.uniform[self.leaves])
 
     def prepare(self, *_: object) -> None:
         """Nothing is left to do: a program is compiled for any number of rows."""

@@ -1,0 +1,207 @@
+"""Stores: numbers of parameters and buffers in one place for all programs, while their Values are away.
+
+A program has a block of its own, in its order and its type. Its `Lease` says which of the numbers are other ones than
+those that it has, and takes back what the program has changed. So a call costs nothing for each parameter as long as
+nobody looks at them; where many are looked at between calls, they stay at home for longer and longer.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Iterator, Sequence
+from operator import is_
+from typing import Any
+
+import numpy
+from numpy import ndarray
+
+from scalargrad.away import class_away, in_slot, moving, numbers_of, put_in_slot
+from scalargrad.engine import Value
+from scalargrad.holders import Buffer, Parameter
+from scalargrad.support.collecting import uncollected
+
+AWAY = {home: class_away(home) for home in (Value, Parameter, Buffer)}  # others stay: `data` may be their own
+HOME = {away: home for home, away in AWAY.items()}
+set_class: Any = object.__dict__["__class__"].__set__
+LONGEST_STAY = 256  # calls of a program for which numbers stay at home
+WORTH_GOING = 16  # calls while they were away, after which they go again at once
+
+Places = slice | ndarray
+
+
+class Store:
+    """The numbers of some Values, float64; see `away.Keeper`.
+
+    is_away   are all of them away, so that these are their numbers?
+
+    One call of a function in C is not broken up, by a signal or by another thread: so no number is ever in between.
+    """
+
+    def __init__(self, values: Sequence[Value]) -> None:
+        self.values = list(values)
+        self.homes = [HOME.get(type(value), type(value)) for value in self.values]
+        self.places: list[tuple[Any, int]] = [(self, n) for n in range(len(self.values))]
+        self.view = memoryview(numpy.zeros(len(self.values)))
+        self.changes = self.looks = 0
+        self.is_away = False
+
+    @property
+    def numbers(self) -> ndarray:
+        return numpy.asarray(self.view)
+
+    def go_out(self) -> None:
+        """Take the numbers of all, which are floats in their slots."""
+        values, view = self.values, memoryview(numpy.zeros(len(self.values)))
+        try:
+            with moving, uncollected():
+                self.view = view
+                deque(map(set_class, values, map(AWAY.__getitem__, self.homes)), 0)  # from now on writes wait
+                taken = map(view.__setitem__, range(len(values)), map(in_slot, values))
+                deque(zip(taken, map(put_in_slot, values, self.places), strict=True), 0)
+                self.changes, self.looks, self.is_away = self.changes + 1, 0, True
+        except BaseException:
+            self.come_home()
+            raise
+
+    def come_home(self) -> None:
+        try:
+            self._come_home()
+        except BaseException:  # such as a Ctrl-C
+            self._come_home()
+            raise
+
+    def _come_home(self) -> None:
+        with moving, uncollected():
+            self.is_away = False
+            self.changes += 1
+            if all(map(is_, map(in_slot, self.values), self.places)):
+                deque(map(put_in_slot, self.values, self.view), 0)
+                deque(map(set_class, self.values, self.homes), 0)
+                return
+            for value, home, place in zip(self.values, self.homes, self.places, strict=True):  # broken off before
+                if in_slot(value) is place:
+                    put_in_slot(value, self.view[place[1]])
+                if type(in_slot(value)) is not tuple and type(value) in HOME:
+                    set_class(value, home)
+
+    def put(self, positions: Places, numbers: ndarray) -> None:
+        """Set some numbers at once: whoever reads meanwhile finds the old ones or the new ones."""
+        with moving:
+            fresh = self.numbers.copy()
+            fresh[positions] = numbers
+            self.view, self.changes = memoryview(fresh), self.changes + 1
+
+
+class Part:
+    """The leaves of a program that lie in one store.
+
+    positions   of them in the store, and their `places` in the program
+    back        positions of those that the program changes, and which ones of these they are
+    seen        the changes that the program knows; -1 for none
+    """
+
+    def __init__(self, store: Store, positions: list[int], places: list[int], changed: ndarray) -> None:
+        self.store, self.positions, self.places = store, as_places(positions), as_places(places)
+        position_of = dict(zip(places, positions, strict=True))
+        which = [n for n, place in enumerate(changed.tolist()) if place in position_of]
+        self.back = as_places([position_of[place] for place in changed[which].tolist()]), as_places(which)
+        self.changes_some, self.seen = bool(which), -1
+
+
+class Lease:
+    """The leaves of a program, and whether the numbers that it has are still theirs.
+
+    changed   the places of those that the program itself changes
+    parts     where the leaves lie while they are away; none while they are at home
+    rest      the places of those that stay at home in any case
+    """
+
+    def __init__(self, leaves: Sequence[Value], changed: Sequence[int] | ndarray = ()) -> None:
+        self.leaves, self.changed = list(leaves), numpy.array(changed, int)
+        self.parts: list[Part] = []
+        self.rest: list[int] = []
+        self.calls, self.stay = 0, 1
+
+    @property
+    def is_out(self) -> bool:
+        return bool(self.parts) and all(part.store.is_away for part in self.parts)
+
+    def fresh(self) -> Iterator[tuple[Places, Any]]:
+        """(places, their numbers) for all leaves that may have other numbers than the program has.
+
+        As soon as it asks for more, the program has them.
+        """
+        if self.parts and not self.is_out:
+            self.stay = 1 if self.calls > WORTH_GOING else min(2 * self.stay, LONGEST_STAY)
+            self.parts, self.calls = [], 0
+        self.calls += 1
+        if not self.parts and (self.calls <= self.stay or not self._go_out()):
+            yield slice(0, len(self.leaves)), numbers_of(self.leaves)
+            return
+        for part in self.parts:
+            part.store.looks, changes = 0, part.store.changes
+            if part.seen != changes:
+                yield part.places, part.store.numbers[part.positions]
+                part.seen = changes
+        if self.rest:
+            yield numpy.array(self.rest), [self.leaves[place].data for place in self.rest]
+
+    def copy_to(self, block: ndarray) -> None:
+        """Bring the block of a program up to date: the numbers of its leaves, in their order and in its type."""
+        for places, numbers in self.fresh():
+            try:
+                block[places] = numbers if isinstance(numbers, ndarray) else numpy.frombuffer(array("d", numbers))
+            except TypeError as problem:
+                raise TypeError(f"a parameter holds no number: {problem}") from None
+
+    def forget(self) -> None:
+        """Let all numbers count as other ones than those that the program has."""
+        for part in self.parts:
+            part.seen = -1
+
+    def take(self, numbers: ndarray) -> None:
+        """Take back the numbers of the leaves in `changed`, as the program has them now."""
+        with moving:
+            stay = set(self.rest) if self.is_out else range(len(self.leaves))
+            for place, number in zip(self.changed.tolist(), numbers.tolist(), strict=True) if stay else ():
+                if place in stay:
+                    self.leaves[place].data = number
+            for part in self.parts if self.is_out else ():
+                if part.changes_some:
+                    positions, which = part.back
+                    is_known = part.seen == part.store.changes
+                    part.store.put(positions, numbers[which])
+                    part.seen = part.store.changes if is_known else -1
+
+    def _go_out(self) -> bool:
+        """Let leaves go that are at home, and note where all are; False, if all stay."""
+        with moving:
+            at_home: dict[bool, list[int]] = {False: [], True: []}  # buffers lie apart: other code sets them each time
+            away: dict[Store, list[tuple[int, int]]] = {}
+            self.rest = []
+            for place, leaf in enumerate(self.leaves):
+                number: Any = in_slot(leaf) if type(leaf) in HOME or type(leaf) in AWAY else None
+                if type(number) is tuple and not number[0].is_away:  # it was broken off on the way
+                    number[0].come_home()
+                    number = in_slot(leaf)
+                if type(number) is tuple:
+                    away.setdefault(number[0], []).append((number[1], place))
+                elif type(number) is float:
+                    at_home[isinstance(leaf, Buffer)].append(place)
+                else:
+                    self.rest.append(place)
+            for places in filter(None, at_home.values()):
+                store = Store([self.leaves[place] for place in places])
+                store.go_out()
+                away[store] = list(enumerate(places))
+            self.parts = [
+                Part(store, [n for n, _ in pairs], [place for _, place in pairs], self.changed)
+                for store, pairs in away.items()
+            ]
+            return bool(self.parts)
+
+
+def as_places(numbers: list[int]) -> Places:
+    """A slice, where they follow each other."""
+    first = numbers[0] if numbers else 0
+    follows = numbers == list(range(first, first + len(numbers)))
+    return slice(first, first + len(numbers)) if follows else numpy.array(numbers, int)
