@@ -113,6 +113,7 @@ class Lease:
     changed   the places of those that the program itself changes
     parts     where the leaves lie while they are away; none while they are at home
     rest      the places of those that stay at home in any case
+    calls     of the program since the leaves came or went; before they go, so many as `stay` says
     """
 
     def __init__(self, leaves: Sequence[Value], changed: Sequence[int] | ndarray = ()) -> None:
@@ -134,7 +135,7 @@ class Lease:
             self.stay = 1 if self.calls > WORTH_GOING else min(2 * self.stay, LONGEST_STAY)
             self.parts, self.calls = [], 0
         self.calls += 1
-        if not self.parts and (self.calls <= self.stay or not self._go_out()):
+        if not self.parts and (self.calls <= self.stay or not self._have_gone_out()):
             yield slice(0, len(self.leaves)), numbers_of(self.leaves)
             return
         for part in self.parts:
@@ -172,8 +173,14 @@ class Lease:
                     part.store.put(positions, numbers[which])
                     part.seen = part.store.changes if is_known else -1
 
-    def _go_out(self) -> bool:
-        """Let leaves go that are at home, and note where all are; False, if all stay."""
+    def _have_gone_out(self) -> bool:
+        """Let the leaves go, those that can."""
+        self._go_out()
+        self.calls = 0
+        return bool(self.parts)
+
+    def _go_out(self) -> None:
+        """Let leaves go that are at home, and note where all are."""
         with moving:
             at_home: dict[bool, list[int]] = {False: [], True: []}  # buffers lie apart: other code sets them each time
             away: dict[Store, list[tuple[int, int]]] = {}
@@ -197,7 +204,6 @@ class Lease:
                 Part(store, [n for n, _ in pairs], [place for _, place in pairs], self.changed)
                 for store, pairs in away.items()
             ]
-            return bool(self.parts)
 
 
 def as_places(numbers: list[int]) -> Places:
