@@ -1,11 +1,6 @@
 """Structure: something with parameters, which finds, names and sets them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-<<<<<<< HEAD
-from operator import attrgetter
-=======
-from contextlib import contextmanager
->>>>>>> 97d47a6 (Let numbers of parameters lie where programs compute with them until somebody looks)
 from typing import TYPE_CHECKING, Any, Self
 
 from scalargrad.away import numbers_of

@@ -40,7 +40,7 @@ class Store:
         self.values = list(values)
         self.homes = [HOME.get(type(value), type(value)) for value in self.values]
         self.places: list[tuple[Any, int]] = [(self, n) for n in range(len(self.values))]
-        self.view = memoryview(numpy.zeros(len(self.values)))
+        self.numbers = numpy.zeros(len(self.values))
         self.changes = self.looks = 0
         self.is_away = False
 
@@ -48,14 +48,18 @@ class Store:
     def numbers(self) -> ndarray:
         return numpy.asarray(self.view)
 
+    @numbers.setter
+    def numbers(self, fresh: ndarray) -> None:
+        self.view = memoryview(fresh)  # type: ignore[arg-type]  # NumPy's arrays are buffers
+
     def go_out(self) -> None:
         """Take the numbers of all, which are floats in their slots."""
-        values, view = self.values, memoryview(numpy.zeros(len(self.values)))
+        values = self.values
         try:
             with moving, uncollected():
-                self.view = view
+                self.numbers = numpy.zeros(len(values))
                 deque(map(set_class, values, map(AWAY.__getitem__, self.homes)), 0)  # from now on writes wait
-                taken = map(view.__setitem__, range(len(values)), map(in_slot, values))
+                taken = map(self.view.__setitem__, range(len(values)), map(in_slot, values))
                 deque(zip(taken, map(put_in_slot, values, self.places), strict=True), 0)
                 self.changes, self.looks, self.is_away = self.changes + 1, 0, True
         except BaseException:
@@ -88,7 +92,7 @@ class Store:
         with moving:
             fresh = self.numbers.copy()
             fresh[positions] = numbers
-            self.view, self.changes = memoryview(fresh), self.changes + 1
+            self.numbers, self.changes = fresh, self.changes + 1
 
 
 class Part:
