@@ -16,7 +16,7 @@ from scalargrad.engine import Value
 from scalargrad.holders import Buffer, Parameter
 from scalargrad.support.forks import freed
 
-SLOT: Any = Value.__dict__["data"]
+SLOT = vars(Value)["data"]
 in_slot, put_in_slot = SLOT.__get__, SLOT.__set__
 moving = freed(threading.RLock())  # held while Values go or come, or a number in a store is changed
 
@@ -53,7 +53,7 @@ class Guard(NamedTuple):
 guards: dict[str, list[Guard]] = {"data": [], "grad": []}  # while a function is traced, its guard of each field
 
 
-def _read(value: Any) -> Any:
+def _read(value: Value) -> float:
     number = in_slot(value)
     if type(number) is tuple:
         store, position = number
@@ -66,7 +66,7 @@ def _read(value: Any) -> Any:
     return number
 
 
-def _write(value: Any, number: Any) -> None:
+def _write(value: Value, number: object) -> None:
     for guard in guards["data"]:
         guard.write(value, sys._getframe(1).f_code)
     with moving:
@@ -93,9 +93,9 @@ plain: set[type] = {Value, Parameter, Buffer}  # classes whose Values have their
 def class_away(home: type[Value]) -> Any:
     """The class of a Value of the class `home`, one of these, while its number is away."""
 
-    reduced: Any = home.__reduce__
+    reduced = vars(home).get("__reduce__", Value.__reduce__)
 
-    def __reduce__(value: Any) -> Any:  # noqa: N807
+    def __reduce__(value: Value) -> tuple:  # noqa: N807
         kind, *rest = reduced(value)
         return home if kind is away else kind, *rest
 

@@ -21,7 +21,7 @@ from scalargrad.support.collecting import uncollected
 
 AWAY = {home: class_away(home) for home in (Value, Parameter, Buffer)}  # others stay: `data` may be their own
 HOME = {away: home for home, away in AWAY.items()}
-set_class: Any = object.__dict__["__class__"].__set__
+set_class = vars(object)["__class__"].__set__
 LONGEST_STAY = 256  # calls of a program for which numbers stay at home
 WORTH_GOING = 16  # calls while they were away, after which they go again at once
 
@@ -190,7 +190,7 @@ class Lease:
             away: dict[Store, list[tuple[int, int]]] = {}
             self.rest = []
             for place, leaf in enumerate(self.leaves):
-                number: Any = in_slot(leaf) if type(leaf) in HOME or type(leaf) in AWAY else None
+                number = in_slot(leaf) if type(leaf) in HOME or type(leaf) in AWAY else None
                 if type(number) is tuple and not number[0].is_away:  # it was broken off on the way
                     number[0].come_home()
                     number = in_slot(leaf)

@@ -115,7 +115,7 @@ def _guarded(field: str) -> Iterator[None]:
     def read(self: Value) -> float:
         return seen(self, slot.__get__(self), sys._getframe(1).f_code)
 
-    def seen(value: Value, number: Any, code: CodeType) -> Any:
+    def seen(value: Value, number: float, code: CodeType) -> Any:
         trace: Trace | None = active_trace()
         if trace is None:
             return number
