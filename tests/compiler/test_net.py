@@ -372,7 +372,7 @@ def test_threads_that_call_at_once(scale, always):
 # Planted faults.
 
 
-def never(self):
+def never(self, **_):
     return ""
 
 
