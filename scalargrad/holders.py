@@ -158,7 +158,7 @@ def inventory(things: Iterable) -> Inventory:
                 if kind is list:
                     contents.append((x, inside))
                 kinds = set(map(type, inside))
-                if kinds == {Parameter}:  # a row of weights, at once
+                if _are_parameters(kinds):  # a row of weights, at once
                     found += inside
                     continue
                 if kinds <= LEAVES:
@@ -231,7 +231,7 @@ def walk_by_rows(
             continue
         keys, inside = opened(x, classes)
         kinds = set(map(type, inside))
-        if kinds == {Parameter} and keys is not ALONE:  # a row of weights
+        if _are_parameters(kinds) and keys is not ALONE:  # a row of weights
             yield name, x, (_endings_of_places(len(keys)) if type(keys) is range else _endings(keys), inside)
             continue
         yield name, x, EMPTY
@@ -291,7 +291,7 @@ def shape_of_array(x: Any, around: tuple[int, ...] = ()) -> tuple[int, ...] | No
     if isinstance(x, Holder) or not (isinstance(x, LISTS) or _is_array(x)) or id(x) in around:
         return None
     keys, inside = opened(x)
-    if {Parameter}.issuperset(map(type, inside)):
+    if all(issubclass(kind, Parameter) for kind in set(map(type, inside))):
         shapes: set = {()} if len(inside) else {None}
     else:
         shapes = {shape_of_array(item, (*around, id(x))) for item in inside}
@@ -525,6 +525,11 @@ def _holds_nothing(kind: type) -> bool:
 
 def _has_only_items(kind: type) -> bool:
     return kind in FAMILIAR or kind is getattr(sys.modules.get("numpy"), "ndarray", None)
+
+
+def _are_parameters(kinds: set[type]) -> bool:
+    """Are there some of these classes, and are they those of parameters, at home or away?"""
+    return bool(kinds) and all(issubclass(kind, Parameter) for kind in kinds)
 
 
 def _are_leaves(contents: Collection) -> bool:
