@@ -2,6 +2,7 @@
 
     map        the partials of the table, times the upstream gradient
     a table    read by an instruction: its transpose adds up what arrives at each row
+    take       of a whole table: an outer product of which row is taken and what arrives
     contract   a contraction with the weights turned around, and an outer product summed over lanes
     lane_sum   a broadcast, and the other way round
 
@@ -17,7 +18,7 @@ from scalargrad.compiler.plan import with_composites_expanded
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.writer import Rows, Writer
 from scalargrad.operands import flatten
-from scalargrad.ops import dot, mul, sum
+from scalargrad.ops import dot, equal, mul, sum, take
 
 
 def differentiate(program: Program) -> Program:
@@ -141,6 +142,8 @@ class _Differentiator(Writer):
             for mine, other in ((args[0], args[1]), (args[1], args[0])):
                 if self.wants(mine):
                     self.arrive(mine, self.map(mul, Table(other.bank, other.rows.ravel()), wide))
+        elif instruction.op is take and (grid := self.grid_of_rows_taken(args, upstream)):
+            self.transpose_taking(*grid)
         else:
             self.transpose_map(instruction, Table(instruction.bank, instruction.rows[reached]), args, upstream)
 
@@ -170,6 +173,29 @@ class _Differentiator(Writer):
             above = Table(above.bank, above.rows.T)
             arrived = self.emit(Kind.CONTRACT, above.bank, inputs.rows.size, (turned, above), dot)  # [k, columns]
             self.arrive(Table(inputs.bank, inputs.rows.T), arrived)
+
+    def grid_of_rows_taken(self, args: tuple[Table, ...], upstream: Table) -> tuple[ndarray, ndarray, ndarray] | None:
+        """Where each index takes one number out of every column of a table of parameters, as an embedding does.
+
+        Then these are the indices [n], the columns [columns, rows of the table], and what arrives [n, columns].
+        """
+        index, values = args
+        if (index.bank, values.bank, upstream.bank) != (LANE, UNIFORM, LANE) or self.wants(index):
+            return None
+        indices, taker = numpy.unique(index.rows, return_inverse=True)
+        columns, column = numpy.unique(values.rows, axis=0, return_inverse=True)
+        above = numpy.full((len(indices), len(columns)), -1)
+        above[taker.ravel(), column.ravel()] = upstream.rows
+        return (indices, columns, above) if above.size == len(index.rows) and (above >= 0).all() else None
+
+    def transpose_taking(self, indices: ndarray, columns: ndarray, above: ndarray) -> None:
+        """An outer product of which row each index takes, 1 or 0, and what arrives."""
+        positions = columns.shape[1]
+        every = Rows(self, Table(LANE, numpy.tile(indices, positions)))
+        each = numpy.repeat([self.constant(float(place), 1).rows[0] for place in range(positions)], len(indices))
+        taken = equal(every, Rows(self, Table(UNIFORM, each))).table.rows.reshape(positions, len(indices))
+        arrived = self.emit(Kind.OUTER, UNIFORM, columns.size, (Table(LANE, taken), Table(LANE, above)))
+        self.arrive(Table(UNIFORM, columns.T), arrived)
 
     def transpose_map(self, instruction: Instruction, results: Table, tables: tuple, upstream: Table) -> None:
         op = instruction.op
