@@ -430,6 +430,8 @@ FAULTS = {  # a fault, and a case that shows it
         lambda: planted(guards.Kinds, "changed", never),
         "the_class_of_an_object_without_attributes",
     ),
+    "layers are not compared": (lambda: planted(guards.Spaces, "changed", never), "the_activation_of_a_neuron"),
+    "modes are not asked for": (lambda: planted(guards.Modes, "changed", never), "a_module_behind_a_module"),
     "the watcher sees nothing": (lambda: blind(lambda code: False), "a_number"),
     "the watcher misses methods": (
         lambda: blind(lambda code: "self" not in code.co_varnames[:1]),

@@ -109,8 +109,11 @@ class Reads:
                 column.append(entry)
         return content
 
-    def changed(self, from_group: int = 0) -> str:
-        for n, (spaces, names, before, labels) in enumerate(self.groups[from_group:], from_group):
+    def changed(self) -> str:
+        return self.changed_from(0)
+
+    def changed_from(self, first: int) -> str:
+        for n, (spaces, names, before, labels) in enumerate(self.groups[first:], first):
             if not spaces:
                 continue
             now = self._now(spaces, names)
@@ -238,7 +241,7 @@ class Spaces:
 
     def changed(self) -> str:
         if _same(self.sizes.spaces, self.copies):
-            return self.reads.changed(from_group=1)
+            return self.reads.changed_from(1)
         what = self.reads.changed() or self.sizes.changed()
         if not what:
             self.copies = list(map(dict.copy, self.sizes.spaces))
