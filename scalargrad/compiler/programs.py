@@ -14,7 +14,7 @@ from scalargrad.compiler.program import Program
 from scalargrad.compiler.tracer import refuse_inside_a_trace
 from scalargrad.compiler.variants import Variant, to_front
 from scalargrad.compiler.watch.guards import token
-from scalargrad.datasets.arrays import as_array
+from scalargrad.datasets.arrays import as_array, why_ragged
 from scalargrad.datasets.sequences import as_ragged, differ_in_length
 from scalargrad.structure import Buffer
 from scalargrad.support.forks import freed
@@ -149,10 +149,10 @@ def _as_array(argument: object, place: int, dtype: str) -> ndarray | None:
     try:
         array = as_array(argument)
     except ValueError as error:
-        raise ValueError(
-            f"argument {place} is ragged: its rows differ in length; a call takes rows of one shape, and run() and "
-            "fit() sequences of different lengths"
-        ) from error
+        name = f"argument {place}"
+        why = why_ragged(argument, name) if isinstance(argument, list | tuple) else f"{name} is no array: {error}"
+        only = "; a call takes rows of one shape, run() and fit() also sequences of different lengths"
+        raise ValueError(f"{why}{only if differ_in_length(argument) else ''}") from error
     except (RuntimeError, TypeError) as error:  # JAX's for a number that it traces, PyTorch's for a sparse tensor
         why = str(error).splitlines()[0]
         raise TypeError(

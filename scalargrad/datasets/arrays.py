@@ -137,22 +137,27 @@ def _as_array(given: object, name: str) -> ndarray:
 
 
 def why_ragged(given: Any, name: str) -> str:
-    """The first row that is not shaped like row 0, in words; nothing if there is none."""
-    shapes = []
-    for place, row in enumerate(given):
+    """The first row that is not shaped like row 0, in words, better one of another depth; nothing if there is none."""
+    rows, shapes = list(given), []
+    for place, row in enumerate(rows):
         try:
             shapes.append(numpy.shape(row))
         except ValueError:
             return f"{name} is ragged: row {place} holds lists of different lengths"
-        if shapes[place] != shapes[0]:
-            return f"{name} is ragged: row {place} has {_size(shapes[place])}, row 0 has {_size(shapes[0])}"
+    for differs in (lambda shape: len(shape) != len(shapes[0]), lambda shape: shape != shapes[0]):
+        for place, shape in enumerate(shapes):
+            if differs(shape):
+                first, other = _size(shapes[0], rows[0]), _size(shape, rows[place])
+                return f"{name} is ragged: row {place} has {other}, row 0 has {first}"
     return ""
 
 
-def _size(shape: tuple) -> str:
+def _size(shape: tuple, row: object) -> str:
     if len(shape) > 1:
         return f"the shape {shape}"
-    return plural(shape[0], "number") if shape else "no list, but one number"
+    if shape:
+        return plural(shape[0], "number")
+    return f"no list, but {'one number' if isinstance(row, Real) else _shown(row)}"
 
 
 def _numbers_of_objects(array: ndarray, name: str, text: str) -> ndarray:

@@ -164,7 +164,7 @@ def shapes_of_outputs(model: Structure, inputs: Column, name: str = "X") -> dict
     first = {sample.shape: sample for sample in reversed(inputs.samples)}
     try:
         return {shape: _shape_of_outputs(model, first[shape]) for shape in sorted(first)}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         raise type(error)(f"{why_ragged(inputs.samples, name)}, and {error}") from error
 
 
@@ -172,7 +172,7 @@ def _shape_of_outputs(model: Structure, sample: ndarray) -> tuple[int, ...]:
     try:
         with in_mode(model, training=False), no_grad(), observed_by(Updates()):
             return _first_shape(model(rows_as_tuples(sample)))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         raise type(error)(f"the model does not take rows of the shape {sample.shape}: {error}") from error
 
 

@@ -251,9 +251,7 @@ def test_a_call_takes_one_shape():
     program = compile(ours.loss, backend="numpy")
     training = program.trainer(SGD(0.1))
     for call in (program, program.backward, program.value_and_grad, training.step):
-        with pytest.raises(
-            ValueError, match=r"argument 0 is ragged: .* a call takes rows of one shape, and run\(\) and"
-        ):
+        with pytest.raises(ValueError, match=r"argument 0 is ragged: .*; a call takes rows of one shape, run\(\) and"):
             call(X, NUMBERS)
 
 
@@ -267,6 +265,8 @@ def test_a_call_takes_one_shape():
         ((X, NUMBERS[:3]), ValueError, "12 and 3 rows"),
         ((X, PER_POSITION[:3]), ValueError, "12 and 3 rows"),
         ((X, None), TypeError, "None"),
+        (([*X[:2], None], NUMBERS[:3]), ValueError, "argument 0 is ragged: row 2 has no list, but None, row 0 has"),
+        (([*X[:2], "ab"], NUMBERS[:3]), ValueError, "argument 0 is ragged: row 2 has no list, but 'ab', row 0 has"),
     ],
 )
 def test_bad_runs_change_nothing(arguments, kind, message):

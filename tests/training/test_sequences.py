@@ -247,6 +247,8 @@ BAD = {
     "an empty one": ({"X": [*X[:-1], np.ones((0, 2))]}, r"X\[13\] is empty, of the shape \(0, 2\)"),
     "another inside": ({"X": [*X[:-1], np.ones((4, 3))]}, r"X\[13\] has the shape \(4, 3\) and X\[0\] \(3, 2\)"),
     "too wide": ({"X": sequences(3)}, r"X is ragged: row 1 has the shape \(6, 3\), row 0 has the shape \(3, 3\), and"),
+    "None": ({"X": [*X[:-1], None]}, "X is ragged: row 13 has no list, but None, row 0 has the shape"),
+    "a number": ({"X": [*X[:-1], 1.5]}, "X is ragged: row 13 has no list, but one number, row 0 has the shape"),
     "fewer targets": ({"y": NUMBERS[:3]}, "y has 3 rows and X has 14"),
     "ragged targets for one output": ({"y": PER_POSITION}, r"y\[0\] holds 3 numbers and the model returns one number"),
     "ragged labels": ({"y": PER_POSITION, "loss": "hinge"}, "y is ragged, and hinge takes one label for each sample"),
@@ -269,6 +271,24 @@ def test_bad_input_is_one_error_and_changes_nothing(name):
     assert "\n" not in str(caught.value)
     assert (numbers(model) == before).all()
     assert (model.fitted_loss, optimizer.steps, optimizer.state) == ("", 0, {})
+
+
+def test_a_sequence_that_is_too_long_for_the_model():
+    class Places(Module):
+        def __init__(self):
+            self.weights = [Parameter(0.5) for _ in range(5)]
+
+        def __call__(self, x):
+            return ops.sum([self.weights[place] * step[0] for place, step in enumerate(x)])
+
+    for train in (
+        lambda X: Places().fit(X, NUMBERS[: len(X)], progress=False),
+        lambda X: Places().evaluate(X, NUMBERS[: len(X)], "mse"),
+    ):
+        with pytest.raises(
+            IndexError, match=r"the model does not take rows of the shape \(6, 2\): .*index out of range"
+        ):
+            train(X)
 
 
 def test_a_target_for_each_position_is_checked_against_the_outputs():
