@@ -20,10 +20,12 @@ def traced_twice(
     arguments: list,
     step: Buffer | None = None,
     without: Mapping[int, Set[str]] = NOTHING,
+    root: Callable | None = None,
 ) -> tuple[Trace, Surroundings]:
     """A trace that another one agrees with, and what the function depends on besides its arguments.
 
     without   attributes that are not watched, by the id of their object
+    root      what leads to all that is watched: the function, unless this package has wrapped that of a user
     """
     generators = global_generators()
     drawn = [states_of(generators)]
@@ -31,7 +33,7 @@ def traced_twice(
     if any((os.path.basename(code.co_filename), code.co_qualname) in HANDING_OVER for code in first.codes):
         raise TraceError(f"{place_of(DisagreementError(), function, shapes, arguments)}: {THREADS}")
     drawn.append(states_of(generators))
-    surroundings = Surroundings(function, first.codes, arguments, without, first.asked.values())
+    surroundings = Surroundings(root or function, first.codes, arguments, without, first.asked.values())
     places = states_of(surroundings.sources)
     try:
         second = trace(function, shapes, arguments, step, moved=True)

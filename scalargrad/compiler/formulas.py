@@ -54,7 +54,11 @@ class Formula:
         self.values: dict[Value, float] = {}
         try:
             self.trace, self.surroundings = traced_twice(
-                self._traceable(checked), shapes, [None] * len(shapes), without={id(owner): CHANGING.keys()}
+                self._traceable(checked),
+                shapes,
+                [None] * len(shapes),
+                without={id(owner): CHANGING.keys()},
+                root=self.function,
             )
         except DisagreementError as error:
             raise TraceError(f"{error} (in {self.name}); {self.remedy}") from None

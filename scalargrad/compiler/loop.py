@@ -143,7 +143,7 @@ class Loop:
                 self.programs.steps.data = calls + made
 
     def _tell(self) -> None:
-        self.lease.take(self.backend.read(self.backend.leaves)[self.lease.changed])
+        self.lease.take(self.backend.read(self.backend.leaves)[self.lease.own])
 
     @property
     def done(self) -> tuple[int, int]:

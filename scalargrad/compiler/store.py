@@ -7,7 +7,7 @@ nobody looks at them; where many are looked at between calls, they stay at home 
 
 from array import array
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import is_
 from typing import Any
 
@@ -114,7 +114,7 @@ class Part:
 class Lease:
     """The leaves of a program, and whether the numbers that it has are still theirs.
 
-    changed   the places of those that the program itself changes
+    changed   the places of those that the program itself changes; `own` is the same, a slice if they are in a row
     parts     where the leaves lie while they are away; none while they are at home
     rest      the places of those that stay at home in any case
     calls     of the program since the leaves came or went; before they go, so many as `stay` says
@@ -122,41 +122,35 @@ class Lease:
 
     def __init__(self, leaves: Sequence[Value], changed: Sequence[int] | ndarray = ()) -> None:
         self.leaves, self.changed = list(leaves), numpy.array(changed, int)
+        self.own = as_places(self.changed.tolist())
         self.parts: list[Part] = []
         self.rest: list[int] = []
         self.calls, self.stay = 0, 1
 
     @property
     def is_out(self) -> bool:
-        return bool(self.parts) and all(part.store.is_away for part in self.parts)
+        for part in self.parts:
+            if not part.store.is_away:
+                return False
+        return bool(self.parts)
 
-    def fresh(self) -> Iterator[tuple[Places, Any]]:
-        """(places, their numbers) for all leaves that may have other numbers than the program has.
-
-        As soon as it asks for more, the program has them.
-        """
+    def copy_to(self, block: ndarray) -> None:
+        """Bring the block of a program up to date: the numbers of its leaves, in their order and in its type."""
         if self.parts and not self.is_out:
             self.stay = 1 if self.calls > WORTH_GOING else min(2 * self.stay, LONGEST_STAY)
             self.parts, self.calls = [], 0
         self.calls += 1
         if not self.parts and (self.calls <= self.stay or not self._have_gone_out()):
-            yield slice(0, len(self.leaves)), numbers_of(self.leaves)
+            block[:] = _array(numbers_of(self.leaves))
             return
         for part in self.parts:
-            part.store.looks, changes = 0, part.store.changes
+            store = part.store
+            store.looks, changes = 0, store.changes
             if part.seen != changes:
-                yield part.places, part.store.numbers[part.positions]
+                block[part.places] = store.numbers[part.positions]
                 part.seen = changes
         if self.rest:
-            yield numpy.array(self.rest), [self.leaves[place].data for place in self.rest]
-
-    def copy_to(self, block: ndarray) -> None:
-        """Bring the block of a program up to date: the numbers of its leaves, in their order and in its type."""
-        for places, numbers in self.fresh():
-            try:
-                block[places] = numbers if isinstance(numbers, ndarray) else numpy.frombuffer(array("d", numbers))
-            except TypeError as problem:
-                raise TypeError(f"a parameter holds no number: {problem}") from None
+            block[self.rest] = _array([self.leaves[place].data for place in self.rest])
 
     def forget(self) -> None:
         """Let all numbers count as other ones than those that the program has."""
@@ -166,11 +160,12 @@ class Lease:
     def take(self, numbers: ndarray) -> None:
         """Take back the numbers of the leaves in `changed`, as the program has them now."""
         with moving:
-            stay = set(self.rest) if self.is_out else range(len(self.leaves))
-            for place, number in zip(self.changed.tolist(), numbers.tolist(), strict=True) if stay else ():
-                if place in stay:
+            is_out = self.is_out
+            at_home = self.rest if is_out else range(len(self.leaves))
+            for place, number in zip(self.changed.tolist(), numbers.tolist(), strict=True) if at_home else ():
+                if place in at_home:
                     self.leaves[place].data = number
-            for part in self.parts if self.is_out else ():
+            for part in self.parts if is_out else ():
                 if part.changes_some:
                     positions, which = part.back
                     is_known = part.seen == part.store.changes
@@ -208,6 +203,13 @@ class Lease:
                 Part(store, [n for n, _ in pairs], [place for _, place in pairs], self.changed)
                 for store, pairs in away.items()
             ]
+
+
+def _array(numbers: list) -> ndarray:
+    try:
+        return numpy.frombuffer(array("d", numbers))
+    except TypeError as problem:
+        raise TypeError(f"a parameter holds no number: {problem}") from None
 
 
 def as_places(numbers: list[int]) -> Places:
