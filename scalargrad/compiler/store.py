@@ -8,6 +8,7 @@ nobody looks at them; where many are looked at between calls, they stay at home 
 from array import array
 from collections import deque
 from collections.abc import Sequence
+from itertools import repeat
 from operator import is_
 from typing import Any
 
@@ -20,7 +21,7 @@ from scalargrad.holders import Buffer, Parameter
 from scalargrad.support.collecting import uncollected
 
 AWAY = {home: class_away(home) for home in (Value, Parameter, Buffer)}  # others stay: `data` may be their own
-HOME = {away: home for home, away in AWAY.items()}
+HOME = {kind: home for home, away in AWAY.items() for kind in (home, away)}
 set_class = vars(object)["__class__"].__set__
 LONGEST_STAY = 256  # calls of a program for which numbers stay at home
 WORTH_GOING = 16  # calls while they were away, after which they go again at once
@@ -38,8 +39,10 @@ class Store:
 
     def __init__(self, values: Sequence[Value]) -> None:
         self.values = list(values)
-        self.homes = [HOME.get(type(value), type(value)) for value in self.values]
-        self.places: list[tuple[Any, int]] = [(self, n) for n in range(len(self.values))]
+        self.homes = list(map(HOME.__getitem__, map(type, self.values)))
+        self.places: list[tuple[Any, int]] = list(
+            zip(repeat(self, len(self.values)), range(len(self.values)), strict=True)
+        )
         self.numbers = numpy.zeros(len(self.values))
         self.changes = self.looks = 0
         self.is_away = False
@@ -103,12 +106,13 @@ class Part:
     seen        the changes that the program knows; -1 for none
     """
 
-    def __init__(self, store: Store, positions: list[int], places: list[int], changed: ndarray) -> None:
+    def __init__(self, store: Store, positions: ndarray, places: ndarray, leaves: int, changed: ndarray) -> None:
         self.store, self.positions, self.places = store, as_places(positions), as_places(places)
-        position_of = dict(zip(places, positions, strict=True))
-        which = [n for n, place in enumerate(changed.tolist()) if place in position_of]
-        self.back = as_places([position_of[place] for place in changed[which].tolist()]), as_places(which)
-        self.changes_some, self.seen = bool(which), -1
+        position_of = numpy.full(leaves, -1)
+        position_of[places] = positions
+        which = numpy.flatnonzero(position_of[changed] >= 0)
+        self.back = as_places(position_of[changed[which]]), as_places(which)
+        self.changes_some, self.seen = bool(len(which)), -1
 
 
 class Lease:
@@ -122,7 +126,7 @@ class Lease:
 
     def __init__(self, leaves: Sequence[Value], changed: Sequence[int] | ndarray = ()) -> None:
         self.leaves, self.changed = list(leaves), numpy.array(changed, int)
-        self.own = as_places(self.changed.tolist())
+        self.own = as_places(self.changed)
         self.parts: list[Part] = []
         self.rest: list[int] = []
         self.calls, self.stay = 0, 1
@@ -174,35 +178,41 @@ class Lease:
 
     def _have_gone_out(self) -> bool:
         """Let the leaves go, those that can."""
-        self._go_out()
+        with uncollected():
+            self._go_out()
         self.calls = 0
         return bool(self.parts)
 
     def _go_out(self) -> None:
         """Let leaves go that are at home, and note where all are."""
+        leaves = self.leaves
         with moving:
-            at_home: dict[bool, list[int]] = {False: [], True: []}  # buffers lie apart: other code sets them each time
+            slots = self._slots()
+            for store in {x[0] for x in slots if type(x) is tuple and not x[0].is_away}:  # broken off on their way
+                store.come_home()
+                slots = self._slots()
+            homes: dict[bool, list[int]] = {False: [], True: []}  # buffers lie apart: other code sets them each time
+            for place in [place for place, x in enumerate(slots) if type(x) is float]:
+                homes[isinstance(leaves[place], Buffer)].append(place)
             away: dict[Store, list[tuple[int, int]]] = {}
-            self.rest = []
-            for place, leaf in enumerate(self.leaves):
-                number = in_slot(leaf) if type(leaf) in HOME or type(leaf) in AWAY else None
-                if type(number) is tuple and not number[0].is_away:  # it was broken off on the way
-                    number[0].come_home()
-                    number = in_slot(leaf)
-                if type(number) is tuple:
-                    away.setdefault(number[0], []).append((number[1], place))
-                elif type(number) is float:
-                    at_home[isinstance(leaf, Buffer)].append(place)
-                else:
-                    self.rest.append(place)
-            for places in filter(None, at_home.values()):
-                store = Store([self.leaves[place] for place in places])
+            for place, x in [(place, x) for place, x in enumerate(slots) if type(x) is tuple]:
+                away.setdefault(x[0], []).append((x[1], place))
+            self.rest = [place for place, x in enumerate(slots) if type(x) is not float and type(x) is not tuple]
+            self.parts = []
+            for places in filter(None, homes.values()):
+                store = Store([leaves[place] for place in places])
                 store.go_out()
-                away[store] = list(enumerate(places))
-            self.parts = [
-                Part(store, [n for n, _ in pairs], [place for _, place in pairs], self.changed)
-                for store, pairs in away.items()
-            ]
+                where = numpy.arange(len(places)), numpy.array(places)
+                self.parts.append(Part(store, *where, len(leaves), self.changed))
+            for store, pairs in away.items():
+                positions, of_program = numpy.array(pairs).T
+                self.parts.append(Part(store, positions, of_program, len(leaves), self.changed))
+
+    def _slots(self) -> list[Any]:
+        """A number or a place for each leaf; None for those that stay."""
+        if HOME.keys() >= set(map(type, self.leaves)):
+            return list(map(in_slot, self.leaves))
+        return [in_slot(leaf) if type(leaf) in HOME else None for leaf in self.leaves]
 
 
 def _array(numbers: list) -> ndarray:
@@ -212,8 +222,8 @@ def _array(numbers: list) -> ndarray:
         raise TypeError(f"a parameter holds no number: {problem}") from None
 
 
-def as_places(numbers: list[int]) -> Places:
+def as_places(numbers: ndarray) -> Places:
     """A slice, where they follow each other."""
-    first = numbers[0] if numbers else 0
-    follows = numbers == list(range(first, first + len(numbers)))
-    return slice(first, first + len(numbers)) if follows else numpy.array(numbers, int)
+    first = int(numbers[0]) if len(numbers) else 0
+    follows = len(numbers) < 2 or bool((numpy.diff(numbers) == 1).all())
+    return slice(first, first + len(numbers)) if follows else numbers

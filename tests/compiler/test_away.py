@@ -7,8 +7,11 @@ import copy
 import gc
 import io
 import linecache
+import multiprocessing
+import os
 import pickle
 import random
+import re
 import struct
 import sys
 import weakref
@@ -17,12 +20,13 @@ from itertools import count
 import numpy
 import pytest
 
-from scalargrad import MLP, SGD, Adam, Layer, Value, compile, load, mse
+from scalargrad import MLP, SGD, Adam, Layer, Value, compile, diagnose, draw, explain, load, mse
 from scalargrad.away import class_away, in_slot, numbers_of
 from scalargrad.compiler import TraceError
 from scalargrad.compiler.store import LONGEST_STAY, WORTH_GOING, Lease
 from scalargrad.nn import BatchNorm1d, Module, Parameter, Sequential
 from scalargrad.structure import Buffer
+from tests.oracles.forks import in_a_child
 from tests.oracles.threads import at_once
 
 
@@ -489,6 +493,63 @@ def test_an_interrupt_on_the_way_loses_nothing(place, coming):
         value.data = n + 1.0
     assert [program([1.0]) for _ in range(3)] == [10.0] * 3
     assert [x.data for x in values] == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_child_has_numbers_of_its_own():
+    model = MLP(2, [3, 1], rng=0)
+    x, y = numpy.eye(2), numpy.arange(2.0)
+    trainer = compile(lambda x, y: mse(model(x), y)).trainer(SGD(0.1, momentum=0.9))
+    twin = copy.deepcopy(model)
+    other = compile(lambda x, y: mse(twin(x), y)).trainer(SGD(0.1, momentum=0.9))
+    for _ in range(4):
+        assert trainer.step(x, y) == other.step(x, y)
+    assert all(map(is_away, model.parameters()))
+
+    def work():
+        expected = other.step(x, y)
+        assert trainer.step(x, y) == expected
+        assert [p.data for p in model.parameters()] == [p.data for p in twin.parameters()]
+        model.parameters()[0].data = 100.0
+        twin.parameters()[0].data = 100.0
+        assert trainer.step(x, y) == other.step(x, y)
+
+    assert in_a_child(work) == ""
+    assert max(abs(x) for x in numbers_of(model.parameters())) < 10.0
+    assert trainer.step(x, y) == other.step(x, y)
+    assert numbers_of(model.parameters()) == numbers_of(twin.parameters())
+
+
+@pytest.mark.long
+def test_a_process_that_is_spawned_gets_the_numbers():
+    model = MLP(2, [3, 1], rng=0)
+    for _ in range(3):
+        expected = model.predict([[1.0, 2.0]]).tolist()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(predicted, (model,)) == expected
+
+
+def predicted(model):
+    return model.predict([[1.0, 2.0]]).tolist()
+
+
+def test_pictures_and_explanations_show_numbers_that_are_away():
+    model = MLP(2, [2, 1], rng=0)
+    twin = copy.deepcopy(model)
+    for _ in range(3):
+        model.predict([[1.0, 2.0]])
+    assert all(map(is_away, model.parameters()))
+
+    def shown(network):
+        loss = mse(network((1.0, 2.0)), 0.5)
+        loss.backward()
+        return [
+            re.sub("scalargrad-[0-9a-f]+-[0-9]+", "", draw(loss).svg()),
+            str(explain(loss, network.layers[0].neurons[0].weights[0])),
+            str(diagnose(loss, network)),
+        ]
+
+    assert shown(model) == shown(twin)
 
 
 def test_a_file_has_the_numbers_that_are_away(tmp_path):
