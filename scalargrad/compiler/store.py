@@ -93,7 +93,8 @@ class Store:
     def put(self, positions: Places, numbers: ndarray) -> None:
         """Set some numbers at once: whoever reads meanwhile finds the old ones or the new ones."""
         with moving:
-            fresh = self.numbers.copy()
+            is_all = isinstance(positions, slice) and len(numbers) == len(self.values)
+            fresh = numpy.empty(len(self.values)) if is_all else self.numbers.copy()
             fresh[positions] = numbers
             self.numbers, self.changes = fresh, self.changes + 1
 
