@@ -91,12 +91,7 @@ class Result:
 
 
 def data_from(path: Path | None) -> Data:
-    """The texts of a file, or names that the grammar of scalargrad.datasets.names makes up.
-
-    >>> data = data_from(None)
-    >>> data.texts[:2], len(data.letters), round(data.floor, 2)
-    (['illemund', 'annunor'], 27, 1.44)
-    """
+    """The texts of a file, or names that the grammar of scalargrad.datasets.names makes up."""
     if path:
         read = texts.read_texts(path)
         return Data(read, texts.letters_of(read), None)
