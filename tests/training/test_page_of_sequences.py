@@ -3,6 +3,8 @@
 import doctest
 import re
 
+import pytest
+
 from scalargrad.compiler.programs import MOST_SHAPES
 from tests.paths import ROOT, in_a_checkout
 
@@ -10,6 +12,7 @@ PATH = ROOT / "notebooks" / "sequences.md"
 PAGE = PATH.read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_the_examples_are_right():
     failed, tried = doctest.testfile(str(PATH), module_relative=False, encoding="utf-8")
     assert failed == 0
