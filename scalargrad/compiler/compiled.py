@@ -95,8 +95,7 @@ class Compiled(Programs):
         refuse_inside_a_trace()  # before the lock: another thread may hold it and wait for this trace to end
         with self.lock:
             variant, arrays, lanes = self._prepared(args)
-            with variant.used():
-                return self._results(variant, arrays, lanes)
+            return variant.timed(self._results, variant, arrays, lanes)
 
     @quiet
     def _results(self, variant: Variant, arrays: list[ndarray], lanes: int) -> float | ndarray:
@@ -113,8 +112,7 @@ class Compiled(Programs):
         refuse_inside_a_trace()
         with self.lock:
             variant, arrays, lanes = self._prepared(args)
-            with variant.used():
-                return _slopes(variant, arrays, lanes)
+            return variant.timed(_slopes, variant, arrays, lanes)
 
     def backward(self, *args: object) -> float:
         """Add d mean / d p to the `.grad` of every parameter; returns the mean."""

@@ -97,8 +97,10 @@ class Formula:
 
     def has_changed(self) -> bool:
         """Is something that it read another thing now?"""
-        moved = any(token(value.data) != token(number) for value, number in self.values.items())
-        return moved or bool(self.surroundings.changed())
+        for value, number in self.values.items():
+            if token(value.data) != token(number):
+                return True
+        return bool(self.surroundings.changed())
 
     def _traceable(self, checked: Callable) -> Callable:
         function, name, line = self.function, self.name, self.line

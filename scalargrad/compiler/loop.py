@@ -9,7 +9,7 @@ from numpy import ndarray
 from scalargrad.arrays import quiet
 from scalargrad.compiler.backends import TrainingBackend
 from scalargrad.compiler.backends.reference import NumpyBackend
-from scalargrad.compiler.formulas import CHANGING
+from scalargrad.compiler.formulas import CHANGING, Formula
 from scalargrad.compiler.memory import Loan, Memory
 from scalargrad.compiler.own_steps import own_classes
 from scalargrad.compiler.program import Program
@@ -55,6 +55,7 @@ class Loop:
         self.training, self.clock, self.state, self.formulas = with_optimizer(
             program, optimizer, schedule, programs.steps, self.parameters
         )
+        self.lowest = self.clock[LOWEST:]
         self.backend = make(self.training)
         self.prepare, self.steps_at_once = self.backend.prepare, self.backend.steps_at_once
         first, moved = self.backend.leaves.start, [target.rows for _, target in self.training.moves]
@@ -93,7 +94,7 @@ class Loop:
         is_same = optimizer is self.made_for[0] and schedule is self.made_for[1]
         if not is_same and self.settings != (_settings(optimizer), _settings(schedule)):
             return False
-        return not any(formula.has_changed() for formula in self.formulas)
+        return not any(map(Formula.has_changed, self.formulas))
 
     @quiet
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
@@ -111,8 +112,8 @@ class Loop:
                 found = work()
             finally:
                 self._write(optimizer, *before)
-            for lowest in self.backend.read(self.clock[LOWEST:]).tolist():
-                checked_rate(lowest)
+            if len(self.lowest):
+                checked_rate(*self.backend.read(self.lowest).tolist())
             return found
         except BaseException:  # such as a Ctrl-C while it was written: from the beginning, then
             self._write(optimizer, *before)

@@ -33,7 +33,7 @@ def is_one_formula(optimizer: Optimizer) -> bool:
         return False
     if kind.__setattr__ is not SETS or kind.__getattribute__ is not GETS:
         return False
-    return all(COMPUTED.isdisjoint(vars(base)) for base in own_classes(kind))
+    return all(map(COMPUTED.isdisjoint, map(vars, own_classes(kind))))
 
 
 COMPUTED = frozenset(("lr", "steps", "state", "__getattr__"))  # by a property, if a class has them

@@ -196,7 +196,7 @@ RULES = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class Program:
     """Instructions in order, and what their first rows are.
 

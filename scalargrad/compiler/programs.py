@@ -57,12 +57,16 @@ class Programs:
 
         numbers   of the rows, as random() counts them: 0, 1, ... unless given
         """
-        arrays, static = [], []
+        given: list[ndarray] = []
+        shapes: list[Any] = [None] * len(args)
+        static = shapes.copy()
         for place, argument in enumerate(args):
             array = _as_array(argument, place, self.dtype)
-            arrays.append(array)
-            static.append(argument if array is None else None)
-        given = [array for array in arrays if array is not None]
+            if array is None:
+                static[place] = argument
+            else:
+                given.append(array)
+                shapes[place] = array.shape[1:]
         if not given:
             raise TypeError("a compiled function takes at least one array, of which each row is a sample")
         lanes = len(given[0])
@@ -73,7 +77,6 @@ class Programs:
                 )
         if not lanes:
             raise ValueError("the arrays have no rows: a mean over no samples is not defined")
-        shapes = [None if array is None else array.shape[1:] for array in arrays]
         variant = self._traced(shapes, static, checked)
         self.rows = lanes
         flat = [numpy.ascontiguousarray(array.reshape(lanes, -1)) for array in given]
@@ -83,7 +86,7 @@ class Programs:
         return variant, flat, lanes
 
     def _traced(self, shapes: list, static: list, checked: bool) -> Variant:
-        key = tuple(shapes), tuple(map(token, static))
+        key = tuple(shapes), tuple(map(token, static)) if None in shapes else ()
         kept = self.variants.get(key, [])
         for variant in kept:
             if variant.is_current:
@@ -142,7 +145,8 @@ def _column(argument: object, place: int, dtype: str) -> object:
 
 def _as_array(argument: object, place: int, dtype: str) -> ndarray | None:
     """An argument as an array [rows, ...], or None for one that is passed on as it is: a number, a string, None."""
-
+    if type(argument) is ndarray and argument.dtype == dtype and argument.ndim:
+        return argument
     if argument is None or isinstance(argument, bool | int | float | str | bytes) or callable(argument):
         return None
     refuse_hidden(argument, f"argument {place}")

@@ -248,8 +248,7 @@ class Trainer:
             return found
 
     def _in_step(self, part: Part, work: Callable[[], Any]) -> Any:
-        with part.variant.used():
-            return part.loop.in_step(self.optimizer, self.span, work)
+        return part.variant.timed(part.loop.in_step, self.optimizer, self.span, work)
 
     def _whole_batches(self, loop: Loop | OwnSteps, arrays: list, rows: int, batch: int, epochs: int) -> list[float]:
         """The losses of epochs of batches of one size. The last is inf or nan, if a step's was: there it stopped."""
@@ -336,7 +335,7 @@ class Trainer:
         """The parameters that it moves unless they are frozen: a list that stays the same one for as long as it can."""
         if self.given is not None:
             return self.given
-        if not any(program is known for known in self.programs_read):
+        if program not in self.programs_read:
             self.programs_read = [program, *self.programs_read][:MOST_LOOPS]
             more = dict.fromkeys([*self.read, *program.reached()])
             if len(more) > len(self.read):

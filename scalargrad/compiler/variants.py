@@ -1,8 +1,8 @@
 """A variant: one trace of a function, and the programs and backends that are made from it when they are needed."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import perf_counter
+from typing import TypeVar
 
 from scalargrad.compiler.agreement import DisagreementError, must_agree, place_of, traced_twice
 from scalargrad.compiler.backends import Backend, Source, Toolchain
@@ -17,6 +17,7 @@ from scalargrad.engine import Value
 from scalargrad.structure import Buffer
 from scalargrad.support.forks import kept
 
+T = TypeVar("T")
 SHARE_OF_CHECKS = 1 / 20  # of the time that programs run, for tracing again
 
 
@@ -44,12 +45,11 @@ class Variant:
         """Has nothing changed that the function reads?"""
         return not self.surroundings.changed()
 
-    @contextmanager
-    def used(self) -> Iterator[None]:
-        """A block in which a program runs."""
+    def timed(self, work: Callable[..., T], *arguments: object) -> T:
+        """Do some work in which a program runs."""
         begin, compiling = perf_counter(), self.toolchain.seconds["compiling"]
         try:
-            yield
+            return work(*arguments)
         finally:
             self.calls += 1
             self.running += perf_counter() - begin - (self.toolchain.seconds["compiling"] - compiling)

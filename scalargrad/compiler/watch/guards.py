@@ -9,13 +9,15 @@ after which what is there now counts.
 from array import array
 from collections.abc import Callable, Iterable
 from itertools import repeat
-from operator import is_
-from typing import Any
+from operator import call, is_
+from typing import Any, cast
 
 from scalargrad.engine import Value
 
 PLAIN = (bool, int, float, str, bytes, type(None), complex)
 NUMBERS = {bool, int, float, complex}
+Getter = Callable[[Any, Any, Any], Any]
+Columns = tuple[list[Getter], list[Any], list[Any], list[Any], list[str]]
 MOST_TYPES = 1000  # items of a container, up to which 1 is told from True and 1.0 everywhere; beyond that, zeros are
 
 
@@ -35,6 +37,7 @@ class Identity:
 
 
 MISSING = Identity(None)  # an empty cell, an attribute that is not there
+ABSENT = repeat(MISSING)
 
 
 def token(content: Any) -> Any:
@@ -76,49 +79,57 @@ def is_text_or_row(content: Any) -> bool:
 
 
 class Reads:
-    """Names in namespaces, and what they hold, read one after another: `get(namespace, name, MISSING)`.
+    """Names in namespaces, and what they hold: `get(space, name, MISSING)`, where `get` says how a space is asked.
 
     >>> scope = {"rate": 0.5}
-    >>> reads = Reads(dict.get)
-    >>> reads.add(scope, "rate", "the global rate")
+    >>> reads = Reads()
+    >>> reads.add(dict.get, scope, "rate", "the global rate")
     0.5
     >>> scope["rate"] = 0.25
     >>> reads.changed()
     'the global rate'
     """
 
-    def __init__(self, get: Callable[[Any, Any, Any], Any], by_equality: Callable[[Any], bool] = is_itself) -> None:
-        self.get, self.by_equality = get, by_equality
-        self.known: set[tuple[int, Any]] = set()
-        # The first ones are compared by equality, the second ones by identity.
-        self.groups: list[tuple[list, list, list, list[str]]] = [([], [], [], []), ([], [], [], [])]
+    def __init__(self, by_equality: Callable[[Any], bool] = is_itself) -> None:
+        self.by_equality = by_equality
+        self.known: set[tuple[Any, int, Any]] = set()
+        # Columns of `add`. Whether something is another thing now is told by equality, or else by identity.
+        self.told: Columns = ([], [], [], [], [])
+        self.mixed_up: Columns = ([], [], [], [], [])
 
     def __bool__(self) -> bool:
         return bool(self.known)
 
-    def add(self, space: object, name: object, label: str) -> Any:
+    def add(self, get: Getter, space: object, name: object, label: str) -> Any:
         """Look at this from now on; returns what is there.
 
         A traced number the function has put there itself: one that asks before it does so is told from the next run.
         """
-        content = self._read(space, name)
-        if (id(space), name) not in self.known and not is_traced(content):
-            self.known.add((id(space), name))
-            group = self.groups[0 if self.by_equality(content) else 1]
-            for column, entry in zip(group, (space, name, content, label), strict=True):
-                column.append(entry)
+        content = _read(get, space, name)
+        if (get, id(space), name) not in self.known and not is_traced(content):
+            self.known.add((get, id(space), name))
+            columns = self.told if self.by_equality(content) else self.mixed_up
+            for column, entry in zip(columns, (get, space, name, content, label), strict=True):
+                cast(list, column).append(entry)
         return content
 
     def changed(self) -> str:
-        return self.changed_from(0)
+        gets, spaces, names, before, _ = self.told
+        try:
+            is_same = list(map(call, gets, spaces, names, ABSENT)) == before and self.has_same_mixed_up()
+        except Exception:  # an empty cell, or an array that compares element by element
+            is_same = False
+        return "" if is_same else self.first_change()
 
-    def changed_from(self, first: int) -> str:
-        for n, (spaces, names, before, labels) in enumerate(self.groups[first:], first):
-            if not spaces:
-                continue
-            now = self._now(spaces, names)
-            if _same(now, before) if n == 0 else all(map(is_, now, before)):
-                continue
+    def has_same_mixed_up(self) -> bool:
+        """Are those as they were that equality may mix up? May raise."""
+        gets, spaces, names, before, _ = self.mixed_up
+        return all(map(is_, map(call, gets, spaces, names, ABSENT), before))
+
+    def first_change(self) -> str:
+        """The label of the first that code can tell from what was there; if there is none, what is there now counts."""
+        for gets, spaces, names, before, labels in (self.told, self.mixed_up):
+            now = list(map(_read, gets, spaces, names))
             for content, known, label in zip(now, before, labels, strict=True):
                 if _differ(content, known):
                     return label
@@ -126,29 +137,24 @@ class Reads:
         return ""
 
     def renew(self) -> None:
-        for spaces, names, before, _ in self.groups:
-            before[:] = self._now(spaces, names)
+        for gets, spaces, names, before, _ in (self.told, self.mixed_up):
+            before[:] = map(_read, gets, spaces, names)
 
     def differences(self) -> list[tuple[str, Any, Any]]:
         """(label, before, now) of all that differ."""
         return [
             (label, known, now)
-            for spaces, names, before, labels in self.groups
-            for space, name, known, label in zip(spaces, names, before, labels, strict=True)
-            if _differ(now := self._read(space, name), known)
+            for columns in (self.told, self.mixed_up)
+            for get, space, name, known, label in zip(*columns, strict=True)
+            if _differ(now := _read(get, space, name), known)
         ]
 
-    def _now(self, spaces: list, names: list) -> list:
-        try:
-            return list(map(self.get, spaces, names, repeat(MISSING)))
-        except ValueError:  # an empty cell
-            return list(map(self._read, spaces, names))
 
-    def _read(self, space: object, name: object) -> Any:
-        try:
-            return self.get(space, name, MISSING)
-        except ValueError:
-            return MISSING
+def _read(get: Getter, space: object, name: object) -> Any:
+    try:
+        return get(space, name, MISSING)
+    except ValueError:
+        return MISSING
 
 
 class Kinds:
@@ -240,9 +246,12 @@ class Spaces:
         self.copies = list(map(dict.copy, self.sizes.spaces))
 
     def changed(self) -> str:
-        if _same(self.sizes.spaces, self.copies):
-            return self.reads.changed_from(1)
-        what = self.reads.changed() or self.sizes.changed()
+        try:
+            if self.sizes.spaces == self.copies and self.reads.has_same_mixed_up():
+                return ""
+        except Exception:  # an array, say, that compares element by element
+            pass
+        what = self.reads.first_change() or self.sizes.changed()
         if not what:
             self.copies = list(map(dict.copy, self.sizes.spaces))
         return what
@@ -275,8 +284,11 @@ class Items:
             self.types = list(map(type, items)) if len(items) <= MOST_TYPES else None
         self.signs = [token(items[place]) for place in self.zeros]
         self.direct = type(self.container) is list  # compared without a copy
+        self.told = self.direct and self.by_equality and self.types is None and not self.zeros
 
     def changed(self) -> str:
+        if self.told and _same(self.container, self.items):
+            return ""
         if self.by_equality:
             now = self.container if self.direct else self.read(self.container)
             if (

@@ -96,10 +96,7 @@ class Walk:
         self.seen: dict[Any, Any] = {}  # by id; kept alive, so that an id stays its own
         self.met: dict[int, tuple] = {}  # by the id of a class what is known of its objects
         self.met_codes: set[CodeType] = set()
-        self.in_dicts, self.in_classes, self.attributes = Reads(dict.get), Reads(MappingProxyType.get), Reads(getattr)
-        self.in_layers = Reads(dict.get, is_text_or_row)
-        self.calls = Reads(lambda read, name, missing: read())
-        self.dicts = Reads(lambda thing, read, missing: _attributes(thing, read))
+        self.reads, self.reads_of_layers = Reads(), Reads(is_text_or_row)
         self.sizes, self.sizes_of_layers, self.classes = Sizes(), Sizes(), Kinds()
         self.guards: list[Any] = []
         self._collect_names()
@@ -116,9 +113,8 @@ class Walk:
             holders = [thing for thing in gc.get_referrers(*others) if type(thing) is FunctionType]
             self.waiting += [(function, function.__name__) for function in holders]
             self._go_on()
-        layers = Spaces(self.in_layers, self.sizes_of_layers)
-        reads = [self.in_dicts, self.in_classes, self.attributes, self.calls, self.dicts]
-        self.guards[:0] = filter(None, [layers, *reads, self.sizes, self.classes])
+        layers = Spaces(self.reads_of_layers, self.sizes_of_layers)
+        self.guards[:0] = filter(None, [layers, self.reads, self.sizes, self.classes])
 
     def _collect_names(self) -> None:
         """The names that code of this package asks for, and those that other code does."""
@@ -145,7 +141,7 @@ class Walk:
         kind = type(thing)
         if kind in VALUES:
             for name, described in self.asked_of_values.items():
-                self.attributes.add(thing, name, described.format(label))
+                self.reads.add(getattr, thing, name, described.format(label))
         if kind in LEAVES or thing is MISSING or id(thing) in self.seen or module_of(kind).startswith(COMPILER):
             return
         self.seen[id(thing)] = thing
@@ -169,7 +165,7 @@ class Walk:
         if vars(function):
             self._namespace(vars(function), self.names | {"__wrapped__"}, f"{{}} of {name}")
         for part in self.names & ASKED_OF_FUNCTIONS:
-            self._then(self.attributes.add(function, part, f"{part} of {name}"), f"{part} of {name}")
+            self._then(self.reads.add(getattr, function, part, f"{part} of {name}"), f"{part} of {name}")
         if code not in self.codes:
             return
         self._reach(code)
@@ -178,7 +174,7 @@ class Walk:
         if is_of_library(code):
             return  # what these define does not change
         for part in ("__code__", "__defaults__", "__kwdefaults__"):
-            self._then(self.attributes.add(function, part, f"{part} of {name}"), f"a default of {name}")
+            self._then(self.reads.add(getattr, function, part, f"{part} of {name}"), f"a default of {name}")
         facts, scope = facts_of(code), function.__globals__
         described = f"{{}} among the globals of {name}"
         self._namespace(scope, facts.globals, described, facts, not facts.names.isdisjoint(("globals", "eval", "exec")))
@@ -190,7 +186,7 @@ class Walk:
                     self._module(sys.modules[path], facts)
 
     def _cell(self, cell: CellType, label: str) -> None:
-        self._then(self.attributes.add(cell, "cell_contents", label), label)
+        self._then(self.reads.add(getattr, cell, "cell_contents", label), label)
 
     def _reach(self, code: CodeType) -> None:
         self.met_codes.add(code)
@@ -223,14 +219,14 @@ class Walk:
         without these
         """
         names = names - without if without else names
-        reads, sizes = (self.in_layers, self.sizes_of_layers) if is_own else (self.in_dicts, self.sizes)
+        reads, sizes = (self.reads_of_layers, self.sizes_of_layers) if is_own else (self.reads, self.sizes)
         if every:
             present = {name for name in list(space) if not _is_dunder(name)} - without | names & space.keys()
         else:
             present = names & space.keys()
         for name in sorted(present, key=str):  # the order in which modules are met is that of their parameters
             described = label.format(name)
-            content = reads.add(space, name, described)
+            content = reads.add(dict.get, space, name, described)
             if facts is not None and issubclass(type(content), ModuleType):
                 self._module(content, facts)
             if facts is None or not issubclass(type(content), ModuleType) or not is_library(content.__name__):
@@ -243,14 +239,14 @@ class Walk:
     def _class(self, kind: type, label: str) -> None:
         if is_of_library(kind):
             return
-        self.attributes.add(kind, "__mro__", f"the bases of {kind.__name__}")
+        self.reads.add(getattr, kind, "__mro__", f"the bases of {kind.__name__}")
         if "__subclasses__" in self.names:
             children = Items(kind, type.__subclasses__, f"a subclass of {kind.__name__}")
             self.guards.append(children)
             for child in children.items:
                 self._then(child, f"a subclass of {kind.__name__}")
         if isinstance(kind, ABCMeta):
-            self.calls.add(get_cache_token, "", f"what is registered as a {kind.__name__}")
+            self.reads.add(_called, get_cache_token, "", f"what is registered as a {kind.__name__}")
         for base in kind.__mro__:
             if ("base", id(base)) in self.seen or is_of_library(base):
                 continue
@@ -266,7 +262,7 @@ class Walk:
                 every = id(kind) in self.asked and not _is_dunder(name)
                 if name in names or ran or every or name == "__match_args__":
                     described = f"{name} of the class {base.__name__}"
-                    self._then(self.in_classes.add(space, name, described), described)
+                    self._then(self.reads.add(MappingProxyType.get, space, name, described), described)
             self.sizes.add(space, partial(_may_be_asked, names), f"{{}} of {base.__name__}")
         self._class(type(kind), label)
 
@@ -284,14 +280,14 @@ class Walk:
         space = _attributes(thing, read)
         if space is not None:
             if not is_module:
-                self.dicts.add(thing, read, f"the attributes of {label}")
+                self.reads.add(_space, thing, read, f"the attributes of {label}")
             every = self.walks_modules if is_module else self.computes_names
             every = every or id(thing) in self.asked or kind is SimpleNamespace  # which C code compares and shows
             is_own = module_of(kind).startswith("scalargrad.")
             self._namespace(space, names, f"{{}} of {_named(thing, label)}", None, every, is_own, without)
         for name, member in slots:
             described = f"{name} of {_named(thing, label)}"
-            self._then(self.calls.add(partial(_content, member, thing), "", described), described)
+            self._then(self.reads.add(_called, partial(_content, member, thing), "", described), described)
         if space is None and is_of_library(kind):  # written in C: whatever it refers to
             for content in gc.get_referents(thing):
                 if not issubclass(type(content), type | ModuleType):
@@ -354,7 +350,7 @@ def _referents(walk: Walk, thing: object, label: str) -> None:
 def _asked(walk: Walk, thing: Any, label: str) -> None:
     """Something of which one asks what it is now: a weak reference, a context variable."""
     read = partial(ref.__call__ if issubclass(type(thing), ref) else _value_of, thing)
-    walk._then(walk.calls.add(read, "", label), label)
+    walk._then(walk.reads.add(_called, read, "", label), label)
 
 
 def _getter(walk: Walk, thing: object, label: str) -> None:
@@ -416,6 +412,14 @@ def _reader_of_attributes(kind: type) -> Callable[[Any], Any]:
         if type(member) in (GetSetDescriptorType, MemberDescriptorType):
             return member.__get__
     return lambda thing: None
+
+
+def _called(read: Callable[[], Any], name: str, missing: object) -> Any:
+    return read()
+
+
+def _space(thing: object, read: Callable[[Any], Any], missing: object) -> dict | None:
+    return _attributes(thing, read)
 
 
 def _attributes(thing: object, read: Callable[[Any], Any]) -> dict | None:

@@ -207,7 +207,7 @@ class NativeBackend:
     @property
     def done(self) -> int:
         """Steps that have been finished so far."""
-        return int(self.executable.flags[DONE])
+        return self.executable.flags[DONE]
 
     def report(self, rows: int) -> str:
         """Where the time of a run on so many rows goes, group by group."""

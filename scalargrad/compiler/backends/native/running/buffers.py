@@ -1,5 +1,6 @@
 """Buffers: arrays aligned to lines of the cache, and the working memory that the jobs of a program share."""
 
+import ctypes
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,20 @@ def allocated(count: int, dtype: str, aligned: int = 0) -> ndarray:
     raw = np.zeros(item * count + CACHE_LINE, "uint8")
     begin = -(raw.ctypes.data + item * aligned) % CACHE_LINE
     return raw[begin : begin + item * count].view(dtype)
+
+
+def integers(count: int) -> ctypes.Array[ctypes.c_int64]:
+    """Zeros whose first one lies at the beginning of a line of the cache, which Python reads and writes quickly."""
+    return (ctypes.c_int64 * count).from_buffer(allocated(count, "int64"))  # type: ignore[arg-type]
+
+
+def address(array: ndarray) -> int:
+    """The address of the first number of an array that lies in one piece."""
+    try:
+        # A third of the time of `ctypes.data`. NumPy's arrays are buffers, which mypy does not know.
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # nobody may write into it, or it is empty
+        return array.ctypes.data
 
 
 class Buffers:

@@ -42,7 +42,7 @@ class Executable:
         self.indices = buffers.allocated(len(self.native.indices), "int32")
         self.indices[:] = self.native.indices
         self.records, self.stages = self._table()
-        self.flags = buffers.allocated(FLAGS, "int64")
+        self.flags = buffers.integers(FLAGS)
         self.buffers = buffers.Buffers(moved)
 
     @property

@@ -8,6 +8,7 @@ from numpy import ndarray
 
 from scalargrad.compiler.backends.native.kernels.driver import JOB, STOPPED, WRONG
 from scalargrad.compiler.backends.native.kernels.kernel_code import CACHE_LINE, CONTEXT, HEADER, VECTORS
+from scalargrad.compiler.backends.native.running.buffers import address
 from scalargrad.compiler.backends.native.running.executable import BARRIER, DONE, FAILED, STOP, Executable
 from scalargrad.compiler.backends.native.running.threads import run_together
 
@@ -53,12 +54,13 @@ class Job:
         self.own_order = self.order.ctypes.data
         self.inputs = (ctypes.c_int64 * max(1, len(executable.program.inputs)))()
         self.job = self._job()
+        self.address = ctypes.addressof(self.job)
         self.contexts = [self._context(thread) for thread in range(threads)]
         self.addresses = [ctypes.addressof(context) for context in self.contexts]
 
     def _job(self) -> Integers:
         executable, native, mean = self.executable, self.executable.native, self.executable.program.mean
-        uniform, flags = executable.uniform.ctypes.data, executable.flags.ctypes.data
+        uniform, flags = executable.uniform.ctypes.data, ctypes.addressof(executable.flags)
         sums = uniform + native.memory.sums * executable.size
         return _integers(
             JOB,
@@ -79,7 +81,7 @@ class Job:
 
     def _context(self, thread: int) -> Integers:
         executable = self.executable
-        flags = executable.flags.ctypes.data
+        flags = ctypes.addressof(executable.flags)
         return _integers(
             CONTEXT,
             0,
@@ -108,20 +110,19 @@ class Job:
     ) -> bool:
         """See `NativeBackend.run_batch`; `brief`: the job takes less than a moment."""
         executable, job = self.executable, self.job
-        for number, array in enumerate(arrays):
-            self.inputs[number] = array.ctypes.data
+        self.inputs[: len(arrays)] = list(map(address, arrays))
         job[HEADER + STEPS], job[HEADER + ADVANCE] = steps, advance
-        job[HEADER + HISTORY] = 0 if history is None else history.ctypes.data
+        job[HEADER + HISTORY] = 0 if history is None else address(history)
         for context in self.contexts:
-            context[ORDER] = self.own_order if order is None else order.ctypes.data
+            context[ORDER] = self.own_order if order is None else address(order)
             context[AHEAD] = 0 if order is None else advance
             context[LAST] = 0 if order is None else len(order) - 1
-            context[RESULT] = 0 if result is None else result.ctypes.data
+            context[RESULT] = 0 if result is None else address(result)
         flags = executable.flags
         flags[STOP] = flags[FAILED] = flags[BARRIER] = 0
-        run_together(executable.run, ctypes.addressof(job), self.addresses, flags, brief)
+        run_together(executable.run, self.address, self.addresses, flags, brief)
         assert flags[FAILED] != STOPPED, "only an exception stops a job"
-        return bool(flags[FAILED] != WRONG)
+        return flags[FAILED] != WRONG
 
 
 STEPS, ADVANCE, HISTORY = (JOB.index(name) for name in ("steps", "advance", "history"))

@@ -10,8 +10,6 @@ from math import ceil
 from pathlib import Path
 from time import sleep
 
-from numpy import ndarray
-
 PATIENCE = 0.05  # seconds between two looks at what the user wants
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container on Linux: microseconds of computing in a period, or "max"
 
@@ -29,7 +27,7 @@ def available_threads() -> int:
 RunFunction = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)  # a call without Python's lock
 
 
-def run_together(run: Callable, job: int, contexts: list[int], stop: ndarray, brief: bool) -> None:
+def run_together(run: Callable, job: int, contexts: list[int], stop: ctypes.Array[ctypes.c_int64], brief: bool) -> None:
     """Run a job in as many threads as there are contexts; `stop[0] = 1` ends it early.
 
     brief   the job takes less than a moment: if it is for one thread, this one runs it
