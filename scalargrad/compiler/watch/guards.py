@@ -8,16 +8,15 @@ after which what is there now counts.
 
 from array import array
 from collections.abc import Callable, Iterable
-from itertools import repeat
+from functools import partial
 from operator import call, is_
-from typing import Any, cast
+from typing import Any
 
 from scalargrad.engine import Value
 
 PLAIN = (bool, int, float, str, bytes, type(None), complex)
 NUMBERS = {bool, int, float, complex}
-Getter = Callable[[Any, Any, Any], Any]
-Columns = tuple[list[Getter], list[Any], list[Any], list[Any], list[str]]
+Columns = tuple[list[Callable[[], Any]], list[Any], list[str]]
 MOST_TYPES = 1000  # items of a container, up to which 1 is told from True and 1.0 everywhere; beyond that, zeros are
 
 
@@ -37,7 +36,6 @@ class Identity:
 
 
 MISSING = Identity(None)  # an empty cell, an attribute that is not there
-ABSENT = repeat(MISSING)
 
 
 def token(content: Any) -> Any:
@@ -79,11 +77,11 @@ def is_text_or_row(content: Any) -> bool:
 
 
 class Reads:
-    """Names in namespaces, and what they hold: `get(space, name, MISSING)`, where `get` says how a space is asked.
+    """Questions, each a call such as `scope.get(name, MISSING)`, and what the answers were.
 
     >>> scope = {"rate": 0.5}
     >>> reads = Reads()
-    >>> reads.add(dict.get, scope, "rate", "the global rate")
+    >>> reads.add("the global rate", dict.get, scope, "rate")
     0.5
     >>> scope["rate"] = 0.25
     >>> reads.changed()
@@ -92,68 +90,70 @@ class Reads:
 
     def __init__(self, by_equality: Callable[[Any], bool] = is_itself) -> None:
         self.by_equality = by_equality
-        self.known: set[tuple[Any, int, Any]] = set()
-        # Columns of `add`. Whether something is another thing now is told by equality, or else by identity.
-        self.told: Columns = ([], [], [], [], [])
-        self.mixed_up: Columns = ([], [], [], [], [])
+        self.known: set[tuple[int, ...]] = set()
+        # Questions, answers and labels. Whether an answer is another one now is told by equality, or else by identity.
+        self.told: Columns = ([], [], [])
+        self.mixed_up: Columns = ([], [], [])
 
     def __bool__(self) -> bool:
         return bool(self.known)
 
-    def add(self, get: Getter, space: object, name: object, label: str) -> Any:
-        """Look at this from now on; returns what is there.
+    def add(self, label: str, get: Callable, *arguments: Any) -> Any:
+        """Ask `get(*arguments)` from now on; returns the answer.
 
         A traced number the function has put there itself: one that asks before it does so is told from the next run.
         """
-        content = _read(get, space, name)
-        if (get, id(space), name) not in self.known and not is_traced(content):
-            self.known.add((get, id(space), name))
-            columns = self.told if self.by_equality(content) else self.mixed_up
-            for column, entry in zip(columns, (get, space, name, content, label), strict=True):
-                cast(list, column).append(entry)
-        return content
+        ask, key = partial(get, *arguments), tuple(map(id, (get, *arguments)))
+        answer = _answer(ask)
+        if key not in self.known and not is_traced(answer):
+            self.known.add(key)
+            asks, before, labels = self.told if self.by_equality(answer) else self.mixed_up
+            asks.append(ask)
+            before.append(answer)
+            labels.append(label)
+        return answer
 
     def changed(self) -> str:
-        gets, spaces, names, before, _ = self.told
+        asks, before, _ = self.told
         try:
-            is_same = list(map(call, gets, spaces, names, ABSENT)) == before and self.has_same_mixed_up()
+            is_same = [ask() for ask in asks] == before and self.has_same_mixed_up()
         except Exception:  # an empty cell, or an array that compares element by element
             is_same = False
         return "" if is_same else self.first_change()
 
     def has_same_mixed_up(self) -> bool:
         """Are those as they were that equality may mix up? May raise."""
-        gets, spaces, names, before, _ = self.mixed_up
-        return all(map(is_, map(call, gets, spaces, names, ABSENT), before))
+        asks, before, _ = self.mixed_up
+        return all(map(is_, map(call, asks), before))
 
     def first_change(self) -> str:
         """The label of the first that code can tell from what was there; if there is none, what is there now counts."""
-        for gets, spaces, names, before, labels in (self.told, self.mixed_up):
-            now = list(map(_read, gets, spaces, names))
-            for content, known, label in zip(now, before, labels, strict=True):
-                if _differ(content, known):
+        for asks, before, labels in (self.told, self.mixed_up):
+            now = list(map(_answer, asks))
+            for answer, known, label in zip(now, before, labels, strict=True):
+                if _differ(answer, known):
                     return label
             before[:] = now
         return ""
 
     def renew(self) -> None:
-        for gets, spaces, names, before, _ in (self.told, self.mixed_up):
-            before[:] = map(_read, gets, spaces, names)
+        for asks, before, _ in (self.told, self.mixed_up):
+            before[:] = map(_answer, asks)
 
     def differences(self) -> list[tuple[str, Any, Any]]:
         """(label, before, now) of all that differ."""
         return [
             (label, known, now)
             for columns in (self.told, self.mixed_up)
-            for get, space, name, known, label in zip(*columns, strict=True)
-            if _differ(now := _read(get, space, name), known)
+            for ask, known, label in zip(*columns, strict=True)
+            if _differ(now := _answer(ask), known)
         ]
 
 
-def _read(get: Getter, space: object, name: object) -> Any:
+def _answer(ask: Callable[[], Any]) -> Any:
     try:
-        return get(space, name, MISSING)
-    except ValueError:
+        return ask()
+    except ValueError:  # of an empty cell
         return MISSING
 
 

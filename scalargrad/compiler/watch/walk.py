@@ -141,7 +141,7 @@ class Walk:
         kind = type(thing)
         if kind in VALUES:
             for name, described in self.asked_of_values.items():
-                self.reads.add(getattr, thing, name, described.format(label))
+                self.reads.add(described.format(label), getattr, thing, name, MISSING)
         if kind in LEAVES or thing is MISSING or id(thing) in self.seen or module_of(kind).startswith(COMPILER):
             return
         self.seen[id(thing)] = thing
@@ -165,7 +165,7 @@ class Walk:
         if vars(function):
             self._namespace(vars(function), self.names | {"__wrapped__"}, f"{{}} of {name}")
         for part in self.names & ASKED_OF_FUNCTIONS:
-            self._then(self.reads.add(getattr, function, part, f"{part} of {name}"), f"{part} of {name}")
+            self._then(self.reads.add(f"{part} of {name}", getattr, function, part, MISSING), f"{part} of {name}")
         if code not in self.codes:
             return
         self._reach(code)
@@ -174,7 +174,7 @@ class Walk:
         if is_of_library(code):
             return  # what these define does not change
         for part in ("__code__", "__defaults__", "__kwdefaults__"):
-            self._then(self.reads.add(getattr, function, part, f"{part} of {name}"), f"a default of {name}")
+            self._then(self.reads.add(f"{part} of {name}", getattr, function, part, MISSING), f"a default of {name}")
         facts, scope = facts_of(code), function.__globals__
         described = f"{{}} among the globals of {name}"
         self._namespace(scope, facts.globals, described, facts, not facts.names.isdisjoint(("globals", "eval", "exec")))
@@ -186,7 +186,7 @@ class Walk:
                     self._module(sys.modules[path], facts)
 
     def _cell(self, cell: CellType, label: str) -> None:
-        self._then(self.reads.add(getattr, cell, "cell_contents", label), label)
+        self._then(self.reads.add(label, getattr, cell, "cell_contents", MISSING), label)
 
     def _reach(self, code: CodeType) -> None:
         self.met_codes.add(code)
@@ -226,7 +226,7 @@ class Walk:
             present = names & space.keys()
         for name in sorted(present, key=str):  # the order in which modules are met is that of their parameters
             described = label.format(name)
-            content = reads.add(dict.get, space, name, described)
+            content = reads.add(described, dict.get, space, name, MISSING)
             if facts is not None and issubclass(type(content), ModuleType):
                 self._module(content, facts)
             if facts is None or not issubclass(type(content), ModuleType) or not is_library(content.__name__):
@@ -239,14 +239,14 @@ class Walk:
     def _class(self, kind: type, label: str) -> None:
         if is_of_library(kind):
             return
-        self.reads.add(getattr, kind, "__mro__", f"the bases of {kind.__name__}")
+        self.reads.add(f"the bases of {kind.__name__}", getattr, kind, "__mro__", MISSING)
         if "__subclasses__" in self.names:
             children = Items(kind, type.__subclasses__, f"a subclass of {kind.__name__}")
             self.guards.append(children)
             for child in children.items:
                 self._then(child, f"a subclass of {kind.__name__}")
         if isinstance(kind, ABCMeta):
-            self.reads.add(_called, get_cache_token, "", f"what is registered as a {kind.__name__}")
+            self.reads.add(f"what is registered as a {kind.__name__}", get_cache_token)
         for base in kind.__mro__:
             if ("base", id(base)) in self.seen or is_of_library(base):
                 continue
@@ -262,7 +262,7 @@ class Walk:
                 every = id(kind) in self.asked and not _is_dunder(name)
                 if name in names or ran or every or name == "__match_args__":
                     described = f"{name} of the class {base.__name__}"
-                    self._then(self.reads.add(MappingProxyType.get, space, name, described), described)
+                    self._then(self.reads.add(described, MappingProxyType.get, space, name, MISSING), described)
             self.sizes.add(space, partial(_may_be_asked, names), f"{{}} of {base.__name__}")
         self._class(type(kind), label)
 
@@ -280,14 +280,14 @@ class Walk:
         space = _attributes(thing, read)
         if space is not None:
             if not is_module:
-                self.reads.add(_space, thing, read, f"the attributes of {label}")
+                self.reads.add(f"the attributes of {label}", _attributes, thing, read)
             every = self.walks_modules if is_module else self.computes_names
             every = every or id(thing) in self.asked or kind is SimpleNamespace  # which C code compares and shows
             is_own = module_of(kind).startswith("scalargrad.")
             self._namespace(space, names, f"{{}} of {_named(thing, label)}", None, every, is_own, without)
         for name, member in slots:
             described = f"{name} of {_named(thing, label)}"
-            self._then(self.reads.add(_called, partial(_content, member, thing), "", described), described)
+            self._then(self.reads.add(described, _content, member, thing), described)
         if space is None and is_of_library(kind):  # written in C: whatever it refers to
             for content in gc.get_referents(thing):
                 if not issubclass(type(content), type | ModuleType):
@@ -349,8 +349,8 @@ def _referents(walk: Walk, thing: object, label: str) -> None:
 
 def _asked(walk: Walk, thing: Any, label: str) -> None:
     """Something of which one asks what it is now: a weak reference, a context variable."""
-    read = partial(ref.__call__ if issubclass(type(thing), ref) else _value_of, thing)
-    walk._then(walk.reads.add(_called, read, "", label), label)
+    get: Callable = ref.__call__ if issubclass(type(thing), ref) else _value_of
+    walk._then(walk.reads.add(label, get, thing), label)
 
 
 def _getter(walk: Walk, thing: object, label: str) -> None:
@@ -412,14 +412,6 @@ def _reader_of_attributes(kind: type) -> Callable[[Any], Any]:
         if type(member) in (GetSetDescriptorType, MemberDescriptorType):
             return member.__get__
     return lambda thing: None
-
-
-def _called(read: Callable[[], Any], name: str, missing: object) -> Any:
-    return read()
-
-
-def _space(thing: object, read: Callable[[Any], Any], missing: object) -> dict | None:
-    return _attributes(thing, read)
 
 
 def _attributes(thing: object, read: Callable[[Any], Any]) -> dict | None:
