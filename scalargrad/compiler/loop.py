@@ -28,9 +28,9 @@ from scalargrad.structure import Buffer
 class Loop:
     """A program with the optimizer inside, and with a copy of what that remembers of the program's parameters.
 
-    parameters   those that move, in the program's order
+    parameters   those that move: of the program in its order, then those that it does not read: their gradient is 0
     lent         see `Holder`
-    unread       a loop of parameters that move, too, and that the program does not read: their gradient is 0
+    later        a loop of parameters that move, too, since other programs have read them
     """
 
     step_by_step = False
@@ -44,14 +44,14 @@ class Loop:
         moving: Sequence[Value],
         make: Callable[[Program], TrainingBackend],
     ) -> None:
-        """Of `moving`, those that the program reaches move."""
         self.programs, self.program = programs, program
         self.settings = _settings(optimizer), _settings(schedule)
         self.made_for = optimizer, schedule
         self.counts_steps = programs.steps in program.buffers
-        self.moving, self.parameters = moving, self._reached(moving)
+        self.moving, free = moving, dict.fromkeys(moving)
+        self.parameters = list(dict.fromkeys([x for x in program.parameters if x in free]) | free)
         self.along: Sequence[Value] = ()  # what it was told last to take along
-        self.unread: Loop | None = None
+        self.later: Loop | None = None
         self.training, self.clock, self.state, self.formulas = with_optimizer(
             program, optimizer, schedule, programs.steps, self.parameters
         )
@@ -60,25 +60,21 @@ class Loop:
         self.prepare, self.steps_at_once = self.backend.prepare, self.backend.steps_at_once
         first, moved = self.backend.leaves.start, [target.rows for _, target in self.training.moves]
         rows = numpy.unique(numpy.concatenate([numpy.zeros(0, int), *moved]))
-        self.lease = Lease(program.leaves, rows[(rows >= first) & (rows < self.backend.leaves.stop)] - first)
+        self.lease = Lease(self.training.leaves, rows[(rows >= first) & (rows < self.backend.leaves.stop)] - first)
         self.lent: Loan | None = None
         self.history = numpy.zeros(1, programs.dtype)  # of a single step
 
-    def _reached(self, moving: Sequence[Value]) -> list[Value]:
-        free = set(moving)
-        return [parameter for parameter in self.program.reached() if parameter in free]
-
     def take_along(self, parameters: Sequence[Value]) -> None:
-        """Let those of these parameters that the program does not read move, too."""
+        """Let those of these parameters move, too, that other programs have read since this loop was made."""
         if parameters is self.along:
             return
-        read = set(self.parameters)
-        unread = [parameter for parameter in parameters if parameter not in read]
-        known = [] if self.unread is None else self.unread.parameters
-        if unread != known:
+        own = set(self.parameters)
+        others = [parameter for parameter in parameters if parameter not in own]
+        known = [] if self.later is None else self.later.parameters
+        if others != known:
             optimizer, schedule = self.made_for
-            self.unread = (
-                Loop(self.programs, of_nothing(unread), optimizer, schedule, unread, self._in_numpy) if unread else None
+            self.later = (
+                Loop(self.programs, of_nothing(), optimizer, schedule, others, self._in_numpy) if others else None
             )
         self.along = parameters
 
@@ -88,7 +84,8 @@ class Loop:
     def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: Sequence[Value]) -> bool:
         """Is what the formulas read, and what moves, as it was?"""
         if moving is not self.moving:
-            if self._reached(moving) != self.parameters:
+            own, free = set(self.parameters), set(moving)
+            if not own <= free or any(x in free and x not in own for x in self.program.parameters):
                 return False
             self.moving = moving
         is_same = optimizer is self.made_for[0] and schedule is self.made_for[1]
@@ -104,8 +101,8 @@ class Loop:
         if not isinstance(memory, Memory):
             memory = optimizer.state = Memory(optimizer.state_size, memory)  # type: ignore[assignment]
         memory.lend(self)
-        if self.unread:
-            self.unread._read(optimizer, span)
+        if self.later:
+            self.later._read(optimizer, span)
         before = optimizer.steps, self.programs.steps.data, self.done
         try:
             try:
@@ -135,10 +132,10 @@ class Loop:
             memory: Any = optimizer.state
             memory.lend(self)  # still: a thread that reads it meanwhile brings it home
             self._tell()
-            if self.unread:
-                memory.lend(self.unread)
-                self.unread.follow(made - (self.unread.backend.done - done[1]))
-                memory.lend(self.unread)
+            if self.later:
+                memory.lend(self.later)
+                self.later.follow(made - (self.later.backend.done - done[1]))
+                memory.lend(self.later)
             optimizer.steps = steps + made
             if not self.counts_steps:
                 self.programs.steps.data = calls + made
@@ -148,8 +145,8 @@ class Loop:
 
     @property
     def done(self) -> tuple[int, int]:
-        """The steps of this loop so far, and of that of unread parameters."""
-        return self.backend.done, self.unread.backend.done if self.unread else 0
+        """The steps of this loop so far, and of that of the parameters that came later."""
+        return self.backend.done, self.later.backend.done if self.later else 0
 
     def follow(self, steps: int) -> None:
         """Make the steps that another loop has made, from where the clock stands."""
@@ -170,8 +167,8 @@ class Loop:
         self, arrays: list[ndarray], order: ndarray | None, rows: int, count: int, measures: list[Buffer]
     ) -> list[float]:
         """The sum of the losses of so many steps, and of what they add to each measure."""
-        first = self.backend.leaves.start + len(self.program.parameters)
-        places = [first + self.program.buffers.index(measure) for measure in measures]
+        first = self.backend.leaves.start + len(self.training.parameters)
+        places = [first + self.training.buffers.index(measure) for measure in measures]
         self.backend.write(places, [0.0] * len(places))
         losses = self.steps(arrays, order, rows, count, rows)
         return [sum(losses), *self.backend.read(places).tolist()]

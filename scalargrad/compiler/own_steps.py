@@ -136,10 +136,6 @@ class OwnSteps:
         self.programs, self.variant, self.group, self.moving = programs, variant, group, moving
         self.optimizer, self.schedule, self.span = optimizer, schedule, (0, 1)
 
-    def take_along(self, parameters: Sequence[Value]) -> None:
-        """Let all of these move."""
-        self.moving = parameters
-
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work: Values and the optimizer are in step all the time."""
         self.span = span

@@ -5,6 +5,7 @@ put in the order in which the contractions read them, so that a layer's weights 
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy
@@ -12,6 +13,7 @@ from numpy import ndarray
 
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
 from scalargrad.compiler.writer import Rows, Writer
+from scalargrad.engine import Value
 
 ALONE = (Kind.CONTRACT, Kind.OUTER, Kind.LANE_SUM, Kind.CONSTANT)  # are not put together with others
 
@@ -105,6 +107,21 @@ def with_parameters_in_order(program: Program) -> Program:
     if result.gradient is not None:
         result.gradient = Table(UNIFORM, result.gradient.rows[order - first])
     result.instructions = [replace(i, args=tuple(_moved(t, moves) for t in i.args)) for i in program.instructions]
+    return result
+
+
+def with_more_parameters(program: Program, parameters: Sequence[Value]) -> Program:
+    """The program with parameters, after its own, that it does not read: `gradient` has no rows for them."""
+    last = len(program.constants) + len(program.parameters)
+    rows = numpy.arange(program.uniform_rows)
+    moves = {LANE: numpy.arange(program.lane_rows), UNIFORM: rows + len(parameters) * (rows >= last)}
+    result = _moved_outputs(program, moves)
+    result.parameters = [*program.parameters, *parameters]
+    result.uniform_rows += len(parameters)
+    result.instructions = [
+        replace(i, first=int(moves[i.bank][i.first]), args=tuple(_moved(t, moves) for t in i.args))
+        for i in program.instructions
+    ]
     return result
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy
 
 from scalargrad.compiler.formulas import Formula, formulas
+from scalargrad.compiler.plan import with_more_parameters
 from scalargrad.compiler.program import UNIFORM, Kind, Program, Table
 from scalargrad.compiler.writer import Rows, Writer
 from scalargrad.engine import Value
@@ -23,15 +24,17 @@ def with_optimizer(
 
     The clock is the number of steps so far, the rate, the number of steps since the schedule began, and its length; and
     if there is a schedule, the lowest rate that it gave, as far as it is below 0.
-    Of the parameters, those in `parameters` move.
+    The parameters in `parameters` move, also those that the program does not read: their gradient is 0.
     """
-    assert program.gradient is not None
     update, factor = formulas(optimizer, schedule, [*parameters, steps, *program.updates])
+    read = set(program.parameters)
+    program = with_more_parameters(program, [parameter for parameter in parameters if parameter not in read])
+    assert program.gradient is not None
+    place = {parameter: n for n, parameter in enumerate(program.parameters)}
     fresh = replace(program, instructions=list(program.instructions), moves=[])
     writer = Writer(fresh, backward=True)
     count, first = len(parameters), len(program.constants)
-    moving = set(parameters)
-    chosen = numpy.array([n for n, parameter in enumerate(program.parameters) if parameter in moving], int)
+    chosen = numpy.array([place[parameter] for parameter in parameters], int)
 
     def leaf(rows: int) -> Table:
         return writer.emit(Kind.LEAF, UNIFORM, rows, ())
@@ -59,7 +62,10 @@ def with_optimizer(
     places = first + chosen
     if count:
         remembered = [Rows(writer, table) for table in state]
-        gradient = Rows(writer, Table(UNIFORM, program.gradient.rows[chosen]))
+        slopes = program.gradient.rows
+        if unread := len(program.parameters) - len(slopes):
+            slopes = numpy.concatenate([slopes, writer.constant(0.0, unread).rows])
+        gradient = Rows(writer, Table(UNIFORM, slopes[chosen]))
         parameter = Rows(writer, Table(UNIFORM, places))
         moved, *kept = update.on(parameter, gradient, *remembered, many(rate), many(following))
         moved_rows = _table(writer, moved, count).rows
@@ -85,18 +91,10 @@ def with_optimizer(
     return fresh, rows_of_clock, rows_of_state, [update, factor] if factor else [update]
 
 
-def of_nothing(parameters: list[Value]) -> Program:
-    """A program that reads none of these: the mean is 0, and so is the gradient of each."""
-    zero = Table(UNIFORM, numpy.zeros(len(parameters), int))
-    return Program(
-        [1],
-        [0.0],
-        parameters,
-        mean=Table(UNIFORM, zero.rows[:1]),
-        gradient=zero,
-        lane_rows=1,
-        uniform_rows=len(parameters) + 2,
-    )
+def of_nothing() -> Program:
+    """A program that reads nothing: the mean is 0."""
+    zero = Table(UNIFORM, numpy.zeros(1, int))
+    return Program([1], [0.0], [], mean=zero, gradient=Table(UNIFORM, zero.rows[:0]), lane_rows=1, uniform_rows=2)
 
 
 def _table(writer: Writer, x: Any, count: int) -> Table:

@@ -136,7 +136,7 @@ class Trainer:
         """One step on all these rows; returns the loss at the parameters before it."""
         self._refuse_beyond_the_schedule()
         with self.compiled.lock:
-            part = self._part(Group(None, arrays))
+            (part,) = self._parts([Group(None, arrays)])
             (loss,) = self._in_step(part, lambda: part.loop.steps(part.arrays, None, part.rows, 1, 0))
             return loss
 
@@ -202,9 +202,13 @@ class Trainer:
         with self.compiled.lock, progress_bar(len(groups), " lengths compiled", shown, delay=1.0) as show:
             if checked and any(own_classes(type(x)) for x in (self.optimizer, self.schedule) if x is not None):
                 self.compiled.loops.clear()  # formulas of a user's own: nobody knows what they read
+            prepared = []
+            for group in groups:  # all of them first: what one reads moves in the steps of the others, too
+                show(0, {"now": shapes_in_words(group)})
+                prepared.append(self._prepared(group, checked))
             for number, group in enumerate(groups):
                 show(number, {"now": shapes_in_words(group)})
-                part = self._part(group, checked)
+                part = self._part(group, *prepared[number])
                 pieces = pieces or self._pieces([_numbers(other, part.rows) for other in groups])
                 own = [cut for piece in pieces if piece.group == number for cut in _cut(piece, part.loop)]
                 sizes = {(piece.size, piece.steps) for piece in own}
@@ -296,23 +300,29 @@ class Trainer:
     def _parts(self, groups: Sequence[Group]) -> list[Part]:
         """A program for each group. What moves is what all of them have read, unless that was given."""
         refuse_too_many(len(groups), MOST_SHAPES)
-        parts = list(map(self._part, groups))
-        if len(groups) > 1:
-            (loop, *_), program = parts[0], parts[0].variant.backward
-            moving = self._candidates(program) if loop.step_by_step else self._moved_by(program)
-            for part in parts:
-                part.loop.take_along(moving)
-        return parts
+        prepared = [self._prepared(group) for group in groups]
+        return [self._part(group, *one) for group, one in zip(groups, prepared, strict=True)]
 
-    def _part(self, group: Group, checked: bool = False) -> Part:
-        """A group with its program. `checked`: make sure that the function is still the same."""
-        variant, flat, rows = self.compiled.prepared(group.arrays, checked, group.rows)
+    def _prepared(self, group: Group, checked: bool = False) -> tuple[Variant, list, int]:
+        """The program for a group, its arrays and rows; the parameters that it reads count as read from now on.
+
+        checked   make sure that the function is still the same
+        """
+        variant, arrays, rows = self.compiled.prepared(group.arrays, checked, group.rows)
         program = variant.backward
+        if self.given is None and program not in self.programs_read:
+            self.programs_read = [program, *self.programs_read][:MOST_LOOPS]
+            more = dict.fromkeys([*self.read, *program.reached()])
+            if len(more) > len(self.read):
+                self.read = list(more)
+        return variant, arrays, rows
+
+    def _part(self, group: Group, variant: Variant, flat: list, rows: int) -> Part:
+        """A group with a loop on its program."""
         if not is_one_formula(self.optimizer):
-            moving = self._candidates(program)
-            own = OwnSteps(self.compiled, variant, group, self.optimizer, self.schedule, moving)
+            own = OwnSteps(self.compiled, variant, group, self.optimizer, self.schedule, self._candidates)
             return Part(own, flat, rows, variant, group)
-        loops, moving = self.compiled.loops, self._moved_by(program)
+        program, loops, moving = variant.backward, self.compiled.loops, self._moving()
         for loop in loops:
             if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, moving):
                 break
@@ -323,24 +333,18 @@ class Trainer:
         to_front(loops, loop, MOST_LOOPS)
         return Part(loop, flat, rows, variant, group)
 
-    def _moved_by(self, program: Program) -> Sequence[Value]:
-        """The parameters that a step with this program moves: a list that stays the same one for as long as it can."""
-        candidates, changes = self._candidates(program), changes_of_frozen[0]
+    @property
+    def _candidates(self) -> Sequence[Value]:
+        """The parameters that move unless they are frozen: a list that stays the same one for as long as it can."""
+        return self.read if self.given is None else self.given
+
+    def _moving(self) -> Sequence[Value]:
+        """The parameters that a step moves: a list that stays the same one for as long as it can."""
+        candidates, changes = self._candidates, changes_of_frozen[0]
         if candidates is not self.candidates or changes != self.changes:
             self.moved = without_frozen(candidates)
             self.candidates, self.changes = candidates, changes
         return self.moved
-
-    def _candidates(self, program: Program) -> Sequence[Value]:
-        """The parameters that it moves unless they are frozen: a list that stays the same one for as long as it can."""
-        if self.given is not None:
-            return self.given
-        if program not in self.programs_read:
-            self.programs_read = [program, *self.programs_read][:MOST_LOOPS]
-            more = dict.fromkeys([*self.read, *program.reached()])
-            if len(more) > len(self.read):
-                self.read = list(more)
-        return self.read
 
 
 def _numbers(group: Group, rows: int) -> Sequence[int] | ndarray:

@@ -312,5 +312,7 @@ def test_a_bar_counts_the_lengths_that_are_compiled(monkeypatch):
     monkeypatch.setattr("scalargrad.compiler.trainer.progress_bar", bar)
     ours = Recurrence()
     compile(ours.loss, backend="numpy").trainer(SGD(0.05), 2).run(X, NUMBERS, 1)
-    shown = [(done, {"now": f"{length} x 2"}) for done, length in enumerate(sorted({*LENGTHS}))]
-    assert bars[0] == (4, " lengths compiled", True, [*shown, (4, {})])
+    lengths = sorted({*LENGTHS})
+    traced = [(0, {"now": f"{length} x 2"}) for length in lengths]
+    shown = [(done, {"now": f"{length} x 2"}) for done, length in enumerate(lengths)]
+    assert bars[0] == (4, " lengths compiled", True, [*traced, *shown, (4, {})])
