@@ -52,11 +52,12 @@ class Loop:
         self.parameters = list(dict.fromkeys([x for x in program.parameters if x in free]) | free)
         self.along: Sequence[Value] = ()  # what it was told last to take along
         self.later: Loop | None = None
-        self.training, self.clock, self.state, self.formulas = with_optimizer(
+        self.training, clock, state, self.formulas = with_optimizer(
             program, optimizer, schedule, programs.steps, self.parameters
         )
-        self.lowest = self.clock[LOWEST:]
         self.backend = make(self.training)
+        self.shape = optimizer.state_size, len(self.parameters)
+        self.clock, self.lowest, self.state = map(self.backend.located, (clock[:LOWEST], clock[LOWEST:], state))
         self.prepare, self.steps_at_once = self.backend.prepare, self.backend.steps_at_once
         first, moved = self.backend.leaves.start, [target.rows for _, target in self.training.moves]
         rows = numpy.unique(numpy.concatenate([numpy.zeros(0, int), *moved]))
@@ -109,8 +110,8 @@ class Loop:
                 found = work()
             finally:
                 self._write(optimizer, *before)
-            if len(self.lowest):
-                checked_rate(*self.backend.read(self.lowest).tolist())
+            for lowest in self.backend.read(self.lowest).tolist():
+                checked_rate(lowest)
             return found
         except BaseException:  # such as a Ctrl-C while it was written: from the beginning, then
             self._write(optimizer, *before)
@@ -120,8 +121,8 @@ class Loop:
         backend = self.backend
         backend.renew(self.lease)
         before, steps = span
-        clock = optimizer.steps, checked_rate(optimizer.lr), optimizer.steps - before, steps
-        backend.write(self.clock, [*map(float, clock), 0.0][: len(self.clock)])
+        backend.write(self.clock, (optimizer.steps, checked_rate(optimizer.lr), optimizer.steps - before, steps))
+        backend.write(self.lowest, 0.0)
 
     def _write(self, optimizer: Optimizer, steps: int, calls: float, done: tuple[int, int]) -> None:
         """Tell Values and counters, which were so far before, and again after an interruption."""
@@ -155,21 +156,18 @@ class Loop:
         self._tell()
 
     def remembered(self) -> ndarray:
-        return numpy.array([self.backend.read(rows) for rows in self.state]).reshape(
-            len(self.state), len(self.parameters)
-        )
+        return self.backend.read(self.state).reshape(self.shape)
 
     def remember(self, numbers: ndarray) -> None:
-        for rows, column in zip(self.state, numbers, strict=True):
-            self.backend.write(rows, column)
+        self.backend.write(self.state, numbers.ravel())
 
     def measured_steps(
         self, arrays: list[ndarray], order: ndarray | None, rows: int, count: int, measures: list[Buffer]
     ) -> list[float]:
         """The sum of the losses of so many steps, and of what they add to each measure."""
         first = self.backend.leaves.start + len(self.training.parameters)
-        places = [first + self.training.buffers.index(measure) for measure in measures]
-        self.backend.write(places, [0.0] * len(places))
+        places = numpy.array([first + self.training.buffers.index(measure) for measure in measures], int)
+        self.backend.write(places, 0.0)
         losses = self.steps(arrays, order, rows, count, rows)
         return [sum(losses), *self.backend.read(places).tolist()]
 

@@ -7,6 +7,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet
+from scalargrad.compiler.store import Places, as_places
 from scalargrad.engine import Value
 
 Numbers = tuple[float, ...]  # what is remembered of one parameter
@@ -17,7 +18,7 @@ class Loan(NamedTuple):
 
     memory: "Memory"
     state: int
-    columns: ndarray
+    columns: Places
 
 
 class Holder(Protocol):
@@ -72,13 +73,13 @@ class Memory(MutableMapping):
             holder.lent = holder.lent._replace(state=self.state)  # it has the same ones
             self.holder = None
 
-    def _columns(self, parameters: Sequence[Value]) -> ndarray:
+    def _columns(self, parameters: Sequence[Value]) -> Places:
         """The columns of these; of new ones zeros are remembered."""
         fresh = [parameter for parameter in dict.fromkeys(parameters) if parameter not in self.place]
         if fresh:
             self.numbers = numpy.pad(self.numbers, [(0, 0), (0, len(fresh))])
             self.place.update({parameter: n for n, parameter in enumerate(fresh, len(self.place))})
-        return numpy.array([self.place[parameter] for parameter in parameters], int)
+        return as_places(numpy.array([self.place[parameter] for parameter in parameters], int))
 
     def copy(self) -> dict[Value, Numbers]:
         """A copy, as of now, in an ordinary dict."""
@@ -93,8 +94,7 @@ class Memory(MutableMapping):
     @quiet
     def __setitem__(self, parameter: Value, numbers: Numbers) -> None:
         self.bring_home()
-        (place,) = self._columns([parameter]).tolist()
-        self.numbers[:, place] = numbers
+        self.numbers[:, self._columns([parameter])] = numpy.array(numbers, "float64")[:, None]
         self.state += 1
 
     def __delitem__(self, parameter: Value) -> None:

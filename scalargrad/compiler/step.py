@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy
+from numpy import ndarray
 
 from scalargrad.compiler.formulas import Formula, formulas
 from scalargrad.compiler.plan import with_more_parameters
@@ -19,7 +20,7 @@ LOWEST = 4  # the place in the clock of the lowest rate
 
 def with_optimizer(
     program: Program, optimizer: Optimizer, schedule: Schedule | None, steps: Value, parameters: list[Value]
-) -> tuple[Program, Any, list, list[Formula]]:
+) -> tuple[Program, ndarray, ndarray, list[Formula]]:
     """The program whose `moves` make one training step; the rows of its clock; those of the state; what it was made of.
 
     The clock is the number of steps so far, the rate, the number of steps since the schedule began, and its length; and
@@ -44,7 +45,8 @@ def with_optimizer(
 
     clock: tuple[Table, ...] = (leaf(1), leaf(1), leaf(1), leaf(1))
     time, rate, position, span = clock
-    state = [leaf(count) for _ in range(optimizer.state_size)]
+    state_rows = leaf(count * optimizer.state_size).rows if count * optimizer.state_size else numpy.zeros(0, int)
+    state = [Table(UNIFORM, rows) for rows in state_rows.reshape(optimizer.state_size, count)]
     one = writer.constant(1.0, 1)
     following = writer.map(add, time, one)
     moves = [(following, time)]
@@ -87,8 +89,8 @@ def with_optimizer(
             source = writer.map(add, source, Table(UNIFORM, numpy.repeat(nothing.rows, len(source.rows))))
         fresh.moves.append((source, target))
     fresh.verify()
-    rows_of_clock, rows_of_state = numpy.concatenate([table.rows for table in clock]), [table.rows for table in state]
-    return fresh, rows_of_clock, rows_of_state, [update, factor] if factor else [update]
+    rows_of_clock = numpy.concatenate([table.rows for table in clock])
+    return fresh, rows_of_clock, state_rows, [update, factor] if factor else [update]
 
 
 def of_nothing() -> Program:

@@ -16,6 +16,7 @@ def in_a_child(work):
     with warnings.catch_warnings():
         # From 3.12 on, a fork beside other threads is warned of: a child may hang. That ours does not is the test.
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # JAX's, where another test has loaded it
         child = os.fork()
     if not child:
         try:

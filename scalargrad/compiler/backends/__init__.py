@@ -12,7 +12,7 @@ from numpy import ndarray
 from scalargrad.arrays import quiet
 from scalargrad.checks import one_of
 from scalargrad.compiler.program import Program
-from scalargrad.compiler.store import Lease
+from scalargrad.compiler.store import Lease, Places
 from scalargrad.compiler.tracer import Trace
 from scalargrad.structure import Buffer
 from scalargrad.support.collecting import uncollected
@@ -75,9 +75,6 @@ def old_word(backend: str) -> str:
     return next((word for word, name in ALIASES.items() if name == backend), backend)
 
 
-RowNumbers = ndarray | slice | list[int]  # of uniform rows; the slice is a backend's `leaves`
-
-
 class Backend(Protocol):
     """A program, ready to run on any number of rows.
 
@@ -101,7 +98,7 @@ class Backend(Protocol):
 class TrainingBackend(Backend, Protocol):
     """A backend that keeps parameters, buffers and the memory of an optimizer, and runs whole steps.
 
-    leaves   the uniform rows of the parameters and buffers
+    leaves   the places of the parameters and buffers
     done     steps that have been finished so far
     """
 
@@ -131,10 +128,13 @@ class TrainingBackend(Backend, Protocol):
     def renew(self, lease: Lease) -> None:
         """Read the numbers of the leaves that may have changed."""
 
-    def read(self, rows: RowNumbers) -> ndarray:
-        """The numbers of uniform rows that last from step to step: an array of row numbers, or `leaves`."""
+    def located(self, rows: ndarray) -> Places:
+        """The places of uniform rows that last from step to step."""
 
-    def write(self, rows: RowNumbers, numbers: object) -> None:
+    def read(self, places: Places) -> ndarray:
+        """The numbers at places, such as `leaves`."""
+
+    def write(self, places: Places, numbers: object) -> None:
         """Set them."""
 
 

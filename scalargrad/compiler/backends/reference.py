@@ -9,9 +9,9 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import uniform_array
-from scalargrad.compiler.backends import RowNumbers, Slopes, Source, Toolchain
+from scalargrad.compiler.backends import Slopes, Source, Toolchain
 from scalargrad.compiler.program import LANE, UNIFORM, Instruction, Kind, Program, Table
-from scalargrad.compiler.store import Lease
+from scalargrad.compiler.store import Lease, Places, as_places
 from scalargrad.randomness import LARGEST
 
 Banks = dict[str, ndarray]  # lane rows [rows, lanes], uniform rows [rows, 1]
@@ -114,12 +114,15 @@ class Kept:
         self.lease = Lease(program.leaves)
         self.done = 0  # steps of training so far
 
-    def read(self, rows: RowNumbers) -> ndarray:
-        """The numbers of uniform rows that last from run to run: an array of row numbers, or `leaves`."""
-        return self.kept[rows]
+    def located(self, rows: ndarray) -> Places:
+        """The places of uniform rows that last from run to run."""
+        return as_places(rows)
 
-    def write(self, rows: RowNumbers, numbers: Sequence[float] | ndarray) -> None:
-        self.kept[rows] = numbers
+    def read(self, places: Places) -> ndarray:
+        return self.kept[places]
+
+    def write(self, places: Places, numbers: Sequence[float] | ndarray) -> None:
+        self.kept[places] = numbers
 
     def renew(self, lease: Lease) -> None:
         """Read the numbers of the leaves that may have changed."""

@@ -341,7 +341,8 @@ def check_tables(seed, how_many):
     backend, ready = NumpyBackend(program, "float64"), Lowered(program, "float64")
     arrays, leaves, kept = [numbers(3, n, seed=n) for n in program.inputs], numbers(9), numbers(3, seed=1)
     backend.kept[[row for i in program.instructions if i.kind is Kind.LEAF for row in i.rows]] = kept
-    banks = dict(zip((LANE, UNIFORM), backend.run(np.concatenate(arrays, axis=1).T, leaves, 3), strict=True))
+    backend.write(backend.leaves, leaves)
+    banks = dict(zip((LANE, UNIFORM), backend.run(np.concatenate(arrays, axis=1).T, 3), strict=True))
     wanted = [
         Table(bank, any_table(source, len(banks[bank])))
         for bank in (source.choice((LANE, UNIFORM)) for _ in range(how_many))

@@ -6,7 +6,7 @@ from time import perf_counter
 import numpy as np
 from numpy import ndarray
 
-from scalargrad.compiler.backends import RowNumbers, Slopes, Source, Toolchain
+from scalargrad.compiler.backends import Slopes, Source, Toolchain
 from scalargrad.compiler.backends.native.running import buffers
 from scalargrad.compiler.backends.native.running.executable import DONE, Executable
 from scalargrad.compiler.backends.native.running.job import Batch, Job
@@ -15,7 +15,7 @@ from scalargrad.compiler.backends.native.running.target import Machine, Unavaila
 from scalargrad.compiler.backends.native.running.threads import available_threads
 from scalargrad.compiler.backends.reference import NumpyBackend, refuse
 from scalargrad.compiler.program import LANE, Program
-from scalargrad.compiler.store import Lease
+from scalargrad.compiler.store import Lease, Places, as_places
 from scalargrad.support.forks import undone
 
 BLOCK_BYTES = 512 * 1024  # of lane rows: a part of the second cache
@@ -105,12 +105,14 @@ class NativeBackend:
         """Raise the error for the argument that is wrong in these arrays."""
         refuse(self.program, self.dtype, arrays, self.read(self.leaves))
 
-    def read(self, rows: RowNumbers) -> ndarray:
-        """The numbers of uniform rows: an array of row numbers, or `leaves`."""
-        return self.uniform[rows if rows is self.leaves else self.memory.uniform[rows]]
+    def located(self, rows: ndarray) -> Places:
+        return as_places(self.memory.uniform[rows])
 
-    def write(self, rows: RowNumbers, numbers: Sequence[float] | ndarray) -> None:
-        self.uniform[self.memory.uniform[rows]] = numbers
+    def read(self, places: Places) -> ndarray:
+        return self.uniform[places]
+
+    def write(self, places: Places, numbers: Sequence[float] | ndarray) -> None:
+        self.uniform[places] = numbers
 
     def renew(self, lease: Lease) -> None:
         """Read the numbers of the leaves that may have changed."""
