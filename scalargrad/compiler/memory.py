@@ -7,7 +7,6 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet
-from scalargrad.compiler.store import Places, as_places
 from scalargrad.engine import Value
 
 Numbers = tuple[float, ...]  # what is remembered of one parameter
@@ -18,7 +17,7 @@ class Loan(NamedTuple):
 
     memory: "Memory"
     state: int
-    columns: Places
+    columns: ndarray
 
 
 class Holder(Protocol):
@@ -60,7 +59,7 @@ class Memory(MutableMapping):
         if lent is None or lent.memory is not self or lent.state != self.state:
             columns = lent.columns if lent and lent.memory is self else self._columns(holder.parameters)
             holder.lent = None  # should it be broken off
-            holder.remember(self.numbers[:, columns])
+            holder.remember(self.numbers.take(columns, axis=1))
             holder.lent = Loan(self, self.state, columns)
         self.holder = holder
 
@@ -68,18 +67,19 @@ class Memory(MutableMapping):
         """Have the newest numbers here, and nowhere else."""
         holder = self.holder
         if holder is not None and holder.lent is not None:
-            self.numbers[:, holder.lent.columns] = holder.remembered()
+            for row, numbers in zip(self.numbers, holder.remembered(), strict=True):  # twice as fast as all at once
+                row[holder.lent.columns] = numbers
             self.state += 1
             holder.lent = holder.lent._replace(state=self.state)  # it has the same ones
             self.holder = None
 
-    def _columns(self, parameters: Sequence[Value]) -> Places:
+    def _columns(self, parameters: Sequence[Value]) -> ndarray:
         """The columns of these; of new ones zeros are remembered."""
         fresh = [parameter for parameter in dict.fromkeys(parameters) if parameter not in self.place]
         if fresh:
             self.numbers = numpy.pad(self.numbers, [(0, 0), (0, len(fresh))])
             self.place.update({parameter: n for n, parameter in enumerate(fresh, len(self.place))})
-        return as_places(numpy.array([self.place[parameter] for parameter in parameters], int))
+        return numpy.array([self.place[parameter] for parameter in parameters], int)
 
     def copy(self) -> dict[Value, Numbers]:
         """A copy, as of now, in an ordinary dict."""
@@ -94,7 +94,8 @@ class Memory(MutableMapping):
     @quiet
     def __setitem__(self, parameter: Value, numbers: Numbers) -> None:
         self.bring_home()
-        self.numbers[:, self._columns([parameter])] = numpy.array(numbers, "float64")[:, None]
+        (place,) = self._columns([parameter]).tolist()  # first: it may make more columns
+        self.numbers[:, place] = numbers
         self.state += 1
 
     def __delitem__(self, parameter: Value) -> None:

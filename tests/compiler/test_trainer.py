@@ -499,6 +499,9 @@ def test_an_optimizer_goes_on_with_parameters_that_the_program_does_not_read(bac
     fresh.grad = 1.0
     optimizer.step([w, fresh])
     assert fresh.data == pytest.approx(0.9)
+    assert optimizer.state[fresh] == (1.0,)
+    optimizer.state[another := Value(1.0)] = (0.5,)
+    assert optimizer.state[another] == (0.5,)
 
 
 @TRAINING
