@@ -63,6 +63,7 @@ class Loop:
         rows = numpy.unique(numpy.concatenate([numpy.zeros(0, int), *moved]))
         self.lease = Lease(self.training.leaves, rows[(rows >= first) & (rows < self.backend.leaves.stop)] - first)
         self.lent: Loan | None = None
+        self.rounds_nothing = programs.dtype == "float64"
         self.history = numpy.zeros(1, programs.dtype)  # of a single step
 
     def take_along(self, parameters: Sequence[Value]) -> None:
@@ -94,9 +95,16 @@ class Loop:
             return False
         return not any(map(Formula.has_changed, self.formulas))
 
-    @quiet
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work with what Values and the optimizer say now, and tell them what came of it, whatever happens."""
+        step = self._in_step if self.rounds_nothing else self._in_rounded_step
+        return step(optimizer, span, work)
+
+    @quiet
+    def _in_rounded_step(self, *arguments: Any) -> Any:
+        return self._in_step(*arguments)
+
+    def _in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         self._read(optimizer, span)
         memory: Any = optimizer.state
         if not isinstance(memory, Memory):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from scalargrad import MLP, SGD, TraceError, Value, compile
+from scalargrad import MLP, SGD, Adam, RMSProp, TraceError, Value, compile
 from scalargrad.compiler import agreement, variants
 from scalargrad.compiler import trace as tracing
 from scalargrad.compiler.compiled import Compiled
@@ -421,6 +421,7 @@ FAULTS = {  # a fault, and a case that shows it
     "no guard is ever asked": (lambda: planted(surroundings.Surroundings, "changed", never), "a_number"),
     "names are not looked up": (lambda: planted(guards.Reads, "changed", never), "an_attribute"),
     "containers are not read": (lambda: planted(guards.Items, "changed", never), "an_item_of_a_list"),
+    "no containers are read": (lambda: planted(guards.Containers, "changed", never), "an_item_of_a_list"),
     "arrays are not read": (lambda: planted(guards.Bits, "changed", never), "an_array_in_place"),
     "names that appear are not seen": (
         lambda: planted(guards.Sizes, "changed", never),
@@ -600,3 +601,28 @@ def test_a_guard_that_asks_is_seen(name, owner, function, fault, monkeypatch):
     monkeypatch.setattr(owner, function, fault)
     with pytest.raises((HostileError, AssertionError)):
         check_hostile([name])
+
+
+@pytest.mark.parametrize("kind", [SGD, RMSProp, Adam])
+def test_steps_and_calls_in_a_row_ask_no_question_twice(kind, monkeypatch):
+    """What a step changes itself, such as how many there were, is no reason to look at names one by one."""
+    model = MLP(2, [3, 1], rng=0)
+    program = compile(lambda x, y: (model(x) - y) ** 2)
+    trainer = program.trainer(kind(0.01))
+    X, y = np.ones((4, 2)), np.ones(4)
+
+    def work():
+        trainer.step(X, y)
+        program(X, y)
+
+    for _ in range(3):
+        work()
+    asked = []
+    first_change = guards.Reads.first_change
+    monkeypatch.setattr(guards.Reads, "first_change", lambda self: asked.append(self) or first_change(self))
+    for _ in range(3):
+        work()
+    assert not asked
+    model.layers[0].neurons[0].activation = "tanh"
+    work()
+    assert asked

@@ -1,9 +1,9 @@
 """Guards: what a trace depends on, as it was, and the quick question whether it still is.
 
 Most are asked together, at the price of a lookup each: `Reads` are names in namespaces, `Sizes` see names that appear,
-`Spaces` have both of layers, `Kinds` the classes of objects, `Items` what containers hold, `Bits` the numbers of
-arrays, `Modes` whether modules are in training. Each has `changed()`, which says what differs, or "", and `renew()`,
-after which what is there now counts.
+`Spaces` have both of layers, `Kinds` the classes of objects, `Items` what a container holds and `Containers` what all
+do, `Bits` the numbers of arrays, `Modes` whether modules are in training. Each has `changed()`, which says what
+differs, or "", and `renew()`, after which what is there now counts.
 """
 
 from array import array
@@ -284,11 +284,9 @@ class Items:
             self.types = list(map(type, items)) if len(items) <= MOST_TYPES else None
         self.signs = [token(items[place]) for place in self.zeros]
         self.direct = type(self.container) is list  # compared without a copy
-        self.told = self.direct and self.by_equality and self.types is None and not self.zeros
+        self.told = self.direct and self.by_equality and self.types is None and not self.zeros  # by equality alone
 
     def changed(self) -> str:
-        if self.told and _same(self.container, self.items):
-            return ""
         if self.by_equality:
             now = self.container if self.direct else self.read(self.container)
             if (
@@ -309,6 +307,36 @@ class Items:
         """The new items at the end of a list, if these are all that has changed."""
         now, count = self.read(self.container), len(self.items)
         return now[count:] if issubclass(type(self.container), list) and all(map(is_, now, self.items)) else []
+
+
+class Containers:
+    """Many containers. Lists that equality tells are compared at once, one by one only where something is another."""
+
+    def __init__(self, parts: list[Items]) -> None:
+        self.parts = parts
+        self._sort()
+
+    def __bool__(self) -> bool:
+        return bool(self.parts)
+
+    def _sort(self) -> None:
+        self.lists = [part.container for part in self.parts if part.told]
+        self.copies = [part.items for part in self.parts if part.told]
+        self.others = [part for part in self.parts if not part.told]
+
+    def renew(self) -> None:
+        for part in self.parts:
+            part.renew()
+        self._sort()
+
+    def changed(self) -> str:
+        is_same = _same(self.lists, self.copies)
+        for part in self.others if is_same else self.parts:
+            if what := part.changed():
+                return what
+        if not is_same:
+            self._sort()
+        return ""
 
 
 class Modes:

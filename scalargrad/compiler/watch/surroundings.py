@@ -10,7 +10,7 @@ from itertools import chain
 from types import CodeType, MappingProxyType
 
 from scalargrad.compiler.watch.facts import only_appends_to
-from scalargrad.compiler.watch.guards import MISSING, Items, Modes, Reads, Spaces, is_alike, is_made_inside
+from scalargrad.compiler.watch.guards import MISSING, Containers, Items, Modes, Reads, Spaces, is_alike, is_made_inside
 from scalargrad.compiler.watch.walk import Reached, Walk
 from scalargrad.compiler.watch.watching import tracing
 
@@ -50,16 +50,13 @@ class Surroundings:
 
     def changed(self) -> str:
         """The first change of something that a trace depends on, in words; "" if there is none."""
-        if not self._first_change():
+        for guard in self.guards:
+            if guard.changed():
+                break
+        else:
             return ""
         with tracing:
-            return self._first_change()
-
-    def _first_change(self) -> str:
-        for guard in self.guards:
-            if what := guard.changed():
-                return what
-        return ""
+            return next((what for guard in self.guards if (what := guard.changed())), "")
 
     def renew(self) -> None:
         """Let what is there now count."""
@@ -78,7 +75,7 @@ class Surroundings:
     def _changed_by_a_run(self) -> tuple[str, bool]:
         grown = ""
         for guard in chain.from_iterable(
-            guard.parts if isinstance(guard, Spaces) else (guard,) for guard in self.guards
+            guard.parts if isinstance(guard, Spaces | Containers) else (guard,) for guard in self.guards
         ):
             if isinstance(guard, Reads):
                 for label, before, now in guard.differences():

@@ -34,6 +34,7 @@ from scalargrad.compiler.watch.guards import (
     MISSING,
     PLAIN,
     Bits,
+    Containers,
     Items,
     Kinds,
     Reads,
@@ -98,6 +99,7 @@ class Walk:
         self.met_codes: set[CodeType] = set()
         self.reads, self.reads_of_layers = Reads(), Reads(is_text_or_row)
         self.sizes, self.sizes_of_layers, self.classes = Sizes(), Sizes(), Kinds()
+        self.containers: list[Items] = []
         self.guards: list[Any] = []
         self._collect_names()
         self.waiting = deque(roots)
@@ -114,7 +116,8 @@ class Walk:
             self.waiting += [(function, function.__name__) for function in holders]
             self._go_on()
         layers = Spaces(self.reads_of_layers, self.sizes_of_layers)
-        self.guards[:0] = filter(None, [layers, self.reads, self.sizes, self.classes])
+        containers = Containers(self.containers)
+        self.guards[:0] = filter(None, [layers, self.reads, self.sizes, self.classes, containers])
 
     def _collect_names(self) -> None:
         """The names that code of this package asks for, and those that other code does."""
@@ -242,7 +245,7 @@ class Walk:
         self.reads.add(f"the bases of {kind.__name__}", getattr, kind, "__mro__", MISSING)
         if "__subclasses__" in self.names:
             children = Items(kind, type.__subclasses__, f"a subclass of {kind.__name__}")
-            self.guards.append(children)
+            self.containers.append(children)
             for child in children.items:
                 self._then(child, f"a subclass of {kind.__name__}")
         if isinstance(kind, ABCMeta):
@@ -271,7 +274,7 @@ class Walk:
         if id(kind) not in self.met:
             self.met[id(kind)] = self._meet(kind, label)
         names, read, slots = self.met[id(kind)]
-        without = self.without.get(id(thing), NONE)
+        without = is_changing = self.without.get(id(thing), NONE)
         self.classes.add(thing, f"the class of {label}")
         is_module = issubclass(kind, Structure)
         if is_module:
@@ -283,7 +286,7 @@ class Walk:
                 self.reads.add(f"the attributes of {label}", _attributes, thing, read)
             every = self.walks_modules if is_module else self.computes_names
             every = every or id(thing) in self.asked or kind is SimpleNamespace  # which C code compares and shows
-            is_own = module_of(kind).startswith("scalargrad.")
+            is_own = module_of(kind).startswith("scalargrad.") and not is_changing  # so that it stays what it is
             self._namespace(space, names, f"{{}} of {_named(thing, label)}", None, every, is_own, without)
         for name, member in slots:
             described = f"{name} of {_named(thing, label)}"
@@ -316,7 +319,8 @@ class Walk:
             items = read(thing)
             if not issubclass(type(thing), tuple | frozenset):
                 name = label.split()[0]
-                self.guards.append(Items(thing, read, described, "" if name in ("a", "an", "the") else name))
+                name = "" if name in ("a", "an", "the") else name
+                self.containers.append(Items(thing, read, described, name))
             if self.asked_of_values or not set(map(type, items)) <= LEAVES:
                 for item in items:
                     self._then(item, described)

@@ -21,6 +21,7 @@ from scalargrad.compiler.backends.native.kernels.kernel_code import KernelCode
 from scalargrad.compiler.backends.native.planning.accumulation import with_sums_in_products
 from scalargrad.compiler.backends.native.planning.schedule import schedule
 from scalargrad.compiler.backends.native.running import backend as native_backend
+from scalargrad.compiler.backends.native.running import buffers
 from scalargrad.compiler.backends.native.running import threads as native_threads
 from scalargrad.compiler.backends.native.running.backend import NativeBackend
 from scalargrad.compiler.backends.native.running.target import Machine, UnavailableError
@@ -989,3 +990,11 @@ def test_a_native_program_prints_its_records():
         "stage 1",
         "  uniform  uniform_rows   mul [1]",
     ]
+
+
+def test_arrays_that_nobody_may_write_into_are_read_where_they_lie():
+    array = np.arange(6.0)
+    fixed, empty = array.copy(), np.zeros(0)
+    fixed.flags.writeable = False
+    for shown in (array, array[2:], fixed, empty, np.broadcast_arrays(array, array[None])[0], array.astype("float32")):
+        assert buffers.address(shown) == shown.ctypes.data

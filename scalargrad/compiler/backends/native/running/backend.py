@@ -190,17 +190,22 @@ class NativeBackend:
         expected = operations * steps * self.pace
         threads = max(1, min(self.threads, operations // WORTH_A_THREAD)) if expected >= WORTH_STARTING else 1
         key = rows, threads
-        if key not in self.jobs:
-            if len(self.jobs) == MOST_JOBS:
-                self.jobs.pop(next(iter(self.jobs)))
-            self.jobs[key] = Job(self.executable, self.batch(rows), threads)
+        job = self.jobs.get(key) or self._new_job(key)
         self.uniform[self.program.batch_row] = 1.0 / rows
         begin, before = perf_counter(), self.done
-        well = self.jobs[key].run(arrays, result, order, steps, advance, history, expected < BRIEF)
-        if self.done > before:
+        well = job.run(arrays, result, order, steps, advance, history, expected < BRIEF)
+        made = self.done - before
+        if made:
             seconds = max(perf_counter() - begin, 1e-9)  # a clock may stand still
-            self.pace = seconds / (operations * (self.done - before) + 1)
+            self.pace = seconds / (operations * made + 1)
         return well
+
+    def _new_job(self, key: tuple[int, int]) -> Job:
+        rows, threads = key
+        if len(self.jobs) == MOST_JOBS:
+            self.jobs.pop(next(iter(self.jobs)))
+        self.jobs[key] = job = Job(self.executable, self.batch(rows), threads)
+        return job
 
     def steps_at_once(self, rows: int) -> int:
         """The number of steps that take about as long as the caller's thread may be away."""

@@ -8,6 +8,8 @@ from numpy import ndarray
 
 from scalargrad.compiler.backends.native.kernels.kernel_code import CACHE_LINE
 
+addressof, byte_of = ctypes.addressof, ctypes.c_char.from_buffer
+
 
 def allocated(count: int, dtype: str, aligned: int = 0) -> ndarray:
     """An array of zeros whose item number `aligned` lies at the beginning of a line of the cache."""
@@ -26,7 +28,7 @@ def address(array: ndarray) -> int:
     """The address of the first number of an array that lies in one piece."""
     try:
         # A third of the time of `ctypes.data`. NumPy's arrays are buffers, which mypy does not know.
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+        return addressof(byte_of(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):  # nobody may write into it, or it is empty
         return array.ctypes.data
 
