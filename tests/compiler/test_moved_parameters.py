@@ -172,7 +172,10 @@ def test_an_interruption_leaves_all_parameters_at_one_step(place):
     count = itertools.count()
 
     def interrupt(frame, event, argument):
-        if "compiler/" not in frame.f_code.co_filename:
+        file = frame.f_code.co_filename
+        if (
+            "compiler/" not in file or "store.py" in file
+        ):  # whose lock for all threads stays with this one on some lines
             return None
         if event == "line" and next(count) == place:
             sys.settrace(None)
