@@ -485,8 +485,8 @@ def test_a_net_that_never_runs_is_seen(fault, tmp_path, always):
 
 
 def test_a_fit_that_begins_without_a_check_is_seen(scale, monkeypatch):
-    part = Trainer._part
-    monkeypatch.setattr(Trainer, "_part", lambda self, group, checked=False: part(self, group))
+    prepared = Trainer._prepared
+    monkeypatch.setattr(Trainer, "_prepared", lambda self, group, checked=False: prepared(self, group))
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
         check_fits(scale)
 
