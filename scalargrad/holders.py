@@ -74,13 +74,32 @@ class Buffer(Value):
             self.data = float(expression)
 
 
+NOTES = ("inventory", "lock", "places", "programs", "searched")  # on a model, which are no part of what it is
+UNSEEN = tuple(f"_scalargrad_{name}" for name in NOTES)  # the slots of them: users have a `_lock` of their own
+
+
 class Holder:
     """The base of Module: an object whose attributes are looked at."""
 
-    __slots__ = ()
+    __slots__ = UNSEEN
 
 
-UNSEEN = ("_kept", "_lock", "_places", "_programs", "_searched")  # slots of Module that are no part of what a model is
+_slots = {name: getattr(Holder, slot) for name, slot in zip(NOTES, UNSEEN, strict=True)}
+
+
+def noted(model: Holder, name: str) -> Any:
+    """The note of this name on a model, or None. Its `__getattr__` is not asked: it may hand on those of another."""
+    try:
+        return _slots[name].__get__(model)
+    except AttributeError:
+        return None
+
+
+def note(model: Holder, name: str, content: object) -> None:
+    """Put a note on a model."""
+    _slots[name].__set__(model, content)
+
+
 BARE: set[type] = {object, Holder}  # classes without attributes of interest; Module adds itself
 LISTS = (list, tuple, deque, UserList)
 DICTIONARIES = (dict, UserDict)

@@ -4,7 +4,7 @@ from itertools import chain
 from operator import is_
 from typing import Any
 
-from scalargrad.holders import BARE, NOTHING, Holder, Inventory, attributes_of_class, inventory
+from scalargrad.holders import BARE, NOTHING, Holder, Inventory, attributes_of_class, inventory, note, noted
 
 
 class Kept:
@@ -51,8 +51,8 @@ class Kept:
 
 def inventory_of(model: Holder) -> Kept:
     """The inventory of all that a model holds: the same object as before, if nothing has changed."""
-    kept = getattr(model, "_kept", None)
+    kept = noted(model, "inventory")
     if kept is None or not kept.is_current:
         kept = Kept(inventory([model]))
-        object.__setattr__(model, "_kept", kept if kept.may_last else None)
+        note(model, "inventory", kept if kept.may_last else None)
     return kept

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from scalargrad.engine import Value
-from scalargrad.holders import LEAVES, Holder, attributes, opened
+from scalargrad.holders import LEAVES, Holder, attributes, note, noted, opened
 
 MODE = "training"  # the name of the attribute
 
@@ -151,7 +151,7 @@ def is_inside(module: object, model: Holder) -> bool:
 
 def places_in(model: Holder, anew: bool = False) -> dict[int, Place]:
     """The places of all that a model holds, but for what has nothing inside, by id; they may have changed since."""
-    if not anew and (known := getattr(model, "_places", None)) is not None:
+    if not anew and (known := noted(model, "places")) is not None:
         return known
     found: dict[int, Place] = {}
     classes: dict = {}
@@ -166,7 +166,7 @@ def places_in(model: Holder, anew: bool = False) -> dict[int, Place]:
                 continue
             found[id(thing)] = Place(thing, holder, key)
             waiting.append(thing)
-    object.__setattr__(model, "_places", found)
+    note(model, "places", found)
     return found
 
 

@@ -19,6 +19,8 @@ from scalargrad.holders import (
     attributes,
     attributes_of_class,
     nested,
+    note,
+    noted,
     refuse_equal_names,
     refuse_lost,
     rows,
@@ -30,8 +32,6 @@ from scalargrad.modes import MODE, Mode, in_mode
 from scalargrad.support.words import plural
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from numpy import ndarray
 
 __all__ = ["Buffer", "Parameter", "Structure", "in_mode"]
@@ -42,12 +42,7 @@ _changes = [0]  # how often an attribute of any structure was set
 class Structure(Holder):
     """The base of Module: attributes that hold parameters, and the names, arrays and modes that follow from them."""
 
-    __slots__ = ("__dict__", "__weakref__", *UNSEEN)
-    _programs: dict[tuple, Any]  # kept by scalargrad.training.programs
-    _lock: "AbstractContextManager"  # likewise, for threads that train it or compute with it
-    _kept: Kept | None  # by scalargrad.inventories
-    _places: dict[int, Any]  # kept by scalargrad.modes
-    _searched: int  # the version at which much was searched for lost parameters, and none found
+    __slots__ = ("__dict__", "__weakref__")
     training = Mode()
     fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
 
@@ -89,8 +84,8 @@ class Structure(Holder):
         """All that this structure holds, if nothing is lost: the same object as before, if nothing has changed."""
         kept = inventory_of(self)
         found = kept.found
-        if found.others and getattr(self, "_searched", -1) != _changes[0] and refuse_lost(self, found) > MANY:
-            object.__setattr__(self, "_searched", _changes[0])
+        if found.others and noted(self, "searched") != _changes[0] and refuse_lost(self, found) > MANY:
+            note(self, "searched", _changes[0])  # much was searched, and nothing is lost
         if found.unclear:
             refuse_equal_names(self)
             self._arrays_by_name()

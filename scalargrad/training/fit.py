@@ -133,11 +133,14 @@ def _state(run: Run) -> dict[str, Any]:
 @contextmanager
 def _fitted_with(model: Structure, objective: Objective) -> Iterator[None]:
     """A block after which the model's outputs mean what this loss says: if the block fails, what they meant before."""
-    before, model.fitted_loss = model.fitted_loss, objective.name
+    before = model.fitted_loss
+    with lock_of(model):  # another thread may be tracing it, and would find it changed
+        model.fitted_loss = objective.name
     try:
         yield
     except BaseException:
-        model.fitted_loss = before
+        with lock_of(model):
+            model.fitted_loss = before
         raise
 
 

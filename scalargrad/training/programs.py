@@ -13,6 +13,7 @@ from scalargrad.datasets.arrays import why_ragged
 from scalargrad.datasets.nested import Sample, is_nested
 from scalargrad.datasets.sequences import Column
 from scalargrad.engine import Value
+from scalargrad.holders import note, noted
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import Observer, no_grad, observed_by
 from scalargrad.operands import is_recorded
@@ -112,18 +113,18 @@ def _kept(model: Structure, key: tuple, make: Callable[[], Any]) -> Any:
 
 
 def _programs_of(model: Structure) -> dict[tuple, Any]:
-    if not hasattr(model, "_programs"):
-        object.__setattr__(model, "_programs", {})
-    return model._programs
+    if noted(model, "programs") is None:
+        note(model, "programs", {})
+    return noted(model, "programs")
 
 
 def lock_of(model: Structure) -> Any:
     """The lock of threads that train a model or compute with it: in between, its numbers are of two steps."""
-    if not hasattr(model, "_lock"):
+    if noted(model, "lock") is None:
         with _locks:
-            if not hasattr(model, "_lock"):
-                object.__setattr__(model, "_lock", freed(threading.RLock()))
-    return model._lock
+            if noted(model, "lock") is None:
+                note(model, "lock", freed(threading.RLock()))
+    return noted(model, "lock")
 
 
 def one_value(loss: Any) -> Value:

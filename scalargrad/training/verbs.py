@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from scalargrad.holders import BARE
+from scalargrad.holders import BARE, note
 from scalargrad.structure import Structure
 from scalargrad.support.forks import loaded
 
@@ -135,8 +135,7 @@ class Verbs(Structure):
         They notice changes of the model, of lists, numbers and functions that it reads, but not of the attributes of
         other objects: see `scalargrad.compile`.
         """
-        if hasattr(self, "_programs"):
-            self._programs.clear()
+        note(self, "programs", None)
 
 
 BARE.add(Verbs)

@@ -780,8 +780,8 @@ def test_much_that_hides_nothing_is_looked_at_once():
     found = holders.inventory([model])
     looked = holders.refuse_lost(model, found)
     assert looked > holders.MANY
-    assert model._searched == structure._changes[0]
-    assert "_searched" not in repr(copy.deepcopy(model).__getstate__())
+    assert holders.noted(model, "searched") == structure._changes[0]
+    assert "searched" not in repr(copy.deepcopy(model).__getstate__())
 
 
 def test_the_search_leaves_nothing_behind():

@@ -9,9 +9,12 @@ from collections import deque
 import numpy as np
 import pytest
 
-from scalargrad.holders import inventory
+from scalargrad.holders import inventory, noted
 from scalargrad.inventories import inventory_of
+from scalargrad.modes import in_mode
 from scalargrad.nn import MLP, BatchNorm1d, Buffer, Dropout, Module, Neuron, Parameter
+from scalargrad.optim import SGD
+from scalargrad.training.programs import lock_of
 
 
 class Model(Module):
@@ -151,9 +154,54 @@ def test_a_copy_has_an_inventory_of_its_own():
     model = MLP(2, [2, 1], rng=0)
     model.parameters()
     for other in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert not hasattr(other, "_kept")
+        assert noted(other, "inventory") is None
         assert next(other.modules()) is other
         assert list(inventory([other]).parameters) == other.parameters()
+
+
+class Wrapper(Module):
+    """Hands on to another model what it does not know itself."""
+
+    def __init__(self, inner):
+        self.inner, self.scale = inner, Parameter(3.0)
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["inner"], name)
+
+    def __call__(self, x):
+        return self.scale * self.inner(x)
+
+
+def test_a_model_that_hands_on_what_it_does_not_know_has_notes_of_its_own():
+    inner = MLP(2, [3, 1], rng=0)
+    x = np.ones((4, 2))
+    alone = inner.predict(x)
+    inner.evaluate(x, alone, loss="mse")
+    with in_mode(inner, training=False):
+        assert not inner.layers[0].training
+    model = Wrapper(inner)
+    assert model.parameters() == [*inner.parameters(), model.scale]
+    assert list(model.modules()) == [model, *inner.modules()]
+    np.testing.assert_array_equal(model.predict(x), 3.0 * alone)
+    with in_mode(model, training=False):
+        assert not model.training
+        assert not inner.layers[0].training
+    assert lock_of(model) is not lock_of(inner)
+    model.retrace()
+    np.testing.assert_array_equal(inner.predict(x), alone)
+    model.fit(x, alone, optimizer=SGD(lr=0.01), epochs=1, progress=False)
+    assert model.scale.data != 3.0
+
+
+def test_names_of_notes_are_free():
+    class Own(MLP):
+        __slots__ = ("_kept", "_lock", "_places")
+
+    model = Own(2, [1], rng=0)
+    model._kept, model._lock, model._places, model._programs, model._searched = range(5)
+    model.fit(np.ones((2, 2)), np.ones(2), epochs=1, progress=False)
+    for one in (model, copy.deepcopy(model)):
+        assert (one._kept, one._lock, one._places, one._programs, one._searched) == tuple(range(5))
 
 
 def test_an_inventory_dies_with_its_model():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from scalargrad import compile
+from scalargrad.holders import noted
 from scalargrad.modes import in_mode
 from scalargrad.nn import MLP, Buffer, Dropout, Module, Parameter
 from scalargrad.optim import SGD
@@ -368,7 +369,7 @@ def test_train_and_eval_trace_no_program_of_the_package_again(l2):
         model.train(mode)
         model.fit(X, Y, epochs=1, optimizer=optimizer, l2=l2, progress=False)
         model.predict(X)
-        programs = [made[0] if isinstance(made, tuple) else made for made, _ in model._programs.values()]
+        programs = [made[0] if isinstance(made, tuple) else made for made, _ in noted(model, "programs").values()]
         assert [len(kept) for program in programs for kept in program.variants.values()] == [1, 1]
         assert {module.training for module in model.modules()} == {mode}
 

@@ -26,6 +26,7 @@ import numpy as np
 from scalargrad.arrays import shuffled
 from scalargrad.compiler.backends.xla.devices import Devices
 from scalargrad.datasets.augmentation import Shift
+from scalargrad.holders import noted
 from scalargrad.nn import LSTM, MLP, BatchNorm2d, Conv2d, Dropout, Embedding, Flatten, GlobalAvgPool, Layer, Module
 from scalargrad.nn import Sequential as Layers
 from scalargrad.ops import relu
@@ -285,7 +286,7 @@ def programs(folder: Path) -> list:
     found, problem = [], perceptron()
     for way in (COMPILED, JAX, jax_on(8)):
         problem.fit(**way)
-    for (kind, *_, target), (made, _) in problem.model._programs.items():
+    for (kind, *_, target), (made, _) in noted(problem.model, "programs").items():
         program = made[0] if isinstance(made, tuple) else made
         devices = program.toolchain.devices
         found.append([kind, target.backend, target.devices, program.backend_name, devices and len(devices)])
