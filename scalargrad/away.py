@@ -5,29 +5,31 @@ one with the same slots, where `data` is a property, and its slot has a place: (
 number has the right one, whatever the class: so a Value may be on its way while another thread reads it.
 """
 
+import copyreg
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from types import CodeType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, TypeGuard
 
 from scalargrad.engine import Value
 from scalargrad.holders import Buffer, Parameter
 from scalargrad.support.forks import freed
 
-SLOT = vars(Value)["data"]
-in_slot, put_in_slot = SLOT.__get__, SLOT.__set__
+SLOTS = {field: vars(Value)[field] for field in ("data", "grad")}
+in_slot, put_in_slot = SLOTS["data"].__get__, SLOTS["data"].__set__
 moving = freed(threading.RLock())  # held while Values go or come, or a number in a store is changed
+OF_A_WRITE, ENOUGH = 5, 4  # looks that a write counts for; all come home after a look at one in so many
 
 
-class Keeper(Protocol):
-    """A store, as Values see it that are away.
+class Keeper:
+    """The base of a store: as Values see it that are away.
 
     view      their numbers
     places    of each the place, (store, position): the content of its slot
     changes   counts the changes of numbers
-    looks     counts the reads and writes of Values since a program was here
+    looks     counts the looks at Values since a program was here
     """
 
     view: memoryview
@@ -37,6 +39,25 @@ class Keeper(Protocol):
 
     def come_home(self) -> None:
         """Give all Values their numbers."""
+        raise NotImplementedError
+
+    def look(self, times: int) -> None:
+        """Count; after some looks it would have cost less to have all numbers at home."""
+        self.looks += times
+        if ENOUGH * self.looks > len(self.view):
+            self.come_home()
+
+
+def is_place(number: object) -> TypeGuard[tuple[Keeper, int]]:
+    """Is this what the slot of a Value holds that is away?"""
+    return type(number) is tuple and len(number) == 2 and isinstance(number[0], Keeper)
+
+
+def bring_home(value: Value) -> None:
+    """Have its number in its slot."""
+    with moving:
+        if is_place(place := in_slot(value)):
+            place[0].come_home()
 
 
 class Guard(NamedTuple):
@@ -58,9 +79,7 @@ def _read(value: Value) -> float:
     if type(number) is tuple:
         store, position = number
         number = store.view[position]
-        store.looks += 1
-        if store.looks > len(store.view):  # all at once take as long as so many one by one
-            store.come_home()
+        store.look(1)
     for guard in guards["data"]:
         number = guard.read(value, number, sys._getframe(1).f_code)
     return number
@@ -71,50 +90,62 @@ def _write(value: Value, number: object) -> None:
         guard.write(value, sys._getframe(1).f_code)
     with moving:
         place = in_slot(value)
-        if type(place) is not tuple:
+        if type(place) is tuple and type(number) is float:
+            store, position = place
+            store.view[position] = number
+            store.changes += 1
+            store.look(OF_A_WRITE)
+        else:  # no store holds other things
+            bring_home(value)
             put_in_slot(value, number)
-            return
-        store, position = place
-        if type(number) is not float:  # no store holds it
-            store.come_home()
-            put_in_slot(value, number)
-            return
-        store.view[position] = number
-        store.changes += 1
-        store.looks += 1
-        if store.looks > len(store.view):
-            store.come_home()
 
 
-plain: set[type] = {Value, Parameter, Buffer}  # classes whose Values have their numbers in the slot, or in a store
+def _delete(value: Value) -> None:
+    bring_home(value)
+    del value.data
+
+
+def _set_class(value: Value, kind: type) -> None:
+    bring_home(value)
+    value.__class__ = kind  # type: ignore[assignment]
+
+
+PLAIN: set[type] = {Value, Parameter, Buffer}  # classes whose Values have their numbers in the slot, or in a store
 
 
 @cache
 def class_away(home: type[Value]) -> Any:
     """The class of a Value of the class `home`, one of these, while its number is away."""
-
     reduced = vars(home).get("__reduce__", Value.__reduce__)
 
-    def __reduce__(value: Value) -> tuple:  # noqa: N807
+    def __reduce__(value: Value) -> Any:  # noqa: N807
+        if home in copyreg.dispatch_table:
+            return copyreg.dispatch_table[home](value)
         kind, *rest = reduced(value)
         return home if kind is away else kind, *rest
 
     same = {name: getattr(home, name) for name in ("__module__", "__qualname__", "__doc__")}
-    other = {"data": property(_read, _write), "__reduce__": __reduce__, "__class__": property(lambda value: home)}
-    away = type(home.__name__, (home,), {"__slots__": (), **same, **other})
-    plain.add(away)
+    other = {
+        "data": property(_read, _write, _delete),
+        "__class__": property(lambda value: home, _set_class),
+        "__new__": lambda kind, *arguments, **named: home(*arguments, **named),  # type(value)(3.0) is at home
+        "__reduce__": __reduce__,
+    }
+    away: Any = type(home.__name__, (home,), {"__slots__": (), **same, **other})
+    away.__slots__ = home.__slots__
+    PLAIN.add(away)
     return away
 
 
 def numbers_of(values: Sequence[Value]) -> list[Any]:
     """The number of each Value, wherever it lies: as quick as it can be for many."""
-    if guards["data"] or not plain.issuperset(map(type, values)):
+    if guards["data"] or not PLAIN.issuperset(map(type, values)):
         return [value.data for value in values]
     found = list(map(in_slot, values))
     if tuple in set(map(type, found)):
-        store, first = next(place for place in found if type(place) is tuple)
+        store, first = next(filter(is_place, found), (None, 0))
         last = first + len(found)
-        if found == store.places[first:last]:
+        if store is not None and found == store.places[first:last]:
             return store.view[first:last].tolist()
-        found = [x[0].view[x[1]] if type(x) is tuple else x for x in found]
+        found = [x[0].view[x[1]] if is_place(x) else x for x in found]
     return found

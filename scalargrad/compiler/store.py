@@ -5,6 +5,7 @@ those that it has, and takes back what the program has changed. So a call costs 
 nobody looks at them; where many are looked at between calls, they stay at home for longer and longer.
 """
 
+import weakref
 from array import array
 from collections import deque
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from scalargrad.away import class_away, in_slot, moving, numbers_of, put_in_slot
+from scalargrad.away import Keeper, class_away, in_slot, is_place, moving, numbers_of, put_in_slot
 from scalargrad.engine import Value
 from scalargrad.holders import Buffer, Parameter
 from scalargrad.support.collecting import uncollected
@@ -25,12 +26,15 @@ HOME = {kind: home for home, away in AWAY.items() for kind in (home, away)}
 set_class = vars(object)["__class__"].__set__
 LONGEST_STAY = 256  # calls of a program for which numbers stay at home
 WORTH_GOING = 16  # calls while they were away, after which they go again at once
+MOST_STORES = 8  # of one program: those that many small programs have made become one
+
+left: deque[weakref.ref["Store"]] = deque()  # by programs that are no more: of their Values some may be, too
 
 Places = slice | ndarray
 
 
-class Store:
-    """The numbers of some Values, float64; see `away.Keeper`.
+class Store(Keeper):
+    """The numbers of some Values, float64.
 
     is_away   are all of them away, so that these are their numbers?
 
@@ -121,7 +125,7 @@ class Lease:
 
     changed   the places of those that the program itself changes; `own` is the same, a slice if they are in a row
     parts     where the leaves lie while they are away; none while they are at home
-    rest      the places of those that stay at home in any case
+    rest      the places of those that stay at home in any case; of these, `back` has (place, which one in `changed`)
     calls     of the program since the leaves came or went; before they go, so many as `stay` says
     """
 
@@ -130,6 +134,7 @@ class Lease:
         self.own = as_places(self.changed)
         self.parts: list[Part] = []
         self.rest: list[int] = []
+        self.back: list[tuple[int, int]] = []
         self.calls, self.stay = 0, 1
 
     @property
@@ -141,6 +146,8 @@ class Lease:
 
     def copy_to(self, block: ndarray) -> None:
         """Bring the block of a program up to date: the numbers of its leaves, in their order and in its type."""
+        if left:
+            _come_home_from_left()
         if self.parts and not self.is_out:
             self.stay = 1 if self.calls > WORTH_GOING else min(2 * self.stay, LONGEST_STAY)
             self.parts, self.calls = [], 0
@@ -166,10 +173,9 @@ class Lease:
         """Take back the numbers of the leaves in `changed`, as the program has them now."""
         with moving:
             is_out = self.is_out
-            at_home = self.rest if is_out else range(len(self.leaves))
-            for place, number in zip(self.changed.tolist(), numbers.tolist(), strict=True) if at_home else ():
-                if place in at_home:
-                    self.leaves[place].data = number
+            back = self.back if is_out else zip(self.changed.tolist(), range(len(self.changed)), strict=True)
+            for place, n in back:
+                self.leaves[place].data = float(numbers[n])
             for part in self.parts if is_out else ():
                 if part.changes_some:
                     positions, which = part.back
@@ -182,44 +188,65 @@ class Lease:
         with uncollected():
             self._go_out()
         self.calls = 0
+        if not self.parts:
+            self.stay = LONGEST_STAY
         return bool(self.parts)
 
     def _go_out(self) -> None:
-        """Let leaves go that are at home, and note where all are."""
+        """Let leaves go that are at home, and note where all are: everything in the end, should it be broken off."""
         leaves = self.leaves
         with moving:
             slots = self._slots()
-            for store in {x[0] for x in slots if type(x) is tuple and not x[0].is_away}:  # broken off on their way
-                store.come_home()
-                slots = self._slots()
+            stores = {x[0] for x in slots if type(x) is tuple}
+            together = len(stores) <= MOST_STORES
+            for store in stores:
+                if not (together and store.is_away):  # too many to be asked each time, or one was broken off on its way
+                    store.come_home()
+            slots = self._slots()
             homes: dict[bool, list[int]] = {False: [], True: []}  # buffers lie apart: other code sets them each time
             for place in [place for place, x in enumerate(slots) if type(x) is float]:
                 homes[isinstance(leaves[place], Buffer)].append(place)
             away: dict[Store, list[tuple[int, int]]] = {}
             for place, x in [(place, x) for place, x in enumerate(slots) if type(x) is tuple]:
                 away.setdefault(x[0], []).append((x[1], place))
-            self.rest = [place for place, x in enumerate(slots) if type(x) is not float and type(x) is not tuple]
-            self.parts = []
+            rest = [place for place, x in enumerate(slots) if type(x) is not float and type(x) is not tuple]
+            parts = []
             for places in filter(None, homes.values()):
                 store = Store([leaves[place] for place in places])
                 store.go_out()
                 where = numpy.arange(len(places)), numpy.array(places)
-                self.parts.append(Part(store, *where, len(leaves), self.changed))
+                parts.append(Part(store, *where, len(leaves), self.changed))
             for store, pairs in away.items():
                 positions, of_program = numpy.array(pairs).T
-                self.parts.append(Part(store, positions, of_program, len(leaves), self.changed))
+                parts.append(Part(store, positions, of_program, len(leaves), self.changed))
+            staying = set(rest)
+            back = [(place, n) for n, place in enumerate(self.changed.tolist()) if place in staying] if rest else []
+            for part in parts:
+                weakref.finalize(self, left.append, weakref.ref(part.store)).atexit = False
+            self.parts, self.rest, self.back = parts, rest, back
 
     def _slots(self) -> list[Any]:
         """A number or a place for each leaf; None for those that stay."""
         if HOME.keys() >= set(map(type, self.leaves)):
-            return list(map(in_slot, self.leaves))
-        return [in_slot(leaf) if type(leaf) in HOME else None for leaf in self.leaves]
+            found = list(map(in_slot, self.leaves))
+        else:
+            found = [in_slot(leaf) if type(leaf) in HOME else None for leaf in self.leaves]
+        if tuple in set(map(type, found)):
+            found = [None if type(x) is tuple and not is_place(x) else x for x in found]
+        return found
+
+
+def _come_home_from_left() -> None:
+    with moving:
+        while left:
+            if (store := left.popleft()()) is not None:
+                store.come_home()
 
 
 def _array(numbers: list) -> ndarray:
     try:
         return numpy.frombuffer(array("d", numbers))
-    except TypeError as problem:
+    except (TypeError, OverflowError) as problem:
         raise TypeError(f"a parameter holds no number: {problem}") from None
 
 

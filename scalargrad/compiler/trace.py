@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any
 
 from scalargrad import randomness
-from scalargrad.away import Guard, guards
+from scalargrad.away import SLOTS, Guard, guards
 from scalargrad.compiler.errors import (
     TraceError,
     active_trace,
@@ -108,7 +108,7 @@ def _guarded(field: str) -> Iterator[None]:
     What the package itself reads, for a repr or to compute, differs between the first trace and the second, so that it
     is noticed if it gets into the trace. Other threads read and write what there is.
     """
-    slot: Any = Value.__dict__[field]
+    slot = SLOTS[field]
     looking = {getattr(Value, name).__code__ for name in ("__bool__", "__float__", "__format__", "__lt__")}
     making = Value.__init__.__code__
 
@@ -150,12 +150,13 @@ def _guarded(field: str) -> Iterator[None]:
         guards[field].clear()
 
     with undone(put_back):
-        setattr(Value, field, property(read, write))
-        guards[field].append(Guard(seen, refuse_setting))  # for Values that are away
         try:
+            guards[field][:] = [Guard(seen, refuse_setting)]  # for Values that are away
+            setattr(Value, field, property(read, write))
             yield
-        finally:
-            put_back()
+        finally:  # by no function of Python: a Ctrl-C may come when one begins
+            setattr(Value, field, slot)
+            guards[field].clear()
 
 
 WORDS = {"data": "number", "grad": "gradient"}

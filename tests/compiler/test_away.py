@@ -4,6 +4,7 @@ Whatever is done with Values while they are away gives the bits that it gives wh
 """
 
 import copy
+import copyreg
 import gc
 import io
 import linecache
@@ -21,9 +22,9 @@ import numpy
 import pytest
 
 from scalargrad import MLP, SGD, Adam, Layer, Value, compile, diagnose, draw, explain, load, mse
-from scalargrad.away import class_away, in_slot, numbers_of
+from scalargrad.away import Guard, class_away, guards, in_slot, numbers_of
 from scalargrad.compiler import TraceError
-from scalargrad.compiler.store import LONGEST_STAY, WORTH_GOING, Lease
+from scalargrad.compiler.store import LONGEST_STAY, WORTH_GOING, Lease, Store
 from scalargrad.nn import BatchNorm1d, Module, Parameter, Sequential
 from scalargrad.structure import Buffer
 from tests.oracles.forks import in_a_child
@@ -288,6 +289,12 @@ class Named(Parameter):
     """A parameter with attributes."""
 
 
+class Slotted(Parameter):
+    """A parameter of another class, with the same slots."""
+
+    __slots__ = ()
+
+
 def test_values_of_a_users_own_class_stay_at_home():
     named, w = Named(1.0), Value(1.0)
     named.name = "n"
@@ -308,16 +315,25 @@ def test_values_of_a_users_own_class_stay_at_home():
 
 
 def test_many_looks_bring_all_home_and_a_few_none():
-    values = [Value(float(n)) for n in range(9)]
+    values = [Value(float(n)) for n in range(40)]
     program = sent_away(*values)
-    assert [values[n].data for n in range(4)] == [0.0, 1.0, 2.0, 3.0]
-    assert all(map(is_away, values))
-    program([1.0])  # the looks before it do not count any more
-    assert [x.data for x in values] == list(range(9))
-    assert all(map(is_away, values))
-    assert values[8].data == 8.0
+    for _ in range(3):
+        assert [values[n].data for n in range(10)] == list(range(10))
+        assert all(map(is_away, values))
+        program([1.0])  # the looks before it do not count any more
+    assert [x.data for x in values] == list(range(40))
     assert not any(map(is_away, values))
-    assert numbers_of(values) == list(range(9))
+    assert numbers_of(values) == list(range(40))
+
+
+def test_what_is_written_comes_home_sooner():
+    values = [Value(float(n)) for n in range(40)]
+    program = sent_away(*values)
+    for n in range(3):
+        assert all(map(is_away, values))
+        values[n].data = 0.0
+    assert not any(map(is_away, values))
+    assert program([1.0]) == sum(range(3, 40))
 
 
 def test_where_somebody_always_looks_numbers_stay_at_home():
@@ -361,6 +377,89 @@ def test_a_model_is_collected_while_its_numbers_are_away():
     del kept
     gc.collect()
     assert gone() is None
+
+
+def test_a_model_is_collected_that_shared_a_program_with_another_one():
+    student, teacher = MLP(2, [3, 1], rng=0), MLP(2, [3, 1], rng=1)
+    difference = compile(lambda x: (student(x) - teacher(x)) ** 2)
+    for _ in range(3):
+        difference([[1.0, 2.0]])
+    kept = teacher.parameters()[0]
+    assert is_away(kept)
+    gone = weakref.ref(in_slot(kept)[0])
+    number = kept.data
+    del difference
+    teacher = None
+    gc.collect()
+    for _ in range(3):
+        student.predict([[1.0, 2.0]])
+    gc.collect()
+    assert gone() is None
+    assert kept.data == number
+
+
+def test_stores_of_many_small_programs_become_one():
+    values = [Value(float(n)) for n in range(30)]
+    small = [sent_away(*values[n : n + 2]) for n in range(0, 30, 2)]
+    program = sent_away(*values)
+    assert len({id(in_slot(x)[0]) for x in values}) == 1
+    assert [one([1.0]) for one in small] == [4.0 * n + 1.0 for n in range(15)]
+    values[3].data = 0.0
+    assert (small[1]([1.0]), program([1.0])) == (2.0, sum(range(30)) - 3.0)
+
+
+# What users may do to one.
+
+
+def test_its_type_makes_values_that_are_at_home():
+    w = Parameter(3.0, "w")
+    program = sent_away(w)
+    other = type(w)(4.0, label="other")
+    assert (type(other), other.data, other.label) == (Parameter, 4.0, "other")
+    assert type(w).__slots__ == Parameter.__slots__
+    assert program([1.0]) == 3.0
+
+
+def test_its_class_may_be_set():
+    w = Parameter(3.0, "w")
+    program = sent_away(w)
+    w.__class__ = Slotted
+    assert (type(w), w.data) == (Slotted, 3.0)
+    assert [program([2.0]) for _ in range(3)] == [6.0] * 3
+
+
+def test_its_number_may_be_deleted():
+    w = Parameter(3.0, "w")
+    program = sent_away(w)
+    del w.data
+    with pytest.raises(AttributeError):
+        w.data  # noqa: B018
+    w.data = 2.0
+    assert program([1.0]) == 2.0
+
+
+def test_a_users_way_to_copy_is_taken():
+    w = Value(3.0, "w")
+    program = sent_away(w)
+    copyreg.pickle(Value, lambda x: (Value, (x.data + 1.0,)))
+    try:
+        copies = [copy.copy(w), copy.deepcopy(w), pickle.loads(pickle.dumps(w))]
+    finally:
+        del copyreg.dispatch_table[Value]
+    assert [x.data for x in copies] == [4.0] * 3
+    assert program([1.0]) == 3.0
+
+
+@pytest.mark.parametrize("number", [(1.0, 2.0), 10**400, None, [1.0]], ids=str)
+def test_what_is_no_float_is_refused_at_home_and_away(number):
+    w, v = Value(1.0, "w"), Value(1.0)
+    program = sent_away(w, v)
+    w.data = number
+    for _ in range(3):
+        with pytest.raises(TypeError, match="a parameter holds no number"):
+            program([1.0])
+    w.data = 2.0
+    assert program([1.0]) == 3.0
 
 
 # Traces.
@@ -550,6 +649,50 @@ def test_pictures_and_explanations_show_numbers_that_are_away():
         ]
 
     assert shown(model) == shown(twin)
+
+
+def test_an_interrupt_between_two_stores_forgets_no_leaf(monkeypatch):
+    w, b = Value(1.0), Buffer(0.0)
+
+    def loss(x):
+        b.update(b + 1.0)
+        return (w * x + 0.0 * b) ** 2
+
+    trainer, go_out, calls = compile(loss).trainer(SGD(0.1)), Store.go_out, count(1)
+    trainer.step([1.0])
+
+    def interrupted(store):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        go_out(store)
+
+    monkeypatch.setattr(Store, "go_out", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.step([1.0])
+    for n in range(2, 5):
+        trainer.step([1.0])
+        assert b.data == n
+    b.data = 100.0
+    trainer.step([1.0])
+    assert b.data == 101.0
+
+
+def test_a_trace_mends_what_an_interrupted_one_has_left():
+    w = Value(3.0, "w")
+    program = sent_away(w)
+    slots = {field: vars(Value)[field] for field in ("data", "grad")}
+    try:
+        for field, slot in slots.items():
+            setattr(Value, field, property(slot.__get__, slot.__set__))
+        guards["data"].append(Guard(lambda value, number, code: 7.0, lambda value, code: None))
+        assert compile(lambda x: w * x)([2.0]) == 6.0
+        assert {field: vars(Value)[field] for field in slots} == slots
+        assert guards == {"data": [], "grad": []}
+    finally:
+        for field, slot in slots.items():
+            setattr(Value, field, slot)
+            guards[field].clear()
+    assert program([1.0]) == 3.0
 
 
 def test_a_file_has_the_numbers_that_are_away(tmp_path):

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
+from scalargrad.away import PLAIN
 from scalargrad.engine import Value
 from scalargrad.holders import BARE
 from scalargrad.ops import Op
-from scalargrad.structure import Buffer, Parameter, Structure
+from scalargrad.structure import Structure
 from scalargrad.support.callers import is_library
 
 
@@ -26,7 +27,7 @@ class Quiet(NamedTuple):
 
 def quiet_places(*terms: type) -> list[Quiet]:
     """All quiet places; `terms`: classes that stand for numbers, besides Value."""
-    plain = {float, int, bool, tuple, list, Value, Parameter, Buffer, *terms}  # no generator, which would go on inside
+    plain = {float, int, bool, tuple, list, *PLAIN, *terms}  # no generator, which would go on inside
     nothing: frozenset[CodeType] = frozenset()
     of_layers: dict[type, Set[CodeType] | None] = {}  # for one trace: somebody may give a class another method
 
