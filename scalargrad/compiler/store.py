@@ -9,6 +9,7 @@ import weakref
 from array import array
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import repeat
 from operator import is_
 from typing import Any
@@ -82,17 +83,18 @@ class Store(Keeper):
 
     def _come_home(self) -> None:
         with moving, uncollected():
-            self.is_away = False
+            is_away, self.is_away = self.is_away, False
             self.changes += 1
-            if all(map(is_, map(in_slot, self.values), self.places)):
+            if is_away and all(map(is_, map(in_slot, self.values), self.places)):
                 deque(map(put_in_slot, self.values, self.view), 0)
                 deque(map(set_class, self.values, self.homes), 0)
                 return
             for value, home, place in zip(self.values, self.homes, self.places, strict=True):  # broken off before
-                if in_slot(value) is place:
-                    put_in_slot(value, self.view[place[1]])
-                if type(in_slot(value)) is not tuple and type(value) in HOME:
-                    set_class(value, home)
+                with suppress(AttributeError):  # somebody has deleted it
+                    if in_slot(value) is place:
+                        put_in_slot(value, self.view[place[1]])
+                    if type(in_slot(value)) is not tuple and type(value) in HOME:
+                        set_class(value, home)
 
     def put(self, positions: Places, numbers: ndarray) -> None:
         """Set some numbers at once: whoever reads meanwhile finds the old ones or the new ones."""
@@ -239,7 +241,7 @@ class Lease:
 def _come_home_from_left() -> None:
     with moving:
         while left:
-            if (store := left.popleft()()) is not None:
+            if (store := left.popleft()()) is not None and store.is_away:
                 store.come_home()
 
 
