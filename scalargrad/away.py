@@ -110,7 +110,8 @@ def _set_class(value: Value, kind: type) -> None:
     value.__class__ = kind  # type: ignore[assignment]
 
 
-PLAIN: set[type] = {Value, Parameter, Buffer}  # classes whose Values have their numbers in the slot, or in a store
+HOMES: frozenset[type] = frozenset((Value, Parameter, Buffer))  # classes whose Values may go
+PLAIN: set[type] = {*HOMES}  # those, and those of Values that are away
 
 
 @cache
@@ -137,15 +138,37 @@ def class_away(home: type[Value]) -> Any:
     return away
 
 
+# Apart from others: Python learns that these meet no Value that is away, and is four times as fast.
+
+
+def _numbers_at_home(values: Sequence[Value]) -> list[Any]:
+    return [value.data for value in values]
+
+
+def _set_at_home(values: Sequence[Value], numbers: Sequence[float]) -> None:
+    for value, number in zip(values, numbers, strict=True):
+        value.data = number
+
+
+def set_numbers(values: Sequence[Value], numbers: Sequence[float]) -> None:
+    """Set the number of each Value, wherever it lies."""
+    if HOMES.issuperset(map(type, values)):
+        _set_at_home(values, numbers)
+    else:
+        for value, number in zip(values, numbers, strict=True):
+            value.data = number
+
+
 def numbers_of(values: Sequence[Value]) -> list[Any]:
     """The number of each Value, wherever it lies: as quick as it can be for many."""
-    if guards["data"] or not PLAIN.issuperset(map(type, values)):
+    kinds = set(map(type, values))
+    if kinds <= HOMES:
+        return _numbers_at_home(values)
+    if guards["data"] or not kinds <= PLAIN:
         return [value.data for value in values]
     found = list(map(in_slot, values))
-    if tuple in set(map(type, found)):
-        store, first = next(filter(is_place, found), (None, 0))
-        last = first + len(found)
-        if store is not None and found == store.places[first:last]:
-            return store.view[first:last].tolist()
-        found = [x[0].view[x[1]] if is_place(x) else x for x in found]
-    return found
+    store, first = next(filter(is_place, found), (None, 0))
+    last = first + len(found)
+    if store is not None and found == store.places[first:last]:
+        return store.view[first:last].tolist()
+    return [x[0].view[x[1]] if is_place(x) else x for x in found]

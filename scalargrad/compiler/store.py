@@ -17,16 +17,16 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from scalargrad.away import Keeper, class_away, in_slot, is_place, moving, numbers_of, put_in_slot
+from scalargrad.away import HOMES, Keeper, class_away, in_slot, is_place, moving, numbers_of, put_in_slot, set_numbers
 from scalargrad.engine import Value
-from scalargrad.holders import Buffer, Parameter
+from scalargrad.holders import Buffer
 from scalargrad.support.collecting import uncollected
 
-AWAY = {home: class_away(home) for home in (Value, Parameter, Buffer)}  # others stay: `data` may be their own
+AWAY = {home: class_away(home) for home in HOMES}  # others stay: `data` may be their own
 HOME = {kind: home for home, away in AWAY.items() for kind in (home, away)}
 set_class = vars(object)["__class__"].__set__
 LONGEST_STAY = 256  # calls of a program for which numbers stay at home
-WORTH_GOING = 16  # calls while they were away, after which they go again at once
+WORTH_GOING = 64  # calls while they were away, after which they go again at once
 MOST_STORES = 8  # of one program: those that many small programs have made become one
 
 left: deque[weakref.ref["Store"]] = deque()  # by programs that are no more: of their Values some may be, too
@@ -125,7 +125,7 @@ class Part:
 class Lease:
     """The leaves of a program, and whether the numbers that it has are still theirs.
 
-    changed   the places of those that the program itself changes; `own` is the same, a slice if they are in a row
+    changed   the places of those that the program itself changes: `mine`; `own` is the same, a slice if in a row
     parts     where the leaves lie while they are away; none while they are at home
     rest      the places of those that stay at home in any case; of these, `back` has (place, which one in `changed`)
     calls     of the program since the leaves came or went; before they go, so many as `stay` says
@@ -133,7 +133,7 @@ class Lease:
 
     def __init__(self, leaves: Sequence[Value], changed: Sequence[int] | ndarray = ()) -> None:
         self.leaves, self.changed = list(leaves), numpy.array(changed, int)
-        self.own = as_places(self.changed)
+        self.own, self.mine = as_places(self.changed), [self.leaves[place] for place in self.changed.tolist()]
         self.parts: list[Part] = []
         self.rest: list[int] = []
         self.back: list[tuple[int, int]] = []
@@ -175,8 +175,9 @@ class Lease:
         """Take back the numbers of the leaves in `changed`, as the program has them now."""
         with moving:
             is_out = self.is_out
-            back = self.back if is_out else zip(self.changed.tolist(), range(len(self.changed)), strict=True)
-            for place, n in back:
+            if not is_out:
+                set_numbers(self.mine, numbers.tolist())
+            for place, n in self.back if is_out else ():
                 self.leaves[place].data = float(numbers[n])
             for part in self.parts if is_out else ():
                 if part.changes_some:

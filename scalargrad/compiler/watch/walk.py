@@ -26,7 +26,7 @@ from types import (
 from typing import Any
 from weakref import ref
 
-from scalargrad.away import class_away
+from scalargrad.away import HOMES, class_away
 from scalargrad.compiler.watch.chance import is_drawn_from
 from scalargrad.compiler.watch.contents import LARGEST_ARRAY, numbers_of, reader_of
 from scalargrad.compiler.watch.facts import IMPORTS, Facts, facts_of
@@ -43,14 +43,13 @@ from scalargrad.compiler.watch.guards import (
     is_text_or_row,
 )
 from scalargrad.compiler.watch.libraries import is_of_library, module_of
-from scalargrad.engine import Value
 from scalargrad.holders import UNSEEN
 from scalargrad.modes import MODE
 from scalargrad.ops import Op
-from scalargrad.structure import Buffer, Parameter, Structure
+from scalargrad.structure import Structure
 from scalargrad.support.callers import PACKAGE, is_library
 
-VALUES = {Value, Parameter, Buffer, *map(class_away, (Value, Parameter, Buffer))}
+VALUES = {*HOMES, *map(class_away, HOMES)}
 ASKED_OF_VALUES = {"label": "the label of {}", "requires_grad": "requires_grad of {}"}  # besides their numbers
 LEAVES = {*PLAIN, *VALUES, Op, CodeType, type(Ellipsis), type(NotImplemented)}
 LONGEST_LABEL = 100
