@@ -121,6 +121,11 @@ class Part:
         self.back = as_places(position_of[changed[which]]), as_places(which)
         self.changes_some, self.seen = bool(len(which)), -1
 
+    def of(self, numbers: ndarray) -> ndarray:
+        """The numbers of these leaves, from those of the store."""
+        # Three times as fast as an index.
+        return numbers[self.positions] if isinstance(self.positions, slice) else numbers.take(self.positions)
+
 
 class Lease:
     """The leaves of a program, and whether the numbers that it has are still theirs.
@@ -161,7 +166,7 @@ class Lease:
             store = part.store
             store.looks, changes = 0, store.changes
             if part.seen != changes:
-                block[part.places] = store.numbers[part.positions]
+                block[part.places] = part.of(store.numbers)
                 part.seen = changes
         if self.rest:
             block[self.rest] = _array([self.leaves[place].data for place in self.rest])
