@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
+from weakref import ref
 
 from scalargrad.engine import Value
 from scalargrad.holders import LEAVES, Holder, attributes, note, noted, opened
@@ -33,8 +34,7 @@ class Mode:
 
     first   what a module says that was told nothing; or a property, or a slot, of a class that keeps it in its own way
 
-    A class may have its own `training = False`; where it is set on the class later, it is an attribute as others are,
-    which no block changes.
+    A class may have its own `training = False`, which becomes the first of a Mode: see `_give_modes`.
     """
 
     __slots__ = ("first",)
@@ -70,7 +70,7 @@ class Mode:
         elif MODE in module.__dict__:
             del module.__dict__[MODE]
         else:
-            raise AttributeError(MODE)
+            raise AttributeError(f"{type(module).__name__!r} object has no attribute {MODE!r}")
 
     def _own(self, module: object) -> Any:
         if hasattr(self.first, "__get__"):
@@ -79,6 +79,28 @@ class Mode:
 
 
 LEAVES.add(Mode)
+
+
+_kinds: list[ref[type]] = []  # the classes of modules
+
+
+def give_mode(kind: type) -> None:
+    """Make what a new class of modules has as its own `training` the first of a Mode, which blocks change."""
+    first = next(vars(base)[MODE] for base in kind.__mro__ if MODE in vars(base))
+    if type(first) is not Mode:
+        setattr(kind, MODE, Mode(first))
+    _kinds.append(ref(kind, _kinds.remove))
+
+
+def _give_modes() -> None:
+    """Do so for what classes were given since they were made, as dataclasses are."""
+    for known in _kinds.copy():
+        kind = known()
+        if kind is not None and type(first := kind.__dict__.get(MODE, _MODE)) is not Mode:
+            setattr(kind, MODE, Mode(first))
+
+
+_MODE = Mode()
 
 
 def _said_by(blocks: tuple[_Block, ...], module: object, own: object) -> Any:
@@ -100,15 +122,16 @@ def in_mode(model: Holder, training: bool) -> Iterator[None]:
     """
     if not isinstance(model, Holder):
         raise TypeError(f"in_mode takes a Module, got {model!r:.100}")
-    block, before = _Block(model, training), _blocks.get()
+    _give_modes()
+    block = _Block(model, training)
 
     def leave() -> None:
-        if block in _blocks.get():  # a block that is thrown away may end anywhere
-            _blocks.set(before)
+        # A block that is thrown away may end anywhere: in others, which go on.
+        _blocks.set(tuple(other for other in _blocks.get() if other is not block))
 
     try:
         try:
-            _blocks.set((*before, block))
+            _blocks.set((*_blocks.get(), block))
             yield
         finally:
             leave()

@@ -28,7 +28,7 @@ from scalargrad.holders import (
     walk_by_rows,
 )
 from scalargrad.inventories import Kept, inventory_of
-from scalargrad.modes import MODE, Mode, in_mode
+from scalargrad.modes import Mode, give_mode, in_mode
 from scalargrad.support.words import plural
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ class Structure(Holder):
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
-        first = next(vars(base)[MODE] for base in cls.__mro__ if MODE in vars(base))
-        if type(first) is not Mode:  # a class's own, which blocks change as they do that of others
-            cls.training = Mode(first)
+        give_mode(cls)
         _label(attributes_of_class(cls)[1].items())
 
     def __call__(self, *inputs: Any) -> Any:

@@ -5,6 +5,7 @@ import pickle
 import sys
 import threading
 from collections import OrderedDict, UserList, deque
+from dataclasses import dataclass, field
 from inspect import getsourcelines
 
 import numpy as np
@@ -232,6 +233,65 @@ def test_modules_with_a_mode_of_their_own_are_in_the_block_too(kind):
     assert compile(module)([1.0]) == 1.0
 
 
+@dataclass(eq=False)
+class Field(Flag):
+    weight: float = 1.0
+    training: bool = field(default=True)
+
+
+class SetLater(Flag):
+    pass
+
+
+class BelowSetLater(SetLater):
+    pass
+
+
+SetLater.training = True
+
+
+@pytest.mark.parametrize("kind", [Field, SetLater, BelowSetLater])
+def test_blocks_change_a_mode_that_a_class_was_given_after_it_was_made(kind):
+    module, model = kind(), Holding(Flag())
+    assert module.predict([[1.0]], backend="eager") == module.predict([[1.0]]) == 0.0
+    assert module.training is kind.training is True
+    with in_mode(model, training=False):
+        assert module.training
+    kind.training = True
+    model.parts.append(module)
+    with in_mode(model, training=False):
+        assert not module.training
+    assert module.training is kind.training is True
+    assert not module.eval().training
+
+
+def test_a_mode_that_a_class_was_given_may_be_taken_back():
+    kind = type("Kind", (Flag,), {})
+    kind.training = False
+    with in_mode(kind(), training=True):
+        assert kind().training is False  # which is another one
+    del kind.training
+    assert kind().training is kind.training is True
+
+
+def test_a_block_that_ends_in_another_one_leaves_that_one_as_it_is():
+    def blocks(model, mode):
+        with in_mode(model, training=mode):
+            yield
+
+    model, other = Flag(), Flag()
+    first, second = blocks(model, True), blocks(other, False)
+    next(first), next(second)
+    with in_mode(model, training=False):
+        first.close()
+        assert not model.training
+        assert not other.training
+        second.close()
+        assert not model.training
+        assert other.training
+    assert model.training
+
+
 def test_a_mode_is_an_attribute():
     module = Flag()
     assert Module.training is True
@@ -243,7 +303,7 @@ def test_a_mode_is_an_attribute():
     assert module.training
     del module.training
     assert module.training
-    with pytest.raises(AttributeError, match="training"):
+    with pytest.raises(AttributeError, match=r"^'Flag' object has no attribute 'training'$"):
         del module.training
     with in_mode(module, training=False):
         assert copy.copy(module).training  # of another object
