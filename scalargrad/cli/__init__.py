@@ -5,6 +5,7 @@ output has left. Files appear when they are finished, all at the end: a run that
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -69,8 +70,11 @@ def _run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        place = f"{error.filename} " if error.filename else ""
-        options.parser.error(f"{place}{error.strerror or error}")
+        what = error.strerror or str(error)
+        if error.filename:
+            is_of_system = error.errno is not None and what == os.strerror(error.errno)
+            what = f"{error.filename} ({what})" if is_of_system else f"{error.filename} {what}"
+        options.parser.error(what)
     except ModuleNotFoundError as error:
         if (error.name or "scalargrad").startswith("scalargrad"):  # a mistake of ours
             raise

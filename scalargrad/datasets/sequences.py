@@ -187,7 +187,10 @@ def differ_in_length(samples: object) -> bool:
             return False
         if getattr(sample, "shape", None) == ():
             return False
-        lengths.add(len(sample))
+        try:
+            lengths.add(len(sample))
+        except Exception:  # a sparse matrix does not tell
+            return False
     return len(lengths) > 1
 
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from math import isfinite, log
 from pathlib import Path
 from statistics import fmean
@@ -26,6 +27,7 @@ FILES = {
     "summary.json": "settings, results, versions",
 }
 GRAMMAR_NAMES = 2000
+TRIES = 10  # for each name: one without a letter is none, and a network may have learned only to end
 LAST = 100  # steps, over which the loss at the end is a mean
 BEGIN = "▸"  # in pictures: the token before the first letter
 SPACE = "␣"
@@ -123,7 +125,9 @@ def learn(settings: Settings, data: Data) -> Result:
             show(len(losses), {"loss": loss})
     seconds = perf_counter() - first
     source = random.Random(settings.seed)
-    made_up = [texts.decode(model.write(source, settings.temperature), data.letters) for _ in range(settings.names)]
+    tries = range(settings.names * TRIES)
+    written = (texts.decode(model.write(source, settings.temperature), data.letters) for _ in tries)
+    made_up = list(islice(filter(None, map(str.strip, written)), settings.names))
     return Result(model, losses, made_up, seconds, first - begin)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from functools import lru_cache
 from types import FrameType
 
@@ -27,6 +28,19 @@ def frame_of_user() -> FrameType:
         if frame.f_back is None:
             return outside or frame
         frame = frame.f_back
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Give a warning that names the user's line."""
+    frame = frame_of_user()
+    warnings.warn_explicit(
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=frame.f_globals.get("__name__"),
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
 
 
 def line_of(frame: FrameType) -> str:

@@ -10,13 +10,12 @@ module is that module itself; of several, it is a module with what they held whe
 """
 
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from scalargrad.support.callers import frame_of_user
+from scalargrad.support.callers import warn
 
 MOVED = {
     "architectures": "files.architecture",
@@ -67,15 +66,7 @@ class OldPaths:
         if new is None or not name.startswith("scalargrad."):
             return None
         modules = [f"scalargrad.{module}" for module in new.split()]
-        frame = frame_of_user()
-        warnings.warn_explicit(
-            f"{name} is {' and '.join(modules)} now",
-            DeprecationWarning,
-            frame.f_code.co_filename,
-            frame.f_lineno,
-            module=frame.f_globals.get("__name__"),
-            registry=frame.f_globals.setdefault("__warningregistry__", {}),
-        )
+        warn(f"{name} is {' and '.join(modules)} now", DeprecationWarning)
         return ModuleSpec(name, OldPaths, loader_state=modules)  # type: ignore[arg-type]
 
     @staticmethod

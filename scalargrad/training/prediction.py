@@ -1,6 +1,5 @@
 """Prediction: outputs, labels and probabilities of a trained model, and how often it is right."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from scalargrad.datasets.sequences import Column, Group, Ragged, checked_samples
 from scalargrad.engine import Value
 from scalargrad.observers import no_grad, observed_by
 from scalargrad.structure import Structure, in_mode
+from scalargrad.support.callers import warn
 from scalargrad.support.progress import progress_bar
 from scalargrad.training.data import checked_targets
 from scalargrad.training.objectives import OBJECTIVES, Objective, confusion, measure_of, objective_of
@@ -154,7 +154,7 @@ def _groups(backend: str, *columns: Column) -> list[Group]:
     """Rows of one shape each. A warning, where they are more than there are programs kept for."""
     groups = grouped(columns)
     if len(groups) > MOST_SHAPES and BACKENDS[backend].trains:
-        warnings.warn(too_many(len(groups), MOST_SHAPES), stacklevel=2)
+        warn(too_many(len(groups), MOST_SHAPES))
     return groups
 
 

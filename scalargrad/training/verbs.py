@@ -76,6 +76,8 @@ class Verbs(Structure):
 
         float32 samples are trained on in float32, others in float64. Ctrl-C ends it: the parameters are those of the
         last finished step. What is compiled is kept with the model: see `retrace` for what may not change unnoticed.
+        Threads that the model starts itself do not see that it is in training, unless it hands on the context to them:
+        `contextvars.copy_context().run`.
         ValueError for data and settings that do not fit; then nothing has changed.
         FloatingPointError, if the loss becomes inf or nan.
 
@@ -95,7 +97,7 @@ class Verbs(Structure):
     def predict(self, X: object, backend: str = "native", engine: str | None = None) -> "ndarray":
         """Labels for the samples X [rows, ...], int64 [rows], if `fit` trained with a loss of labels, or else outputs,
         [rows] or [rows, outputs]; `backend` as in `fit`. Of sequences of different lengths whose outputs differ in
-        shape, too, a list of arrays.
+        shape, too, a list of arrays. The model is in evaluation: for threads that it starts itself, see `fit`.
         """
         loaded("numpy.ma", "scalargrad.training.prediction")
         from scalargrad.compiler.backends import chosen_backend

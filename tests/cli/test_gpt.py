@@ -1,5 +1,6 @@
 """`scalargrad gpt`: what its network computes, and what the command learns, writes, prints and refuses."""
 
+import itertools
 import json
 import random
 from dataclasses import asdict, replace
@@ -326,6 +327,15 @@ def test_one_seed_gives_one_run_and_another_seed_another():
     assert first.made_up != other.made_up
 
 
+def test_a_name_without_a_letter_is_no_name(monkeypatch):
+    data, settings = names.Data(["ab", "b a"], "\n ab", None), names.Settings(steps=1, names=4, backend="numpy")
+    written = itertools.cycle([[], [1], [2, 3], [1, 2, 1], [], [3, 1]])
+    monkeypatch.setattr(names.GPT, "write", lambda model, source, temperature: next(written))
+    assert names.learn(settings, data).made_up == ["ab", "a", "b", "ab"]
+    monkeypatch.setattr(names.GPT, "write", lambda model, source, temperature: [])
+    assert names.learn(settings, data).made_up == []  # of one that has only learned to end
+
+
 def test_values_alone_learn_the_same(tmp_path):
     data = names.Data(["ab", "ba"], "\nab", None)
     settings = names.Settings(steps=2, names=1, longest=3, batch_size=2)
@@ -347,6 +357,7 @@ def test_a_file_that_cannot_be_learned_is_one_line_and_leaves_nothing(kind, tmp_
     assert errors.startswith("scalargrad gpt: error: ")
     assert len(errors.splitlines()) == 1
     assert "names.txt" in errors
+    assert kind != "missing" or errors.endswith("names.txt (No such file or directory)\n")
     assert not (tmp_path / "out").exists()
 
 

@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.sparse
 
-from scalargrad import Value
+from scalargrad import MLP, Value
 from scalargrad.arrays import shuffled
 from scalargrad.datasets.sequences import (
     Ragged,
@@ -49,6 +50,8 @@ def objects(*samples):
         (["a", "bc"], False),
         ([[1.0, 2.0], 3.0], False),
         ([np.array(1.0), np.ones(2)], False),
+        ([scipy.sparse.csr_matrix([[1.0, 2.0]]), np.ones(3)], False),
+        ([np.ones(2), scipy.sparse.csr_matrix([[1.0, 2.0]])], False),
         ([{1: 2}, {1: 2, 3: 4}], False),
         ([Value(1.0), Value(2.0)], False),
         (np.ones((2, 3)), False),
@@ -61,6 +64,11 @@ def objects(*samples):
 )
 def test_what_differs_in_length(samples, expected):
     assert differ_in_length(samples) is expected
+
+
+def test_rows_whose_length_is_not_told_are_refused_by_what_they_are():
+    with pytest.raises(ValueError, match=r"X\[0\] is the csr_matrix .*, and not a number"):
+        MLP(2, [1], rng=0).predict([scipy.sparse.csr_matrix([[1.0, 2.0]])] * 2)
 
 
 def test_samples_are_what_they_were_and_nobody_writes_to_them():

@@ -232,6 +232,9 @@ def test_many_lengths_to_predict_are_warned_of():
     samples = [np.full(length, float(length)) for length in range(1, MOST_SHAPES + 2)]
     with pytest.warns(UserWarning, match=r"65 different shapes, .*: pad them to fewer lengths"):
         found = Sum().predict(samples, backend="numpy")
+    with pytest.warns(UserWarning, match="65 different shapes") as told:
+        Sum().evaluate(samples, found, "mse", backend="numpy")
+    assert {warning.filename for warning in told} == {__file__}
     assert found.tolist() == [2.0 * length for length in range(1, MOST_SHAPES + 2)]
     assert len(Sum().predict(samples, backend="eager")) == len(samples)
     with pytest.raises(ValueError, match="65 different shapes"):
