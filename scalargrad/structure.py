@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Buffer", "Parameter", "Structure", "in_mode"]
 
 _changes = [0]  # how often an attribute of any structure was set
+replaced = [0]  # how often any structure was given another `__dict__`
 
 
 class Structure(Holder):
@@ -51,6 +52,9 @@ class Structure(Holder):
         _changes[0] += 1
         if type(attribute) is Parameter:
             attribute.label = name
+        elif name == "__dict__":
+            replaced[0] += 1
+            _label(vars(self).items(), self)
         elif type(attribute) not in LEAVES:
             _label([(name, attribute)], self)
 

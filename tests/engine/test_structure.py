@@ -2,7 +2,8 @@
 
 import pytest
 
-from scalargrad import MLP, Value, compile, diagnose, draw, mse
+from scalargrad import MLP, Module, Value, compile, diagnose, draw, mse
+from scalargrad.nn import Parameter
 from scalargrad.structure import layer_of, outermost_layer_of, owner_of
 
 
@@ -33,3 +34,9 @@ def test_everybody_calls_a_layer_by_the_same_name():
     program = compile(lambda x, y: (model(x) - y) ** 2, backend="numpy")
     program.backward([[1.0, 2.0]], [1.0])
     assert "\nlayers.0\n" in str(program)
+
+
+def test_parameters_among_other_attributes_get_their_names():
+    model = Module()
+    model.__dict__ = {"w": Parameter(1.0), "rows": [[Parameter(2.0)]], "number": 3}
+    assert [parameter.label for parameter in model.parameters()] == ["w", "rows.0.0"]

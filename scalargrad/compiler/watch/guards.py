@@ -2,8 +2,9 @@
 
 Most are asked together, at the price of a lookup each: `Reads` are names in namespaces, `Sizes` see names that appear,
 `Spaces` have both of layers, `Kinds` the classes of objects, `Items` what a container holds and `Containers` what all
-do, `Bits` the numbers of arrays, `Modes` whether modules are in training. Each has `changed()`, which says what
-differs, or "", and `renew()`, after which what is there now counts.
+do, `Bits` the numbers of arrays, `Dicts` whether modules have the attributes in which others look, `Modes` whether they
+are in training. Each has `changed()`, which says what differs, or "", and `renew()`, after which what is there now
+counts.
 """
 
 from array import array
@@ -13,6 +14,7 @@ from operator import call, is_
 from typing import Any
 
 from scalargrad.engine import Value
+from scalargrad.structure import Structure, replaced
 
 PLAIN = (bool, int, float, str, bytes, type(None), complex)
 NUMBERS = {bool, int, float, complex}
@@ -353,6 +355,28 @@ class Modes:
         for module, before in zip(self.modules, self.modes, strict=True):
             if _differ(module.training, before):
                 return f"training of a {type(module).__name__}"
+        return ""
+
+
+class Dicts:
+    """Modules, each with the `__dict__` that other guards look into. As long as none is given another, nobody looks."""
+
+    def __init__(self, modules: list[Structure]) -> None:
+        self.modules, self.dicts, self.count = modules, list(map(vars, modules)), replaced[0]
+
+    def __bool__(self) -> bool:
+        return bool(self.modules)
+
+    def renew(self) -> None:
+        """Nothing: the other guards look where they did."""
+
+    def changed(self) -> str:
+        count = replaced[0]
+        if count != self.count:
+            for module, known in zip(self.modules, self.dicts, strict=True):
+                if vars(module) is not known:
+                    return f"the attributes of a {type(module).__name__}"
+            self.count = count
         return ""
 
 

@@ -35,6 +35,7 @@ from scalargrad.compiler.watch.guards import (
     PLAIN,
     Bits,
     Containers,
+    Dicts,
     Items,
     Kinds,
     Reads,
@@ -116,7 +117,7 @@ class Walk:
             self._go_on()
         layers = Spaces(self.reads_of_layers, self.sizes_of_layers)
         containers = Containers(self.containers)
-        self.guards[:0] = filter(None, [layers, self.reads, self.sizes, self.classes, containers])
+        self.guards[:0] = filter(None, [Dicts(self.modules), layers, self.reads, self.sizes, self.classes, containers])
 
     def _collect_names(self) -> None:
         """The names that code of this package asks for, and those that other code does."""

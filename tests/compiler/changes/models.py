@@ -263,6 +263,24 @@ def module_attributes_that_are_updated():
 
 
 @change
+def other_attributes_of_a_module():
+    class Scale(Module):
+        def __init__(self, scale):
+            self.scale = scale
+
+    model = Scale(2.0)
+    yield lambda x: x * model.scale
+    model.__dict__ = {"scale": 3.0}
+
+
+@change
+def other_attributes_of_a_layer():
+    layer = Layer(1, 1, rng=0)
+    yield lambda x: layer([x])
+    layer.__dict__ = vars(Layer(1, 1, rng=1))
+
+
+@change
 def the_settings_of_a_module():
     class Scaled(Module):
         def __init__(self, settings):
