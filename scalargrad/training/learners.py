@@ -104,6 +104,7 @@ class CompiledLearner(Learner):
             settings.optimizer, settings.batch_size, settings.rng, self.schedule, measures
         )
         self.moving: Sequence[Value] = []
+        self.found: object = None  # the inventory that has these
         self._look_for_parameters()
         self.trainer.prepare(*self.groups, progress=progress)
         self.go_on_from(self.first)
@@ -125,10 +126,13 @@ class CompiledLearner(Learner):
 
     def _look_for_parameters(self) -> None:
         """Look at what the model has now: a callback may have frozen or replaced some."""
-        parameters = self.model.parameters()
-        if parameters != self.moving or self.trainer.moving is None:
-            self.moving = parameters
-            self.trainer.moving = parameters
+        has_its_own = type(self.model).parameters is not Structure.parameters
+        found = None if has_its_own else self.model._inventory()  # to make a list of many takes longer
+        if found is None or found is not self.found or self.trainer.moving is None:
+            parameters, self.found = self.model.parameters(), found
+            if parameters != self.moving or self.trainer.moving is None:
+                self.moving = parameters
+                self.trainer.moving = parameters
 
     @property
     def counters(self) -> Counters:
