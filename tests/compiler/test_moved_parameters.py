@@ -173,9 +173,7 @@ def test_an_interruption_leaves_all_parameters_at_one_step(place):
 
     def interrupt(frame, event, argument):
         file = frame.f_code.co_filename
-        if (
-            "compiler/" not in file or "store.py" in file
-        ):  # whose lock for all threads stays with this one on some lines
+        if "compiler/" not in file or "store.py" in file:  # whose lock some of these lines would leave held
             return None
         if event == "line" and next(count) == place:
             sys.settrace(None)
