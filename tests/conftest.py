@@ -30,7 +30,7 @@ import pytest
 
 from tests.oracles.needed import MODULES, PROGRAMS, lack, oracles_of
 
-collect_ignore = ["oracles/torch_names.py"]  # it takes PyTorch to be imported, and has no doctests
+collect_ignore = ["oracles/torch_gpt.py", "oracles/torch_names.py"]  # they take PyTorch, and have no doctests
 
 if os.environ.get("SCALARGRAD_VECTOR_BYTES"):
     from tests.machines import install_if_asked

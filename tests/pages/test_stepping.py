@@ -7,7 +7,6 @@ import json
 import math
 import re
 from html.parser import HTMLParser
-from typing import ClassVar
 
 import pytest
 
@@ -70,17 +69,17 @@ def not_finite():
 GRAPHS = [neuron, cube, network, crossed_dot, many_kinds, not_finite, lambda: Value(1.0, "leaf")]
 
 
-class Observed(Value):
-    """A Value that writes down what its gradient is set to."""
+def _set(value, gradient):
+    LOG.append((value, repr(gradient)))
+    Value.grad.__set__(value, gradient)
 
-    __slots__ = ()
-    log: ClassVar[list] = []
 
-    def _set(self, gradient):
-        Observed.log.append((self, repr(gradient)))
-        Value.grad.__set__(self, gradient)
-
-    grad = property(Value.grad.__get__, _set)
+LOG: list = []
+# Values that write down what their gradients are set to: classes with the slots of those that they stand for.
+OBSERVED = {
+    kind: type("Observed", (kind,), {"__slots__": (), "grad": property(Value.grad.__get__, _set)})
+    for kind in (Value, Parameter)
+}
 
 
 # The steps.
@@ -93,11 +92,11 @@ def test_the_terms_are_what_backward_adds_in_its_order(graph):
     terms = backward_terms(output)
     for value in order:
         value.grad = 0.0
-        value.__class__ = Observed
-    Observed.log.clear()
+        value.__class__ = OBSERVED[type(value)]
+    LOG.clear()
     output.backward()
     results = [value for value in order if value.op is not None]
-    additions = Observed.log[len(results) + 1 :]  # after the interior is set to 0, and the seed
+    additions = LOG[len(results) + 1 :]  # after the interior is set to 0, and the seed
     assert [(order[term.operand], repr(term.after)) for term in terms] == additions
     for term in terms:
         expected = term.before + term.local * term.upstream
