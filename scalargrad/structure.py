@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from scalargrad.away import numbers_of
+from scalargrad.away import numbers_of, set_numbers
 from scalargrad.checks import refuse_hidden
 from scalargrad.engine import Value
 from scalargrad.holders import (
@@ -194,8 +194,7 @@ class Structure(Holder):
             raise ValueError(
                 f"this {type(self).__name__} has {len(own)} parameters, and the array has the shape {flat.shape}"
             )
-        for parameter, number in zip(own, flat.astype(float).tolist(), strict=True):
-            parameter.data = number
+        set_numbers(own, flat.astype(float).tolist())
 
     def __getstate__(self) -> Any:
         """All attributes, for copies and pickles, which get no compiled programs."""

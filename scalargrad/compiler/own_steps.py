@@ -10,6 +10,7 @@ from typing import Any
 from numpy import ndarray
 
 from scalargrad.arrays import quiet
+from scalargrad.away import numbers_of, set_numbers
 from scalargrad.compiler.backends import Slopes
 from scalargrad.compiler.memory import Memory
 from scalargrad.compiler.programs import Programs
@@ -99,13 +100,12 @@ def _fits(function: Callable, *arguments: object, **named: object) -> bool:
 @contextmanager
 def _whole(optimizer: Optimizer, values: Sequence[Value]) -> Iterator[None]:
     """A block that is done, or else has changed no Value of these, no attribute of the optimizer, no item of one."""
-    numbers = [value.data for value in values]
+    numbers = numbers_of(values)
     saved = SavedAttributes(optimizer)
 
     def put_back() -> None:
         saved.put_back()
-        for value, number in zip(values, numbers, strict=True):
-            value.data = number
+        set_numbers(values, numbers)
 
     try:
         yield

@@ -179,12 +179,12 @@ class Lease:
     def take(self, numbers: ndarray) -> None:
         """Take back the numbers of the leaves in `changed`, as the program has them now."""
         with moving:
-            is_out = self.is_out
-            if not is_out:
+            if not self.is_out:
                 set_numbers(self.mine, numbers.tolist())
-            for place, n in self.back if is_out else ():
+                return
+            for place, n in self.back:
                 self.leaves[place].data = float(numbers[n])
-            for part in self.parts if is_out else ():
+            for part in self.parts:
                 if part.changes_some:
                     positions, which = part.back
                     is_known = part.seen == part.store.changes
@@ -206,11 +206,12 @@ class Lease:
         with moving:
             slots = self._slots()
             stores = {x[0] for x in slots if type(x) is tuple}
-            together = len(stores) <= MOST_STORES
+            if len(stores) <= MOST_STORES:  # more would be asked each time: they become one
+                stores = {store for store in stores if not store.is_away}  # broken off on their way
             for store in stores:
-                if not (together and store.is_away):  # too many to be asked each time, or one was broken off on its way
-                    store.come_home()
-            slots = self._slots()
+                store.come_home()
+            if stores:
+                slots = self._slots()
             homes: dict[bool, list[int]] = {False: [], True: []}  # buffers lie apart: other code sets them each time
             for place in [place for place, x in enumerate(slots) if type(x) is float]:
                 homes[isinstance(leaves[place], Buffer)].append(place)

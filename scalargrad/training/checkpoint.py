@@ -15,6 +15,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.away import numbers_of as numbers_now
+from scalargrad.away import set_numbers
 from scalargrad.checks import whole
 from scalargrad.engine import Value
 from scalargrad.files.safetensors import read_arrays, write_arrays
@@ -154,8 +155,7 @@ def read_run(path: str | os.PathLike[str], run: Run) -> Counters:
             raise KeyError("values")
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} holds a run that is not complete") from error
-    for value, number in zip(details.values, values, strict=True):
-        value.data = number
+    set_numbers(details.values, values)
     for parameter, is_frozen in zip(details.parameters, frozen, strict=True):
         parameter.requires_grad = not is_frozen
     run.optimizer.state, run.optimizer.steps, run.optimizer.lr = remembered, steps, lr

@@ -126,7 +126,7 @@ class CompiledLearner(Learner):
 
     def _look_for_parameters(self) -> None:
         """Look at what the model has now: a callback may have frozen or replaced some."""
-        has_its_own = type(self.model).parameters is not Structure.parameters
+        has_its_own = getattr(self.model.parameters, "__func__", None) is not Structure.parameters
         found = None if has_its_own else self.model._inventory()  # to make a list of many takes longer
         if found is None or found is not self.found or self.trainer.moving is None:
             parameters, self.found = self.model.parameters(), found

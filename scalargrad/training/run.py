@@ -5,7 +5,7 @@ from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from scalargrad.away import numbers_of
+from scalargrad.away import numbers_of, set_numbers
 from scalargrad.engine import Value
 from scalargrad.optim import Optimizer
 from scalargrad.training.history import History, refuse_inf_and_nan
@@ -93,5 +93,4 @@ class EarlyStopping:
 
     def restore(self) -> None:
         if self.numbers:
-            for value, number in zip(self.values, self.numbers, strict=True):
-                value.data = number
+            set_numbers(self.values, self.numbers)

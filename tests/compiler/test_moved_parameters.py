@@ -131,6 +131,23 @@ def test_shapes_in_turn_are_compiled_once():
     assert program.seconds["compiling"] == spent["compiling"]
 
 
+def test_as_many_shapes_as_are_kept_take_turns_and_none_is_compiled_again():
+    w = Value(0.5, "w")
+    program = compile(lambda x: mean([(w * number - 1.0) ** 2 for number in x]), backend="numpy")
+    trainer = program.trainer(SGD(0.01), parameters=[w])
+    shapes = [np.ones((1, length)) for length in range(1, 65)]
+    for x in shapes:
+        trainer.step(x)
+    kept = {id(variant) for variants in program.variants.values() for variant in variants}
+    loops, spent = {id(loop) for loop in program.loops}, program.seconds["compiling"]
+    for x in shapes:
+        trainer.step(x)
+    assert {id(variant) for variants in program.variants.values() for variant in variants} == kept
+    assert {id(loop) for loop in program.loops} == loops
+    assert len(kept) == len(loops) == 64
+    assert program.seconds["compiling"] == spent
+
+
 # A schedule, where steps are made one by one.
 
 

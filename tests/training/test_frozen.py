@@ -420,3 +420,20 @@ def test_optimizers_of_users_have_the_rule_for_nothing():
         trainer.step(X, Y)
         eager_step(theirs, other, theirs.parameters())
     assert numbers(ours) == pytest.approx(numbers(theirs), rel=1e-11)
+
+
+def test_a_model_that_names_its_parameters_anew_in_each_epoch_is_asked_each_time():
+    """By an attribute of its own, behind which a list may change while nothing in the model does."""
+    model = MLP(2, [2, 1], rng=0)
+    first, last = [list(layer.parameters()) for layer in model.layers]
+    chosen = [first]
+    model.parameters = lambda: chosen[0]
+    ends = []
+
+    def change(run):
+        ends.append([[p.data for p in layer] for layer in (first, last)])
+        chosen[0] = last
+
+    model.fit([[0.0, 1.0], [1.0, 0.5]], [0.0, 1.0], "mse", SGD(0.1), epochs=3, callbacks=[change], progress=False)
+    assert ends[0][0] == ends[1][0] == ends[2][0]
+    assert ends[0][1] != ends[1][1] != ends[2][1]
