@@ -127,7 +127,7 @@ class Loop:
 
     def _read(self, optimizer: Optimizer, span: tuple[int, int]) -> None:
         backend = self.backend
-        backend.renew(self.lease)
+        self.lease.copy_to(backend.read(backend.leaves))
         before, steps = span
         backend.write(self.clock, (optimizer.steps, checked_rate(optimizer.lr), optimizer.steps - before, steps))
         backend.write(self.lowest, 0.0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scalargrad import plots
 from scalargrad.datasets import names, texts
 from scalargrad.demos.gpt import END, GPT, train
-from scalargrad.demos.results import check, write_summary
+from scalargrad.demos.results import check, check_seed, write_summary
 from scalargrad.observers import no_grad
 from scalargrad.support.progress import progress_bar
 
@@ -59,7 +59,7 @@ class Settings:
         check("lr", self.lr, 0.0 < self.lr <= 1000.0, "a number above 0, up to 1000")
         check("temperature", self.temperature, 0.01 <= self.temperature <= 100.0, "a number from 0.01 to 100")
         check("longest", self.longest, 2 <= self.longest <= 64, "a number of tokens from 2 to 64")
-        check("seed", self.seed, 0 <= self.seed < 2**32, f"0 to {2**32 - 1}")
+        check_seed(self.seed)
         if self.backend != Settings.backend:
             from scalargrad.compiler.backends import checked_backend  # behind it is NumPy, and help goes without
 

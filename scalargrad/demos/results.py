@@ -18,7 +18,11 @@ def check_training(settings: Any) -> None:
     one_of("optimizer", settings.optimizer, OPTIMIZERS)
     check("lr", settings.lr, isfinite(settings.lr) and settings.lr > 0.0, "a number above 0")
     check("epochs", settings.epochs, settings.epochs >= 1, "at least 1")
-    check("seed", settings.seed, 0 <= settings.seed < 2**32, f"0 to {2**32 - 1}")
+    check_seed(settings.seed)
+
+
+def check_seed(seed: int) -> None:
+    check("seed", seed, 0 <= seed < 2**32, f"0 to {2**32 - 1}")
 
 
 def check(name: str, setting: object, fits: bool, what: str) -> None:

@@ -12,7 +12,7 @@ from numpy import ndarray
 from scalargrad.arrays import quiet
 from scalargrad.checks import one_of
 from scalargrad.compiler.program import Program
-from scalargrad.compiler.store import Lease, Places
+from scalargrad.compiler.store import Places
 from scalargrad.compiler.tracer import Trace
 from scalargrad.structure import Buffer
 from scalargrad.support.collecting import uncollected
@@ -125,14 +125,11 @@ class TrainingBackend(Backend, Protocol):
     def steps_at_once(self, rows: int) -> int:
         """The number of steps for one call, which nobody can interrupt."""
 
-    def renew(self, lease: Lease) -> None:
-        """Read the numbers of the leaves that may have changed."""
-
     def located(self, rows: ndarray) -> Places:
         """The places of uniform rows that last from step to step."""
 
     def read(self, places: Places) -> ndarray:
-        """The numbers at places, such as `leaves`."""
+        """The numbers at places; at a slice, such as `leaves`, a view, through which they may be set."""
 
     def write(self, places: Places, numbers: object) -> None:
         """Set them."""

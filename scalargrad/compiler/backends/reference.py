@@ -124,10 +124,6 @@ class Kept:
     def write(self, places: Places, numbers: Sequence[float] | ndarray) -> None:
         self.kept[places] = numbers
 
-    def renew(self, lease: Lease) -> None:
-        """Read the numbers of the leaves that may have changed."""
-        lease.copy_to(self.kept[self.leaves])
-
     def refuse(self, arrays: list[ndarray]) -> NoReturn:
         refuse(self.program, self.dtype, arrays, self.read(self.leaves))
 
@@ -151,7 +147,7 @@ class NumpyBackend(Kept):
     def results(self, arrays: list[ndarray], rows: int) -> ndarray:
         table = self.program.result
         assert table is not None
-        self.renew(self.lease)
+        self.lease.copy_to(self.read(self.leaves))
         lane_bank, uniform_bank = self.run(columns_of(arrays), rows)
         if table.bank == LANE:
             return lane_bank[table.rows].T
@@ -161,7 +157,7 @@ class NumpyBackend(Kept):
         program = self.program
         assert program.mean is not None
         assert program.gradient is not None
-        self.renew(self.lease)
+        self.lease.copy_to(self.read(self.leaves))
         _, uniform = self.run(columns_of(arrays), rows)
         updates = {buffer: float(uniform[table.rows[0], 0]) for buffer, table in program.updates.items()}
         return float(uniform[program.mean.rows[0], 0]), uniform[program.gradient.rows, 0], updates

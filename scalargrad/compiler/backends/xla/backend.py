@@ -91,7 +91,7 @@ class JaxBackend(Kept):
             return outputs(self._run(devices, arrays, leaves, (), rows))
 
         lanes = self._lanes(devices, rows)
-        self.renew(self.lease)
+        self.lease.copy_to(self.read(self.leaves))
         arguments = [devices.place_rows(array, lanes) for array in arrays], devices.place(self.kept[self.leaves])
         inputs = [[0] * len(arrays), None]
         return self._compiled((kind, rows), lambda: devices.shared(function, inputs, shared), arguments)(*arguments)

@@ -85,7 +85,7 @@ class NativeBackend:
 
     def _call(self, arrays: list[ndarray], rows: int, result: ndarray | None) -> None:
         self._refuse_while_running()
-        self.renew(self.lease)
+        self.lease.copy_to(self.read(self.leaves))
         if not self.run_batch(arrays, rows, result):
             self._run_in_numpy(arrays, rows, result)
 
@@ -113,10 +113,6 @@ class NativeBackend:
 
     def write(self, places: Places, numbers: Sequence[float] | ndarray) -> None:
         self.uniform[places] = numbers
-
-    def renew(self, lease: Lease) -> None:
-        """Read the numbers of the leaves that may have changed."""
-        lease.copy_to(self.uniform[self.leaves])
 
     def prepare(self, *_: object) -> None:
         """Nothing is left to do: a program is compiled for any number of rows."""
