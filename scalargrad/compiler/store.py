@@ -29,7 +29,8 @@ LONGEST_STAY = 256  # calls of a program for which numbers stay at home
 WORTH_GOING = 64  # calls while they were away, after which they go again at once
 MOST_STORES = 8  # of one program: those that many small programs have made become one
 
-left: deque[weakref.ref["Store"]] = deque()  # by programs that are no more: of their Values some may be, too
+# Stores that a program has left which is no more: they come home, lest they hold Values that nobody else does.
+left: deque[weakref.ref["Store"]] = deque()
 
 Places = slice | ndarray
 
