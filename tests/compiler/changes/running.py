@@ -23,9 +23,12 @@ def surroundings(case, folder):
         empty.mkdir()
         tools = {"patch": patch, "folder": empty}
         steps = case(**{name: tools[name] for name in inspect.signature(case).parameters})
+        function = next(steps)
+        variables = dict(steps.gi_frame.f_locals)  # what the change leaves is not collected before it is seen
         try:
-            yield next(steps), lambda: next(steps, None)
+            yield function, lambda: next(steps, None)
         finally:
+            variables.clear()
             steps.close()
             random.setstate(states[0])
             np.random.set_state(states[1])
