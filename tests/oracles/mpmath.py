@@ -303,15 +303,20 @@ class Worst(NamedTuple):
     gradient_at: tuple = ()
 
 
-def worst_case(op: Op, arguments: Iterable[tuple], truth: Truth | None = None) -> Worst:
-    """How far the values and gradients of `op` are from the truth. nan and a wrong infinity are infinitely far."""
+def worst_case(
+    op: Op, arguments: Iterable[tuple], truth: Truth | None = None, computed: Callable | None = None
+) -> Worst:
+    """How far the values and gradients of `op` are from the truth. nan and a wrong infinity are infinitely far.
+
+    computed   what is judged: as `backward`, which it is unless given
+    """
     value, by_operand, terms, slack, _, through = truth or TRUTH[op.name]
     by_operand = by_operand or (lambda *args: (0,) * len(flat(args)))
     worst = Worst()
     with mp.workdps(DIGITS):
         for args in arguments:
             exact_args = deep(mpf, args)
-            data, slopes = backward(op, args)
+            data, slopes = (computed or backward)(op, args)
             exact, exact_slopes = value(*exact_args), by_operand(*exact_args)
 
             scale = mp.fsum(abs(term) for term in terms(*exact_args)) if terms else exact

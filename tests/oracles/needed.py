@@ -30,7 +30,7 @@ MODULES = {  # a name, and the module that the fixture of that name gives
     "ipykernel": "ipykernel",
     "playwright": "playwright.sync_api",
 }
-PROGRAMS = {"dot": "dot", "chromium": "/usr/bin/chromium"}
+PROGRAMS = {"dot": "dot", "chromium": "/usr/bin/chromium", "node": "node"}
 
 
 def lack(name: str) -> str:
