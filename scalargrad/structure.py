@@ -34,10 +34,16 @@ from scalargrad.support.words import plural
 if TYPE_CHECKING:
     from numpy import ndarray
 
-__all__ = ["Buffer", "Parameter", "Structure", "in_mode"]
+__all__ = ["Buffer", "OwnName", "Parameter", "Structure", "in_mode"]
 
 _changes = [0]  # how often an attribute of any structure was set
 replaced = [0]  # how often any structure was given another `__dict__`
+
+
+class OwnName(str):
+    """A label that a module gives a result of its own, such as a gate: a name that the user has for it goes first."""
+
+    __slots__ = ()
 
 
 class Structure(Holder):

@@ -9,6 +9,7 @@ Blocks, the last resort, join what is connected between two levels.
 
 from collections.abc import Callable, Hashable, Sequence
 
+from scalargrad.drawing.owners import is_sum
 from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.ops import dot
 from scalargrad.ops import sum as sum_of
@@ -41,7 +42,7 @@ def fold(snapshot: Snapshot, detail: str | None) -> tuple[Folding, str]:
         return range(count), detail
     if detail == "folded":
         return _within_budget(snapshot, sums_folded(snapshot)), detail
-    owners = unit_of_each_result(snapshot)
+    owners = snapshot.owners
     names = owners if detail == "units" else [owner and layer_of(owner) for owner in owners]
     card: Folding = units_folded(snapshot, owners, names)
     if len({home for home, owner in zip(card, owners, strict=True) if not owner}) > MOST_OTHERS:
@@ -53,7 +54,7 @@ def fold(snapshot: Snapshot, detail: str | None) -> tuple[Folding, str]:
 def _detail_by_size(snapshot: Snapshot) -> str:
     if len(snapshot.values) <= MOST_VALUES:
         return "values"
-    owners = unit_of_each_result(snapshot)
+    owners = snapshot.owners
     if not any(owners):
         return "folded"
     return "units" if len(set(units_folded(snapshot, owners, owners))) <= MOST_UNITS else "layers"
@@ -79,8 +80,7 @@ def sums_folded(snapshot: Snapshot) -> list[int]:
     """A dot, or a chain of unlabelled additions with the products that it adds, is one card with its parameters."""
 
     def adds(position: int) -> bool:
-        op = snapshot.op(position)
-        return op is not None and (op is sum_of or op.special == "add")
+        return is_sum(snapshot.op(position))
 
     def may_join(position: int, consumer: int) -> bool:
         op = snapshot.op(position)
@@ -101,27 +101,6 @@ def sums_folded(snapshot: Snapshot) -> list[int]:
 
 
 # Units and layers.
-
-
-def unit_of_each_result(snapshot: Snapshot) -> list[str | None]:
-    """The module whose parameters a value was made with, or whose sum or activation it is; None for all others."""
-    owners: list[str | None] = []
-    for position, operands in enumerate(snapshot.operands):
-        op, label = snapshot.op(position), snapshot.labels[position]
-        if op is None:
-            owners.append(owner_of(label) if snapshot.is_parameter(position) and label else None)
-            continue
-        of_parameters = {owners[x] for x in operands if snapshot.is_parameter(x)}
-        of_operands = {owners[x] for x in operands}
-        is_sum = op is sum_of or op.special == "add"
-        is_activation = len(operands) == 1 and (op.scalars == 1 or op.default is not None)
-        if of_parameters:
-            owners.append(of_parameters.pop() if len(of_parameters) == 1 else None)
-        elif len(of_operands) == 1 and (is_sum or is_activation):
-            owners.append(of_operands.pop())
-        else:
-            owners.append(None)
-    return owners
 
 
 def units_folded(snapshot: Snapshot, owners: Sequence[str | None], names: Sequence[str | None]) -> list[Hashable]:

@@ -1,6 +1,7 @@
 """Numbers and labels as they appear in a picture, and how much room they take."""
 
 import math
+import re
 import unicodedata
 
 # Advance widths of the printable ASCII characters, in hundredths of the font size (DejaVu Sans; Verdana is the same).
@@ -15,6 +16,7 @@ MONO = 60
 OTHER = 84  # a character outside the table: as wide as a mathematical sign
 IDEOGRAPH = 100
 MOST_CHARACTERS = 300  # that are measured
+PART = re.compile(r"[^.]+(?:\.\d+)*")  # of a name: `layers.0`, `bias`
 
 # Control characters as Unicode's pictures of them; what XML forbids, breaks a line or turns its direction, as �.
 SURROGATES, DIRECTIONS = range(0xD800, 0xE000), (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -83,11 +85,31 @@ def _other_width(character: str) -> int:
     return IDEOGRAPH if unicodedata.east_asian_width(character) in "WF" else OTHER
 
 
-def clipped(text: str, room: float, size: float, *, bold: bool = False, mono: bool = False, end: bool = False) -> str:
-    """`text`, or as much of its beginning (or of its end) as fits into `room` with an ellipsis."""
-    text = visible(text[-MOST_CHARACTERS:] if end else text[:MOST_CHARACTERS])
+def clipped(text: str, room: float, size: float, *, bold: bool = False, mono: bool = False) -> str:
+    """`text`, or as much of its beginning as fits into `room` with an ellipsis."""
+    text = visible(text[:MOST_CHARACTERS])
     if width(text, size, bold, mono) <= room:
         return text
     while text and width(text + "…", size, bold, mono) > room:
-        text = text[1:] if end else text[:-1]
-    return "…" + text if end else text + "…"
+        text = text[:-1]
+    return text + "…"
+
+
+def clipped_name(name: str, room: float, size: float) -> str:
+    """A name in bold, or its first and last parts: `layers.0…weights.3`; where it has no parts, its beginning.
+
+    >>> clipped_name("layers.0.neurons.2.weights.3", 170, 13), clipped_name("layers.0.neurons.2.weights.3", 100, 13)
+    ('layers.0…weights.3', 'layers.…hts.3')
+    """
+    name = visible(name[:MOST_CHARACTERS])
+    if "." not in name or width(name, size, bold=True) <= room:
+        return clipped(name, room, size, bold=True)
+    parts = PART.findall(name)
+    shorter = [
+        f"{'.'.join(parts[:first])}…{'.'.join(parts[last:])}"
+        for first in range(1, len(parts))
+        for last in range(first + 1, len(parts))
+    ]
+    shorter += [f"{name[:kept]}…{name[-kept + 2 :]}" for kept in range(len(name) // 2, 4, -1)]
+    fitting = (text for text in shorter if width(text, size, bold=True) <= room)
+    return next(fitting, None) or clipped(name, room, size, bold=True)

@@ -4,12 +4,14 @@ Sweeps to the right and to the left sort each column by the barycentres of its n
 1981) or by their medians (Eades and Wormald 1994); then neighbours are exchanged where that removes crossings (the
 transpose step of Gansner, Koutsofios, North and Vo 1993). Crossings are counted with a tree of counts (Barth, Jünger
 and Mutzel 2002). The best of several beginnings is kept. Leaves used once stand aside meanwhile and get a place
-beside their consumer's other operands afterwards.
+beside their consumer's other operands afterwards. Of orders with as few crossings that one is taken in which operands
+stand as they are written, the first on top.
 """
 
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 from scalargrad.drawing.layering import Layers
 
@@ -21,6 +23,7 @@ LEAST_SWEEPS = 4
 
 def reduce_crossings(layers: Layers) -> None:
     """Reorder `layers.columns` in place."""
+    ranks = [{operand: rank for rank, operand in reversed([*enumerate(operands)])} for operands in layers.left]
     leaves = [leaf for leaf in range(layers.cards) if not layers.left[leaf] and len(layers.right[leaf]) == 1]
     consumers = _set_aside(layers, leaves)
     size = len(layers.column) + sum(map(len, layers.right))
@@ -46,6 +49,43 @@ def reduce_crossings(layers: Layers) -> None:
     layers.columns = best_columns
     _put_back(layers, leaves, consumers)
     exchange_neighbours(layers, rounds)
+    mirrored = [column[::-1] for column in layers.columns]
+    if _out_of_order(layers, mirrored, ranks) < _out_of_order(layers, layers.columns, ranks):
+        layers.columns = mirrored
+    _exchange_out_of_order(layers, ranks)
+
+
+Ranks = list[dict[int, int]]  # of the operands of each vertex: the first is to stand above the second
+
+
+def _out_of_order(layers: Layers, columns: list[list[int]], ranks: Ranks) -> int:
+    """The number of neighbours in these columns that stand in another order than as operands."""
+    return sum(_misplaced(layers, upper, lower, ranks) for column in columns for upper, lower in pairwise(column))
+
+
+def _misplaced(layers: Layers, upper: int, lower: int, ranks: Ranks) -> bool:
+    """Do two vertices with the same consumers stand in another order than as their operands?"""
+    above, below = layers.right[upper], layers.right[lower]
+    consumer = min(above, default=-1)
+    if consumer < 0 or consumer != min(below, default=-1):
+        return False
+    return ranks[consumer][upper] > ranks[consumer][lower]
+
+
+def _exchange_out_of_order(layers: Layers, ranks: Ranks) -> None:
+    """Put neighbours into the order in which they are operands wherever that makes no crossing."""
+    place = places(layers)
+    for column in layers.columns:
+        for length in range(len(column) - 1, 0, -1):  # bubble sort
+            moved = False
+            for own in range(length):
+                upper, lower = column[own], column[own + 1]
+                if _misplaced(layers, upper, lower, ranks) and _gain(layers, upper, lower, place) >= 0:
+                    column[own], column[own + 1] = lower, upper
+                    place[upper], place[lower] = own + 1, own
+                    moved = True
+            if not moved:
+                break
 
 
 def _set_aside(layers: Layers, leaves: list[int]) -> list[int]:
@@ -141,17 +181,22 @@ def exchange_neighbours(layers: Layers, rounds: int) -> None:
         for column in layers.columns:
             for own in range(len(column) - 1):
                 upper, lower = column[own], column[own + 1]
-                gain = 0
-                for neighbours in (layers.left, layers.right):
-                    above, below = neighbours[upper], neighbours[lower]
-                    if above and below:
-                        gain += _exchange_gain([place[x] for x in above], [place[x] for x in below])
-                if gain > 0:
+                if _gain(layers, upper, lower, place) > 0:
                     column[own], column[own + 1] = lower, upper
                     place[upper], place[lower] = own + 1, own
                     improved = True
         if not improved:
             return
+
+
+def _gain(layers: Layers, upper: int, lower: int, place: list[int]) -> int:
+    """The number of crossings that go away if these neighbours are exchanged."""
+    gain = 0
+    for neighbours in (layers.left, layers.right):
+        above, below = neighbours[upper], neighbours[lower]
+        if above and below:
+            gain += _exchange_gain([place[x] for x in above], [place[x] for x in below])
+    return gain
 
 
 def _exchange_gain(above: list[int], below: list[int]) -> int:

@@ -1,8 +1,9 @@
 """Writes the cards and edges of a picture as SVG.
 
 Every card is a group `{figure}-node-{n}`, every edge a group `{figure}-edge-{n}`, its label a `{figure}-pill-{n}`,
-where n counts View.cards and View.edges; they carry the number as data-node or data-edge, too. Inside a card, `sg-data`
-and `sg-grad` hold the two cells. In each group the first shape is the background of the group's texts.
+where n counts View.cards and View.edges, in whatever order they are painted; they carry the number as data-node or
+data-edge, too. Inside a card, `sg-data` and `sg-grad` hold the two cells. In each group the first shape is the
+background of the group's texts.
 """
 
 import math
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from scalargrad.drawing import layout as measures
 from scalargrad.drawing.layout import Box, Layout, Point, Route, badge_width, pill_text, pill_width
 from scalargrad.drawing.legend import Legend
-from scalargrad.drawing.lettering import clipped, escaped, width
+from scalargrad.drawing.lettering import clipped, clipped_name, escaped, width
 from scalargrad.drawing.svg import SvgWriter, round_off
 from scalargrad.drawing.view import Card, Edge, View
 
@@ -59,7 +60,7 @@ class GraphPicture:
             self.svg.text(MARGIN, MARGIN + 29, summary, SUMMARY_SIZE, "muted"),
             f'<g transform="translate({side:g} {round_off(down)})">',
             *self._bands(),
-            *(self._edge(place, edge, layout.routes[place]) for place, edge in enumerate(view.edges)),
+            *(self._edge(place, view.edges[place], layout.routes[place]) for place in self._painted()),
             *(self._card(place, card, layout.boxes[place]) for place, card in enumerate(view.cards)),
             *(self._pill(place, edge, layout.routes[place].pill) for place, edge in enumerate(view.edges)),
             "</g>",
@@ -68,6 +69,10 @@ class GraphPicture:
             "</g>",
         ]
         return [part for part in parts if part], size
+
+    def _painted(self) -> list[int]:
+        """The edges in the order in which they are painted: those of gradient 0 lie under the others."""
+        return sorted(range(len(self.view.edges)), key=lambda place: self.view.edges[place].flow != 0.0)
 
     def _bands(self) -> list[str]:
         parts = []
@@ -86,7 +91,7 @@ class GraphPicture:
         right = box.right - measures.PADDING
         tag_width = width(card.tag, measures.TAG_SIZE, bold=True)
         room = right - left - tag_width - (6 if card.tag else 0)
-        name = clipped(card.name, room, measures.NAME_SIZE, bold=True, end=has_bar)  # weights.3 says more than layers.0
+        name = clipped_name(card.name, room, measures.NAME_SIZE)
         tag_colour = "negative" if card.off else {"result": "muted"}.get(card.kind, card.kind)
         radius = shape.radius
         parts = [
@@ -167,7 +172,7 @@ class GraphPicture:
             share = min(abs(edge.flow) / self.view.largest_flow, 1.0) if math.isfinite(edge.flow) else 0.2
             thickness = THINNEST + (THICKEST - THINNEST) * math.sqrt(share)
         halo = ""
-        if len(self.view.edges) <= MOST_HALOS:
+        if len(self.view.edges) <= MOST_HALOS and edge.flow != 0.0:
             halo = self.svg.line(line, "ground", thickness + 3)
         return (
             f'<g class="sg-edge" id="{self.svg.prefix}-edge-{place}" data-edge="{place}" '

@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from scalargrad.drawing.formulas import CODE, NAME, arguments_of, bracketed
+from scalargrad.drawing.owners import names_in_modules, owners_of
 from scalargrad.engine import Value, local_derivatives, topological_order
 from scalargrad.ops import Op
+from scalargrad.structure import OwnName
 
 LONGEST_EXPRESSION = 20
 DEEPEST_NESTING = 3  # of lists in `names`: a list of lists of lists of Values
@@ -17,7 +20,7 @@ class Snapshot:
 
     values         the Values themselves, in topological order
     data, grads    their numbers when the snapshot was taken
-    labels         what the user calls them, or ""
+    labels         what the user calls them, or else their modules, or ""
     parameters     for each value, is it a parameter of a network?
     operands       for each value the numbers of its operands, in order, repeated where repeated
     slopes         for each value d value / d operand, in the same order; empty unless backward() has run
@@ -31,10 +34,11 @@ class Snapshot:
         self.output = len(self.values) - 1
         self.data = [value.data for value in self.values]
         self.grads = [value.grad for value in self.values]
-        self.labels = [str(value.label) for value in self.values]
+        self.labels = ["" if isinstance(value.label, OwnName) else str(value.label) for value in self.values]
         for value, name in _named(names or {}):
             if value in index:
                 self.labels[index[value]] = self.labels[index[value]] or name
+        self.labels = [label or str(value.label) for label, value in zip(self.labels, self.values, strict=True)]
         self.parameters = [value.op is None and getattr(value, "is_parameter", False) is True for value in self.values]
         self.operands = [[index[x] for x in value.operands] if value.op else [] for value in self.values]
         self.consumers: list[list[int]] = [[] for _ in self.values]
@@ -46,6 +50,16 @@ class Snapshot:
         self.slopes: list[list[float]] = [[] for _ in self.values]
         if self.backward_ran:
             self.slopes = [[slope for _, slope in local_derivatives(value)] for value in self.values]
+
+    @cached_property
+    def owners(self) -> list[str | None]:
+        """The module whose parameters a value was made with, or whose sum or activation it is; None for all others."""
+        return owners_of([value.op for value in self.values], self.operands, self.labels, self.parameters)
+
+    @cached_property
+    def _names_in_modules(self) -> list[str]:
+        ops = [value.op for value in self.values]
+        return names_in_modules(ops, self.operands, self.consumers, self.labels, self.owners)
 
     def op(self, position: int) -> Op | None:
         return self.values[position].op
@@ -68,20 +82,34 @@ class Snapshot:
         return slopes == [0.0]
 
     def name(self, position: int) -> str:
-        """Its label, or else its formula in labels ("x1*w1"), or else its number ("v7")."""
+        """Its label, or else its formula in names ("x1*w1"), its name in its module, or its number ("v7").
+
+        >>> from scalargrad import Neuron
+        >>> snapshot = Snapshot(Neuron(1, activation="tanh")([Value(1.0, "x")]))
+        >>> [snapshot.name(position) for position in range(6)]
+        ['weights.0', 'x', 'dot', 'bias', 'sum', 'output']
+        """
         if self.labels[position]:
             return self.labels[position]
-        formula = self._formula(position)
-        if formula and len(formula) <= LONGEST_EXPRESSION:
+        if formula := self.short_formula(position):
             return formula
-        return "output" if position == self.output else f"v{position}"
+        if position == self.output:
+            return "output"
+        return self._names_in_modules[position] or f"v{position}"
 
-    def _formula(self, position: int) -> str:
-        value, labels = self.values[position], [self.labels[operand] for operand in self.operands[position]]
-        if value.op is None or not 1 <= value.op.scalars <= 2 or not all(labels):
+    def short_formula(self, position: int) -> str:
+        """Its formula in names, where that is short enough to be its own name; else ""."""
+        value, called = self.values[position], [self.labels[operand] for operand in self.operands[position]]
+        if value.op is None or not 1 <= value.op.scalars <= 2:
             return ""
-        operands = arguments_of(value, dict(zip(value.operands, labels, strict=True)).__getitem__)
-        return CODE.formula(value.op, operands) if all(map(NAME.fullmatch, operands)) else ""
+        if not self._names_in_modules[position]:
+            in_modules = (self._names_in_modules[operand] for operand in self.operands[position])
+            called = [label or name for label, name in zip(called, in_modules, strict=True)]
+        if not all(called):
+            return ""
+        operands = arguments_of(value, dict(zip(value.operands, called, strict=True)).__getitem__)
+        formula = CODE.formula(value.op, operands) if all(map(NAME.fullmatch, operands)) else ""
+        return formula if len(formula) <= LONGEST_EXPRESSION else ""
 
     def partial(self, position: int, of: int | None = None) -> str:
         """∂(output)/∂(this value), or of another result."""

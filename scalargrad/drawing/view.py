@@ -4,7 +4,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-from scalargrad.drawing.folding import MOST_CARDS, fold, unit_of_each_result
+from scalargrad.drawing.folding import MOST_CARDS, fold
 from scalargrad.drawing.formulas import badge_of
 from scalargrad.drawing.lettering import gradient_text, number, product_text
 from scalargrad.drawing.palette import sign_colour, tint
@@ -122,7 +122,7 @@ class _Cards:
     def __init__(self, snapshot: Snapshot, card_of: list[int], members: list[list[int]], detail: str) -> None:
         self.snapshot, self.card_of, self.members, self.detail = snapshot, card_of, members, detail
         self.largest = largest_size(snapshot.grads)
-        self.owners = unit_of_each_result(snapshot) if detail in ("units", "layers") else [None] * len(card_of)
+        self.owners = snapshot.owners if detail in ("units", "layers") else [None] * len(card_of)
 
     def all(self) -> list[Card]:
         return [self.card(place, members) for place, members in enumerate(self.members)]
@@ -292,12 +292,13 @@ def _edge(
 class _Bundle:
     """All edges between two cards."""
 
-    __slots__ = ("count", "flow", "slope", "source", "weight", "weights")
+    __slots__ = ("count", "flow", "gradient", "slope", "source", "weighted", "weights")
 
     def __init__(self, source: int) -> None:
         self.source = source
-        self.count = self.weights = 0
-        self.slope = self.flow = self.weight = 0.0
+        self.count = self.weighted = 0
+        self.slope = self.flow = self.gradient = 0.0
+        self.weights: list[int] = []  # the parameters that operands are multiplied with
 
 
 def _edges_folded(snapshot: Snapshot, card_of: list[int], detail: str) -> list[Edge]:
@@ -318,9 +319,11 @@ def _edges_folded(snapshot: Snapshot, card_of: list[int], detail: str) -> list[E
             bundle.count += 1
             bundle.slope += slope * inner[target]
             bundle.flow += slope * upstream
-            if detail == "units" and _is_weighted(snapshot, target, place):
-                bundle.weights += 1
-                bundle.weight += snapshot.data[source] * upstream
+            if detail == "units" and (weight := _weight_of(snapshot, target, place)) is not None:
+                bundle.weighted += 1
+                bundle.gradient += snapshot.data[source] * upstream
+                if weight not in bundle.weights[-1:]:
+                    bundle.weights.append(weight)
     return [_folded_edge(snapshot, below, home, bundle, exit_of) for (below, home), bundle in bundles.items()]
 
 
@@ -345,28 +348,33 @@ def _slopes_inside(snapshot: Snapshot, card_of: list[int], exit_of: list[int]) -
     return inner
 
 
-def _is_weighted(snapshot: Snapshot, target: int, place: int) -> bool:
-    """Is this operand multiplied with a parameter?"""
+def _weight_of(snapshot: Snapshot, target: int, place: int) -> int | None:
+    """The parameter that this operand is multiplied with."""
     operands, op = snapshot.operands[target], snapshot.op(target)
-    if op is not dot and getattr(op, "special", "") != "mul":
-        return False
-    half = len(operands) // 2
-    return 2 * half == len(operands) and snapshot.is_parameter(operands[(place + half) % len(operands)])
+    half, odd = divmod(len(operands), 2)
+    if odd or (op is not dot and getattr(op, "special", "") != "mul"):
+        return None
+    other = operands[(place + half) % len(operands)]
+    return other if snapshot.is_parameter(other) else None
 
 
 def _folded_edge(snapshot: Snapshot, below: int, home: int, bundle: _Bundle, exit_of: list[int]) -> Edge:
     source, target = exit_of[below], exit_of[home]
-    is_weight = bundle.weights == bundle.count
+    is_weight = bundle.weighted == bundle.count
     if source >= 0 and target >= 0 and not is_weight:
         return _edge(snapshot, below, home, source, target, -1, bundle.slope if snapshot.backward_ran else None)
     if not snapshot.backward_ran:
         return Edge(below, home, -1, None, None, "zero", f"{bundle.count} edges")
     if is_weight:
-        text = f"weight {number(bundle.slope)}, " if source >= 0 and target >= 0 else ""
-        text += f"gradient of the weight {gradient_text(bundle.weight)}"
+        weights = sorted(set(bundle.weights))
+        text = f"{len(weights)} weights, their gradients together {gradient_text(bundle.gradient)}"
+        if len(weights) == 1:
+            (weight,) = weights
+            text = f"{snapshot.name(weight)} = {number(snapshot.data[weight])}, "
+            text += f"gradient of the weight {gradient_text(bundle.gradient)}"
         if source >= 0:
             text += f"; adds {gradient_text(bundle.flow)} to {snapshot.partial(source)}"
-        return Edge(below, home, -1, None, bundle.weight, sign_colour(bundle.weight), text)
+        return Edge(below, home, -1, None, bundle.gradient, sign_colour(bundle.gradient), text)
     text = f"{plural(bundle.count, 'edge')}, their local × upstream together "
     text += gradient_text(bundle.flow)
     return Edge(below, home, -1, None, bundle.flow, sign_colour(bundle.flow), text)

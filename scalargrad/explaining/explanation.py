@@ -6,7 +6,6 @@ without being listed, and the largest are shown.
 """
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -127,7 +126,9 @@ def explain(output: Value, wrt: Value, names: Mapping[str, object] | None = None
     derivative = gradients(output, wrt)
     agrees, check = _compared(output, wrt, asked, total, magnitude, derivative)
     on_paths = {name for path in paths for factor in ends_of(path) for name in (factor.source, factor.target)}
-    legend = _legend([value for value in order if called[value] in on_paths], called)
+    unlabelled = (position for position in range(len(order)) if not snapshot.labels[position])
+    told = [order[x] for x in unlabelled if called[order[x]] in on_paths and not snapshot.short_formula(x)]
+    legend = _legend(told, called)
     return Explanation(called[output], asked, paths, count, total, magnitude, derivative, agrees, check, reason, legend)
 
 
@@ -183,12 +184,11 @@ def _names(snapshot: Snapshot) -> dict[Value, str]:
 
 
 def _legend(values: Iterable[Value], called: Mapping[Value, str]) -> tuple[str, ...]:
-    """The meaning of the numbered names: `where v4 = y − v3 = 3`."""
+    """The meaning of names that do not say it: `where v4 = y − v3 = 3`."""
     lines = []
     for value in values:
-        if re.fullmatch(r"v[0-9]+|output", called[value]):
-            parts = [called[value], _formula_of(value, called), number(value.data)]
-            lines.append(" = ".join(part for part in parts if part))
+        parts = [called[value], _formula_of(value, called), number(value.data)]
+        lines.append(" = ".join(part for part in parts if part))
     lines.reverse()
     if len(lines) > LEGEND_LINES:
         lines[LEGEND_LINES:] = [f"… {len(lines) - LEGEND_LINES:,} more"]

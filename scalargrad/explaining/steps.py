@@ -1,6 +1,5 @@
 """The steps of a graph: each result forward, the seed, each term of the chain rule backward, and what they show."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -93,7 +92,7 @@ class Story:
         value, operands = self.values[position], self.snapshot.operands[position]
         name, data = self.short(position), number(value.data)
         pieces = [name, self.expression(position, with_numbers=True), data]
-        if value.label or re.fullmatch(r"v\d+|output", name):  # else its name is the expression
+        if value.label or not self.snapshot.short_formula(position):  # else its name is the expression
             pieces.insert(1, self.expression(position, with_numbers=False))
         pieces = [piece for place, piece in enumerate(pieces) if piece not in pieces[:place]]
         formula = [(f"= {piece}" if place else piece, "") for place, piece in enumerate(pieces)]

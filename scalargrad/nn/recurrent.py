@@ -7,7 +7,7 @@ needs no code: the steps of a sequence are one graph, in which every step reads 
 import random
 import reprlib
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from math import sqrt
 from typing import Any
 
@@ -20,6 +20,7 @@ from scalargrad.nn.dense import as_operands, check_size, generator
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.nn.sequences import as_sequence, linear, matrix
 from scalargrad.ops import sigmoid, tanh
+from scalargrad.structure import OwnName
 
 NONLINEARITIES = ("tanh", "relu")
 MOST_LAYERS = 1000  # of a network in a file, which may demand any number of them
@@ -31,9 +32,11 @@ class Cell(Module):
     weight_ih   [gates * hidden_size, input_size]; the rows of the first gate come first
     weight_hh   [gates * hidden_size, hidden_size]
     bias_ih, bias_hh   [gates * hidden_size]; () without biases
+    letters     what a unit computes is called, in pictures and explanations: `i.0` is that of the first unit
     """
 
     gates = 1
+    letters = "h"
     options: tuple[str, ...] = ()  # names of further arguments of the constructor
 
     def __init__(
@@ -58,14 +61,18 @@ class Cell(Module):
         from_hidden = linear(self.weight_hh, self.bias_hh, hidden)
         return zip(self._by_unit(from_inputs), self._by_unit(from_hidden), strict=True)
 
+    def names(self) -> tuple[tuple[OwnName, ...], ...]:
+        """The names of each unit's results, for those who have none of their own for them."""
+        return own_names(self.letters, self.hidden_size)
+
     def _by_unit(self, totals: list) -> Iterator[tuple]:
         size = self.hidden_size
         return zip(*(totals[gate * size : (gate + 1) * size] for gate in range(self.gates)), strict=True)
 
     def remembered(self, numbers: Sample, which: str = "hidden") -> tuple:
-        """A state of hidden_size Values to start from: zeros for None."""
+        """A state of hidden_size Values to start from: zeros for None, called h0 and c0."""
         if numbers is None:
-            return (Value(0.0),) * self.hidden_size
+            return (Value(0.0, OwnName(f"{which[0]}0")),) * self.hidden_size
         wanted = f"a {which} state [{self.hidden_size}]"
         shape = checked_shape(numbers, self, wanted)
         if shape != (self.hidden_size,):
@@ -77,6 +84,16 @@ class Cell(Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size}{self._options()})"
+
+
+@cache
+def own_names(letters: str, units: int) -> tuple[tuple[OwnName, ...], ...]:
+    """
+    >>> own_names("rz", 2), own_names("rz", 1)
+    ((('r.0', 'z.0'), ('r.1', 'z.1')), (('r', 'z'),))
+    """
+    endings = [f".{unit}" for unit in range(units)] if units > 1 else [""]
+    return tuple(tuple(OwnName(letter + ending) for letter in letters) for ending in endings)
 
 
 def _cell_arguments(cell: Cell) -> Arguments:
@@ -127,7 +144,12 @@ class RNNCell(Cell):
 
     def __call__(self, inputs: Sample, hidden: Sample = None) -> tuple:
         totals = self.totals(inputs, self.remembered(hidden))
-        return tuple([getattr(a + b, self.nonlinearity)() for (a,), (b,) in totals])
+        after = []
+        for (name,), ((a,), (b,)) in zip(self.names(), totals, strict=True):
+            h = getattr(a + b, self.nonlinearity)()
+            h.label = name
+            after.append(h)
+        return tuple(after)
 
     def _options(self) -> str:
         return f", {self.nonlinearity}{super()._options()}"
@@ -150,14 +172,17 @@ class GRUCell(Cell):
     """
 
     gates = 3
+    letters = "rznh"
 
     def __call__(self, inputs: Sample, hidden: Sample = None) -> tuple:
         before, after = self.remembered(hidden), []
-        for (from_inputs, from_hidden), h in zip(self.totals(inputs, before), before, strict=True):
+        for names, (from_inputs, from_hidden), h in zip(self.names(), self.totals(inputs, before), before, strict=True):
             (input_r, input_z, input_n), (hidden_r, hidden_z, hidden_n) = from_inputs, from_hidden
             r, z = sigmoid(input_r + hidden_r), sigmoid(input_z + hidden_z)
             n = tanh(input_n + r * hidden_n)
-            after.append((1.0 - z) * n + z * h)
+            h_after = (1.0 - z) * n + z * h
+            r.label, z.label, n.label, h_after.label = names
+            after.append(h_after)
         return tuple(after)
 
 
@@ -181,15 +206,21 @@ class LSTMCell(Cell):
     """
 
     gates = 4
+    letters = "ifgoch"
 
     def __call__(self, inputs: Sample, state: Sample = None) -> tuple[tuple, tuple]:
         hidden, cell = (None, None) if state is None else pair(state, self)
         hidden, cell = self.remembered(hidden), self.remembered(cell, "cell")
         hidden_after, cell_after = [], []
-        for (from_inputs, from_hidden), before in zip(self.totals(inputs, hidden), cell, strict=True):
-            i, f, g, o = (a + b for a, b in zip(from_inputs, from_hidden, strict=True))
-            c = sigmoid(f) * before + sigmoid(i) * tanh(g)
-            hidden_after.append(sigmoid(o) * tanh(c))
+        for names, (from_inputs, from_hidden), before in zip(
+            self.names(), self.totals(inputs, hidden), cell, strict=True
+        ):
+            input_i, input_f, input_g, input_o = (a + b for a, b in zip(from_inputs, from_hidden, strict=True))
+            i, f, g, o = sigmoid(input_i), sigmoid(input_f), tanh(input_g), sigmoid(input_o)
+            c = f * before + i * g
+            h = o * tanh(c)
+            i.label, f.label, g.label, o.label, c.label, h.label = names
+            hidden_after.append(h)
             cell_after.append(c)
         return tuple(hidden_after), tuple(cell_after)
 

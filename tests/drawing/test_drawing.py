@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalargrad.drawing import Drawing, draw, figure, svg
+from scalargrad.drawing import Drawing, draw, figure, ordering, svg
 from scalargrad.drawing.folding import fold, levels
 from scalargrad.drawing.layout import CARD_HEIGHT, Box, Layout, Route, lay_out, point_on_curve
-from scalargrad.drawing.lettering import clipped, escaped, number, visible, width
+from scalargrad.drawing.lettering import clipped, clipped_name, escaped, number, visible, width
 from scalargrad.drawing.palette import THEMES, TINT_STEPS, tint
 from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.drawing.view import view_of
 from scalargrad.engine import Value
+from scalargrad.nn.recurrent import GRUCell, LSTMCell, RNNCell
 from scalargrad.ops import dot
 from scalargrad.ops import sum as sum_of
 
@@ -160,7 +161,17 @@ def test_a_short_label_is_shown_whole_and_a_long_one_ends_in_an_ellipsis():
         assert label in texts(draw(Value(1.0, label)))
     assert clipped("w" * 50, 60, 12).endswith("…")
     assert width(clipped("w" * 50, 60, 12), 12) <= 60
-    assert clipped("layers.0.neurons.3.weights.1", 90, 12, end=True).startswith("…")
+
+
+def test_a_long_name_keeps_its_first_and_its_last_parts():
+    name = "layers.0.neurons.3.weights.1"
+    shown = [clipped_name(name, room, 13) for room in (300, 200, 170, 100, 40, 5)]
+    assert shown[:4] == [name, "layers.0…weights.1", "layers.0…weights.1", "layers.…hts.1"]
+    for text, room in zip(shown, (300, 200, 170, 100, 40, 5), strict=True):
+        assert width(text, 13, bold=True) <= room or text == "…"
+    assert clipped_name("a_name_without_parts", 80, 13).endswith("…")
+    output = network((2, 2, 1), with_dot=True)
+    assert "layers.0…weights.1" in texts(draw(output))
 
 
 def test_widths_are_those_of_the_usual_fonts():
@@ -399,6 +410,7 @@ def test_the_svg_is_accessible_and_its_parts_can_be_addressed():
     assert labels[0].startswith("One neuron: 10 values")
     for kind, count in (("node", len(drawing.view.cards)), ("edge", len(drawing.view.edges))):
         groups = [element for element in root.iter(f"{SVG}g") if element.get("class") == f"sg-{kind}"]
+        groups.sort(key=lambda group: int(group.get(f"data-{kind}")))
         assert [group.get("id") for group in groups] == [f"{drawing.id}-{kind}-{place}" for place in range(count)]
         assert [group.get(f"data-{kind}") for group in groups] == [str(place) for place in range(count)]
         assert all(group.find(f"{SVG}title").text for group in groups)
@@ -441,6 +453,57 @@ def test_a_notebook_shows_the_svg():
     assert repr(drawing) == "<Drawing of o = 0.7071: 10 values, after backward()>"
 
 
+# Names.
+
+
+def names_in(output, names=None):
+    snapshot = Snapshot(output, names)
+    return [snapshot.name(position) for position in range(len(snapshot.values)) if snapshot.op(position)]
+
+
+def test_results_without_names_are_called_by_what_they_are():
+    found = names_in(network((2, 2, 1), with_dot=True))
+    for name in ("layers.0.neurons.0", "layers.0.neurons.1", "layers.0.neurons.1.sum", "layers.0.neurons.1.dot"):
+        assert name in found
+    assert "layers.1.neurons.0.dot" in found
+    assert found[-1] == "output"
+    assert not [name for name in found if re.fullmatch(r"v\d+", name)]
+
+
+def test_no_two_results_of_modules_have_one_name():
+    found = names_in(network((2, 2, 1), with_dot=True, samples=3))
+    assert {"layers.0.neurons.1", "layers.0.neurons.1#2", "layers.0.neurons.1#3"} <= set(found)
+    assert len(found) == len(set(found))
+
+
+def test_rows_of_a_matrix_are_units():
+    rows = [[Weight(1.0 + row, f"head.weight.{row}.{place}") for place in range(2)] for row in range(2)]
+    x = [Value(1.0, "x1"), Value(2.0, "x2")]
+    first, second = (dot(tuple(row), tuple(x)) + Weight(0.0, f"head.bias.{n}") for n, row in enumerate(rows))
+    assert {"head.0", "head.1", "head.0.dot", "head.1.dot"} <= set(names_in(first * second))
+
+
+def test_numbers_remain_the_names_of_what_nobody_named():
+    x, w = Value(2.0, "x"), Weight(3.0, "w")
+    assert names_in((x * w - 1.0).tanh()) == ["x*w", "v3", "output"]
+
+
+def test_gates_are_called_by_their_letters_and_by_the_users_names_before_that():
+    (h,), (c,) = LSTMCell(1, 1, rng=0)([Value(0.5, "x")])
+    snapshot = Snapshot(h)
+    operations = {snapshot.name(x): snapshot.op(x).name for x in range(len(snapshot.values)) if snapshot.op(x)}
+    expected = {"i": "sigmoid", "f": "sigmoid", "g": "tanh", "o": "sigmoid", "c": "add", "h": "mul", "i*g": "mul"}
+    assert expected.items() <= operations.items()
+    (gru,) = GRUCell(1, 1, rng=0)([Value(0.5, "x")])
+    assert {"r", "z", "n", "h"} <= set(names_in(gru))
+    hidden = RNNCell(1, 3, rng=0)([Value(0.5, "x")])
+    assert [Snapshot(h).name(Snapshot(h).output) for h in hidden] == ["h.0", "h.1", "h.2"]
+    assert "mine" in names_in(h, {"mine": c})
+    assert "c" not in names_in(h, {"mine": c})
+    c.label = "state"
+    assert "state" in names_in(h, {"mine": c})
+
+
 # Folding.
 
 
@@ -470,6 +533,21 @@ def test_a_network_folds_into_units_whose_edges_are_weights(with_dot):
         (edge,) = [edge for edge in view.edges if (edge.source, edge.target) == (source, target)]
         assert edge.flow == pytest.approx(weights[f"layers.1.neurons.{unit}.weights.1"].grad, abs=1e-12)
     assert {"inputs", "layers.0 · 4 relu", "layers.1 · 4 relu", "layers.2 · 1 linear"} <= set(texts(drawing))
+
+
+def test_the_tooltip_of_a_weight_gives_the_weight_itself():
+    x = [Value(1.0, "x1"), Value(-2.0, "x2")]
+    names = [f"layers.0.neurons.{n}.weights" for n in (0, 1)]
+    weights = [[Weight(0.6888, f"{name}.0"), Weight(0.5, f"{name}.1")] for name in names]
+    biases = [Weight(0.0, "layers.0.neurons.0.bias"), Weight(-5.0, "layers.0.neurons.1.bias")]  # the second is off
+    sums = [dot(tuple(row), tuple(x)) + b for row, b in zip(weights, biases, strict=True)]
+    output = sums[0].tanh() + sums[1].relu()
+    output.backward()
+    tips = [edge.explanation for edge in view_of(output, "units").edges]
+    for n in (0, 1):
+        (tip,) = [tip for tip in tips if tip.startswith(f"layers.0.neurons.{n}.weights.0 = ")]
+        gradient = number(weights[n][0].grad + 0.0)
+        assert tip.startswith(f"layers.0.neurons.{n}.weights.0 = 0.6888, gradient of the weight {gradient}; adds ")
 
 
 def test_the_calls_of_a_unit_share_its_card():
@@ -552,6 +630,59 @@ def test_a_sum_of_a_thousand_terms_can_be_drawn_at_every_detail():
 
 
 # The layout.
+
+
+def rows_of(output, detail="values"):
+    """The heights of the cards, by name."""
+    view = view_of(output, detail)
+    return {
+        f"{card.group}.{card.name}".lstrip("."): box.top
+        for card, box in zip(view.cards, lay_out([view]).boxes, strict=True)
+    }
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_operands_of_a_dot_stand_in_their_order(count):
+    weights = [Weight(1.0, f"weights.{place}") for place in range(count)]
+    xs = [Value(1.0, f"x{place}") for place in range(count)]
+    top = rows_of((dot(tuple(weights), tuple(xs)) + Weight(0.0, "bias")).tanh())
+    order = [f"weights.{place}" for place in range(count)] + [f"x{place}" for place in range(count)]
+    assert sorted(order, key=top.__getitem__) == order
+
+
+@pytest.mark.parametrize("detail", ["values", "units"])
+def test_inputs_and_units_of_a_network_stand_in_their_order(detail):
+    output = network((3, 4, 4, 1), with_dot=True)
+    top = rows_of(output, detail)
+    orders = [[f"layers.{layer}.neurons.{unit}" for unit in range(4)] for layer in (0, 1)]
+    orders.append([f"{'inputs.' if detail == 'units' else ''}x{place}" for place in (1, 2, 3)])
+    for order in orders:
+        assert sorted(order, key=top.__getitem__) == order
+
+
+def test_the_check_of_the_order_finds_one_that_is_not(monkeypatch):
+    monkeypatch.setattr(ordering, "_misplaced", lambda *_: False)
+    monkeypatch.setattr(
+        ordering, "_put_back", lambda layers, leaves, *rest: original(layers, leaves[::-1], rest[0][::-1])
+    )
+    with pytest.raises(AssertionError):
+        test_operands_of_a_dot_stand_in_their_order(3)
+
+
+original = ordering._put_back
+
+
+def test_edges_of_gradient_zero_lie_under_the_others_without_halos():
+    output = colourful()
+    drawing = draw(output)
+    edges = [group for group in parsed(drawing).iter(f"{SVG}g") if group.get("class") == "sg-edge"]
+    flows = [drawing.view.edges[int(group.get("data-edge"))].flow for group in edges]
+    zeros = flows.count(0.0)
+    assert 0 < zeros < len(flows)
+    assert all(flow == 0.0 for flow in flows[:zeros])
+    for group, flow in zip(edges, flows, strict=True):
+        halos = [line for line in group.iter(f"{SVG}path") if "sg-s-ground" in line.get("class")]
+        assert len(halos) == (flow != 0.0)
 
 
 def sampled(route, steps=13):
