@@ -7,17 +7,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from scalargrad.arrays import quiet
+from scalargrad.drawing.curves import VALIDATION, ZOOM
 from scalargrad.drawing.palette import LIGHT
-from scalargrad.plots.frames import frame, legend, new_figure
+from scalargrad.plots.frames import fitted, frame, legend, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-VALIDATION = "val_"  # a measure of this beginning was taken on the samples held back
-ZOOM = 0.75  # accuracies that are all above this get a closer look
 # Told apart by colour, and in grey by their dashes.
 COLOURS = [LIGHT["positive"], LIGHT["negative"], LIGHT["parameter"], LIGHT["output"]]
+WIDTH = 6.4  # inches of a picture
 DASHES = ["-", "--", "-.", ":"]
 NOTHING_KNOWN: Mapping[str, float] = MappingProxyType({})
 
@@ -99,7 +99,8 @@ def plot_steps(losses: Sequence[float], title: str, known: Mapping[str, float] =
     reach = 1 + len(numbers) // 100  # to both sides
     sums, places = numpy.concatenate([[0.0], numbers.cumsum()]), numpy.arange(len(numbers))
     begin, end = numpy.maximum(places - reach, 0), numpy.minimum(places + reach + 1, len(numbers))
-    figure = new_figure(6.4, 3.4)
+    title = fitted(title, WIDTH)
+    figure = new_figure(WIDTH, 3.4 + 0.2 * title.count("\n"))
     axes = figure.subplots()
     frame(axes)
     marker = "o" if len(numbers) == 1 else ""
@@ -121,7 +122,8 @@ def _draw(panels: Mapping[str, Sequence[Curve]], title: str, first_epoch: int) -
     longest = max((len(curve.numbers) for curves in panels.values() for curve in curves), default=0)
     if longest == 0:
         raise ValueError("there is nothing to draw: the history holds no epoch")
-    figure = new_figure(6.4, 2.6 * len(panels))
+    title = fitted(title, WIDTH)
+    figure = new_figure(WIDTH, 2.6 * len(panels) + 0.2 * title.count("\n"))
     rows = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axes, (name, curves) in zip(rows, panels.items(), strict=True):
         frame(axes)

@@ -1,5 +1,6 @@
 """Shared by all pictures: a figure, the frame around a panel, the legend."""
 
+import textwrap
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
@@ -47,6 +48,11 @@ def frame(axes: "Axes") -> None:
 def legend(figure: "Figure", handles: "Sequence[Artist] | None" = None, columns: int = 3) -> None:
     """Below the picture, where it hides nothing: of these handles, or else of all that has a label."""
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+
+
+def fitted(title: str, width: float) -> str:
+    """A title in lines that fit into so many inches."""
+    return "\n".join(textwrap.fill(line, int((width - 0.4) / TITLE_LETTER)) for line in title.split("\n"))
 
 
 def title_width(title: str) -> float:

@@ -63,8 +63,6 @@ def fit(
                 learner.go_on_from(read_run(resume, run))
         processes.refuse_others(lambda: _state(run))
     _go(run, settings, data, learner, lambda: processes.agreed(validate()), processes)
-    if details.stopping and run.history.stopped != "interrupted":
-        details.stopping.restore()
     return run.history
 
 
@@ -89,6 +87,7 @@ def _go(
     callbacks.append(lambda run: processes.refuse_others(lambda: _state(run)))
     rows = len(data.inputs)
     shown = settings.progress and processes.is_first
+    shown = shown and not any(getattr(callback, "shows_progress", False) for callback in callbacks)
     with progress_bar(rows * run.epochs, " samples", shown, done=run.epoch * rows) as show:
         run.go(learn, validate, callbacks, lambda done, found: show(run.epoch * rows + done, found))
 

@@ -1,6 +1,7 @@
 """Runs: epoch after epoch of whatever computes one, callbacks between them, and the callback that stops early."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -47,32 +48,40 @@ class Run:
 
         learn      does one epoch, telling its argument now and then how far it is
         validate   measures on other data, after each epoch
+        callbacks  each is called after every epoch; if it has a method `around`, that gives a context manager for the
+                   run, in which all epochs happen
         watch      is told the number of rows as `learn` tells them, and at the end of each epoch the measures
 
         A Ctrl-C ends it, and the parameters are those of the last finished step.
         FloatingPointError, if a loss is inf or nan.
         """
-        try:
-            while self.epoch < self.epochs and not self.history.stopped:
-                begin = perf_counter()
-                measures = learn(watch)
-                refuse_inf_and_nan(measures["loss"], self.epoch + 1)
-                measures |= validate()
-                self.history.add(measures)
-                self.history.seconds += perf_counter() - begin
-                self.epoch += 1
-                watch(0, measures)
-                for callback in callbacks:
-                    callback(self)
-        except KeyboardInterrupt:
-            self.stop("interrupted")
+        callbacks = [*callbacks]
+        with ExitStack() as around:
+            for callback in reversed(callbacks):  # so that the first one is the first to see the end
+                if hasattr(callback, "around"):
+                    around.enter_context(callback.around(self))
+            try:
+                while self.epoch < self.epochs and not self.history.stopped:
+                    begin = perf_counter()
+                    measures = learn(watch)
+                    refuse_inf_and_nan(measures["loss"], self.epoch + 1)
+                    measures |= validate()
+                    self.history.add(measures)
+                    self.history.seconds += perf_counter() - begin
+                    self.epoch += 1
+                    watch(0, measures)
+                    for callback in callbacks:
+                        callback(self)
+            except KeyboardInterrupt:
+                self.stop("interrupted")
 
 
 class EarlyStopping:
     """A callback: stops after so many epochs without a better loss, of validation if there is one.
 
-    A loss of validation is that of the numbers after the epoch: `restore()` can put the values back to the best ones.
-    The loss of training was measured on the way there, and says nothing about any one state: it only stops.
+    A loss of validation is that of the numbers after the epoch: the values are put back to the best ones at the end,
+    unless a Ctrl-C or an error ended it. The loss of training was measured on the way there, and says nothing about any
+    one state: it only stops.
     """
 
     def __init__(self, patience: int, values: Sequence[Value]) -> None:
@@ -90,6 +99,12 @@ class EarlyStopping:
         run.history.best_epoch = self.epoch
         if run.epoch - self.epoch >= self.patience:
             run.stop(f"no better {name} since epoch {self.epoch}" if self.epoch else f"no {name} is a number")
+
+    @contextmanager
+    def around(self, run: Run) -> Iterator[None]:
+        yield
+        if run.history.stopped != "interrupted":
+            self.restore()
 
     def restore(self) -> None:
         if self.numbers:
