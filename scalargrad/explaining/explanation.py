@@ -16,6 +16,7 @@ from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.engine import Value, gradients
 from scalargrad.explaining.formula import LATEX, TEXT, Text, ends_of, one_path, sum_of_paths
 from scalargrad.explaining.paths import Path, largest_trails, links_from, paths_along, sums_over_paths
+from scalargrad.explaining.wrapping import wrapped
 from scalargrad.ieee import total as sum_of
 from scalargrad.support.words import distinct, short_count, short_name, short_share
 
@@ -66,7 +67,7 @@ class Explanation:
         lines = self._formula(LATEX)
         if not self.agrees:
             lines.append(f"&{LATEX.words(self.check)}")
-        return "$\\displaystyle\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}$"
+        return "$\\displaystyle\\begin{aligned}\n" + " \\\\\n".join(wrapped(lines)) + "\n\\end{aligned}$"
 
     def _formula(self, style: Text) -> list[str]:
         head = style.ratio(self.output, self.wrt)

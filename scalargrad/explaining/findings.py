@@ -2,9 +2,10 @@
 
 import textwrap
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 
+from scalargrad.drawing.lettering import escaped
+from scalargrad.drawing.tables import titled
 from scalargrad.support.words import plural
 
 # What helps against each kind of finding; the most serious first.
@@ -64,11 +65,11 @@ class Report:
 
     def _repr_html_(self) -> str:
         items = "".join(
-            f"<li><b>{escape(found.kind)}</b> <code>{escape(found.where)}</code> <code>{escape(found.code)}</code>"
-            f"<br>{escape(found.what)}<br><i>Remedy:</i> {escape(found.remedy)}</li>"
+            f'<li style="margin:8px 0"><b>{escaped(found.kind)}</b>{_as_code(found.where)}{_as_code(found.code)}'
+            f"<br/>{escaped(found.what)}<br/><b>Remedy:</b> {escaped(found.remedy)}</li>"
             for found in self.findings
         )
-        return f"<div><p>{escape(self._title())}</p><ol>{items}</ol></div>"
+        return titled(self._title(), f'<ol style="margin:4px 0;padding-left:24px">{items}</ol>' if items else "")
 
     def _title(self) -> str:
         count = len(self.findings)
@@ -79,6 +80,10 @@ def _as_text(number: int, found: Finding) -> str:
     paragraphs = [found.what, f"Remedy: {found.remedy}"]
     head = "  ".join(filter(None, [f"{number}. {found.kind}", found.where, found.code]))
     return "\n".join([head, *(textwrap.indent(textwrap.fill(text, 104), "   ") for text in paragraphs)])
+
+
+def _as_code(text: str) -> str:
+    return f' <code style="background:none;color:inherit;font-size:12px">{escaped(text)}</code>' if text else ""
 
 
 def place_in_words(place: Place | None) -> str:

@@ -9,6 +9,8 @@ from scalargrad.training.verbs import Verbs
 if TYPE_CHECKING:
     from os import PathLike
 
+    from scalargrad.nn.summary import Summary
+
 __all__ = ["Buffer", "Module", "Parameter", "in_mode"]
 
 
@@ -43,7 +45,7 @@ class Module(Verbs):
 
         save(self, path)
 
-    def summary(self, sample: object = None) -> str:
+    def summary(self, sample: object = None) -> "Summary":
         """A table of its layers: shapes, parameters, multiply-adds for one sample."""
         from scalargrad.nn.summary import summary
 

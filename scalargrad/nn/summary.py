@@ -2,12 +2,14 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from scalargrad.datasets.nested import Sample
+from scalargrad.drawing.lettering import escaped
+from scalargrad.drawing.tables import table, titled
 from scalargrad.engine import Value
 from scalargrad.holders import attributes, inventory, walk, without_frozen
 from scalargrad.observers import Observer, observed_only_by
@@ -20,7 +22,19 @@ HEADINGS = ("", "layer", "output", "parameters", "multiply-adds")
 _classes = freed(threading.RLock())  # held by the one who changes classes of layers
 
 
-def summary(model: Structure, sample: Sample = None) -> str:
+class Summary(str):
+    """The table as text, which a notebook shows as HTML."""
+
+    html = ""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def summary(model: Structure, sample: Sample = None) -> Summary:
     """A table of a model's layers: the shape that each puts out, its parameters, its multiply-adds for one sample.
 
     sample   the numbers of one sample, such as X[0], on which the model is run. An MLP, a Layer or a Neuron can do
@@ -66,13 +80,16 @@ def summary(model: Structure, sample: Sample = None) -> str:
     if not rows or itself.parameters or itself.work:
         lines.append(itself)
     total = _Row("total", "", len(own | inside), itself.output, sum(row.work for row in lines))
-    text = [shown.splitlines()[0], *_table([HEADINGS, *(row.cells() for row in (*lines, total))])]
+    notes = []
     if sum(row.parameters for row in lines) > total.parameters:
-        text.append("  Parameters that several layers share are counted once in the total.")
+        notes.append("Parameters that several layers share are counted once in the total.")
     trainable = len(without_frozen([*(own | inside)]))
     if trainable < total.parameters:
-        text.append(f"  Trainable are {trainable:,} of them; {total.parameters - trainable:,} are frozen.")
-    return "\n".join(text)
+        notes.append(f"Trainable are {trainable:,} of them; {total.parameters - trainable:,} are frozen.")
+    title, cells = shown.splitlines()[0], [row.cells() for row in (*lines, total)]
+    text = Summary("\n".join([title, *_table([HEADINGS, *cells]), *(f"  {note}" for note in notes)]))
+    text.html = titled(title, table(HEADINGS, cells, words=2), *(f"<div>{escaped(note)}</div>" for note in notes))
+    return text
 
 
 @dataclass
@@ -191,7 +208,7 @@ def _title(shown: str) -> str:
     return re.sub(r", \d+ parameters?$", "", shown.splitlines()[0])
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of aligned columns: words to the left, numbers and shapes to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

@@ -49,9 +49,23 @@ class Evaluation(NamedTuple):
     confusion: ndarray | None = None
     classes: Sequence[int] = ()
 
+    def _measures(self) -> dict[str, str]:
+        found = {"loss": self.loss, "accuracy": self.accuracy, "r2": self.r2}
+        return {name: f"{number:.4g}" for name, number in found.items() if number is not None}
+
+    def _repr_html_(self) -> str:
+        """Tables for a notebook."""
+        from scalargrad.drawing.tables import table, titled
+
+        parts = [table([], list(self._measures().items()))]
+        if self.confusion is not None:
+            headings = ["true \\ predicted", *map(str, self.classes)]
+            rows = zip(self.classes, self.confusion.tolist(), strict=True)
+            parts.append(table(headings, [(str(label), *(f"{n:,}" for n in row)) for label, row in rows]))
+        return titled("Evaluation", *parts)
+
     def __repr__(self) -> str:
-        measures = [("loss", self.loss), ("accuracy", self.accuracy), ("r2", self.r2)]
-        first = ", ".join(f"{name} {number:.4g}" for name, number in measures if number is not None)
+        first = ", ".join(f"{name} {number}" for name, number in self._measures().items())
         if self.confusion is None:
             return f"Evaluation({first})"
         wide = max(len(str(n)) for n in [*self.classes, *self.confusion.ravel().tolist()]) + 1

@@ -930,7 +930,9 @@ def test_a_notebook_shows_labels_as_text():
     shown = report._repr_html_()
     assert "<script>" not in shown
     assert "&lt;script&gt;" in shown
-    assert Report()._repr_html_() == "<div><p>diagnose: nothing found (the block is still running)</p><ol></ol></div>"
+    assert "<ol" in shown
+    assert "diagnose: nothing found (the block is still running)" in Report()._repr_html_()
+    assert "<ol" not in Report()._repr_html_()
 
 
 def test_wrong_arguments_are_explained():
