@@ -32,6 +32,9 @@ class Op:
     special     the name of the Python operator that it implements: "add" for `__add__` and `__radd__`
     domain      an interval for each argument (the last one repeats), from which the tests draw
     default     the last argument when a call leaves it out
+    rule        partials in symbols, a text for each operand (the last one repeats), where they do not say it well as
+                they stand. In it are the arguments and, of a tuple's operands: x, this one; place, where it stands;
+                other, its partner in a dot; chosen, the one at the index; ties, how many equal the result; count
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Op:
         special: str = "",
         domain: tuple[tuple[float, float], ...] = ((-inf, inf),),
         default: float | None = None,
+        rule: str | tuple[str, ...] = (),
         composite: bool = False,
     ) -> None:
         self.name, self.arguments, self.symbol, self.special = name, tuple(arguments.split()), symbol or name, special
@@ -52,6 +56,7 @@ class Op:
         self.partials: Any = partials
         self.partials_on_floats: Any = partials
         self.domain, self.default, self.composite = domain, default, composite
+        self.rule = (rule,) if isinstance(rule, str) else rule
         self.scalars = 0 if set(arguments) & set("[*") else len(self.arguments)  # 1, 2, or 0 where tuples come in
         self.collects = self.arguments[-1][0] == "*"
         self.quick = self.scalars > 0 or name == "dot"
@@ -165,11 +170,12 @@ POSITIVE, UNIT = ((0.0, inf),), ((-1.0, 1.0),)
 add   = Op("add",   "x y",  operator.add,      lambda z, x, y: (1.0, 1.0),              symbol="+", special="add")
 sub   = Op("sub",   "x y",  operator.sub,      lambda z, x, y: (1.0, -1.0),             symbol="-", special="sub")
 mul   = Op("mul",   "x y",  operator.mul,      lambda z, x, y: (y, x),                  symbol="*", special="mul")
-div   = Op("div",   "x y",  ieee.divide,       lambda z, x, y: (1.0 / y, -z / y),       symbol="/", special="truediv")
+div   = Op("div",   "x y",  ieee.divide,       lambda z, x, y: (1.0 / y, -z / y),       symbol="/", special="truediv",
+           rule=("1 / y", "-x / y**2"))
 neg   = Op("neg",   "x",    operator.neg,      lambda y, x: (-1.0,),                    symbol="-", special="neg")
 pow   = Op("pow",   "x n",  ieee.pow,          lambda y, x, n: (
                _slope_by_base(x, n), y * log(where(both(equal(x, 0.0), less_equal(0.0, n)), 1.0, x))),
-           symbol="**", special="pow", domain=((0.0, inf), (-inf, inf)))
+           symbol="**", special="pow", domain=((0.0, inf), (-inf, inf)), rule=("n * x**(n - 1)", "x**n * log(x)"))
 
 # Exponentials and logarithms.
 exp   = Op("exp",   "x",    ieee.exp,          lambda y, x: (y,))
@@ -182,36 +188,47 @@ sqrt  = Op("sqrt",  "x",    ieee.sqrt,         lambda y, x: (0.5 / y,),         
 sin   = Op("sin",   "x",    ieee.sin,          lambda y, x: (cos(x),))
 cos   = Op("cos",   "x",    ieee.cos,          lambda y, x: (-sin(x),))
 tan   = Op("tan",   "x",    ieee.tan,          lambda y, x: (1.0 + y * y,))
-asin  = Op("asin",  "x",    ieee.asin,         lambda y, x: (1.0 / sqrt(_one_less_square(x)),),     domain=UNIT)
-acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt(_one_less_square(x)),),    domain=UNIT)
+asin  = Op("asin",  "x",    ieee.asin,         lambda y, x: (1.0 / sqrt(_one_less_square(x)),),     domain=UNIT,
+           rule="1 / sqrt(1 - x**2)")
+acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt(_one_less_square(x)),),    domain=UNIT,
+           rule="-1 / sqrt(1 - x**2)")
 atan  = Op("atan",  "x",    math.atan,         lambda y, x: (1.0 / (1.0 + x * x),),     domain=((-1e150, 1e150),))
 sinh  = Op("sinh",  "x",    ieee.sinh,         lambda y, x: (cosh(x),))
 cosh  = Op("cosh",  "x",    ieee.cosh,         lambda y, x: (sinh(x),))
 sech  = Op("sech",  "x",    ieee.sech,         lambda y, x: (-y * tanh(x),))
 
 # Activations. The squares keep every digit in the tails, where 1 - y**2 and y * (1 - y) keep none.
-tanh       = Op("tanh",       "x", math.tanh,    lambda y, x: (_squared(sech(x)),))
-sigmoid    = Op("sigmoid",    "x", ieee.sigmoid, lambda y, x: (_squared(0.5 * sech(0.5 * x)),))
-relu       = Op("relu",       "x", ieee.relu,    lambda y, x: (step(y),))
+tanh       = Op("tanh",       "x", math.tanh,    lambda y, x: (_squared(sech(x)),), rule="1 - tanh(x)**2")
+sigmoid    = Op("sigmoid",    "x", ieee.sigmoid, lambda y, x: (_squared(0.5 * sech(0.5 * x)),),
+                rule="sigmoid(x) * (1 - sigmoid(x))")
+relu       = Op("relu",       "x", ieee.relu,    lambda y, x: (step(y),), rule="1 if x > 0 else 0")
 leaky_relu = Op("leaky_relu", "x slope", lambda x, slope: where(less(0.0, x), x, slope * x), lambda y, x, slope: (
-    where(less(0.0, x), 1.0, slope), where(less(0.0, x), 0.0, x)), default=0.01, composite=True)
+    where(less(0.0, x), 1.0, slope), where(less(0.0, x), 0.0, x)), default=0.01, composite=True,
+                rule=("1 if x > 0 else slope", "0 if x > 0 else x"))
 softplus   = Op("softplus",   "x", lambda x: where(less(0.0, x), x, 0.0) + log1p(exp(where(less(0.0, x), -x, x))),
                 lambda y, x: (sigmoid(x),), composite=True)
-erf        = Op("erf",        "x", math.erf,     lambda y, x: (2.0 / math.sqrt(math.pi) * exp(-x * x),))
-erfc       = Op("erfc",       "x", math.erfc,    lambda y, x: (-2.0 / math.sqrt(math.pi) * exp(-x * x),))
+erf        = Op("erf",        "x", math.erf,     lambda y, x: (2.0 / math.sqrt(math.pi) * exp(-x * x),),
+                rule="2 / sqrt(pi) * exp(-x**2)")
+erfc       = Op("erfc",       "x", math.erfc,    lambda y, x: (-2.0 / math.sqrt(math.pi) * exp(-x * x),),
+                rule="-2 / sqrt(pi) * exp(-x**2)")
 gelu       = Op("gelu",       "x", lambda x: 0.5 * x * erfc(-x * math.sqrt(0.5)), lambda y, x: (
-    0.5 * erfc(-x * math.sqrt(0.5)) + x * exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi),), composite=True)
+    0.5 * erfc(-x * math.sqrt(0.5)) + x * exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi),), composite=True,
+                rule="erfc(-x / sqrt(2)) / 2 + x * exp(-x**2 / 2) / sqrt(2 * pi)")
 
 # Kinks and choices: PyTorch's minimum-norm subgradient; ties share equally.
-abs     = Op("abs",     "x",    operator.abs,  lambda y, x: (sign(x),), symbol="abs", special="abs")
+abs     = Op("abs",     "x",    operator.abs,  lambda y, x: (sign(x),), symbol="abs", special="abs",
+             rule="1 if x > 0 else -1 if x < 0 else 0")
 step    = Op("step",    "x",    ieee.step,     None)
 sign    = Op("sign",    "x",    lambda x: step(x) - step(0.0 - x), None, composite=True)
-maximum = Op("maximum", "*xs",  ieee.maximum,  _shares_of_ties)
-minimum = Op("minimum", "*xs",  lambda *xs: -maximum(*(-1.0 * x for x in xs)), _shares_of_ties, composite=True)
+maximum = Op("maximum", "*xs",  ieee.maximum,  _shares_of_ties, rule="1 / ties if x == maximum(xs) else 0")
+minimum = Op("minimum", "*xs",  lambda *xs: -maximum(*(-1.0 * x for x in xs)), _shares_of_ties, composite=True,
+             rule="1 / ties if x == minimum(xs) else 0")
 where   = Op("where",   "condition *choices", ieee.where, lambda y, condition, choices: (
-    0.0, (where(condition, 1.0, 0.0), where(condition, 0.0, 1.0))))
+    0.0, (where(condition, 1.0, 0.0), where(condition, 0.0, 1.0))),
+             rule=("0", "1 if condition else 0", "0 if condition else 1"))
 take    = Op("take",    "index [values]", ieee.take, lambda y, index, values: (
-    0.0, tuple(equal(index, float(position)) for position in range(len(values)))))
+    0.0, tuple(equal(index, float(position)) for position in range(len(values)))),
+             rule=("0", "1 if index == place else 0"))
 
 # Predicates: true or false.
 less       = Op("less",       "x y", operator.lt,                    None, symbol="<")
@@ -225,14 +242,17 @@ invert     = Op("invert",     "x",   operator.not_,                  None, symbo
 random     = Op("random",     "*counters", randomness.uniform,       None)
 
 # Many operands at once.
-sum       = Op("sum",       "[values]",           ieee.total, lambda y, values: ((1.0,) * len(values),))
-dot       = Op("dot",       "[weights] [inputs]",  ieee.dot,   lambda y, weights, inputs: (inputs, weights))
+sum       = Op("sum",       "[values]",           ieee.total, lambda y, values: ((1.0,) * len(values),), rule="1")
+dot       = Op("dot",       "[weights] [inputs]", ieee.dot, lambda y, weights, inputs: (inputs, weights), rule="other")
 batch_mean = Op("batch_mean", "x", randomness.of_one_sample, lambda y, x: (1.0,))  # compiled: of all samples
 mean      = Op("mean",      "[values]", lambda values: sum(values) / len(values), lambda y, values: (
-    (1.0 / len(values),) * len(values),), composite=True)
-logsumexp = Op("logsumexp", "[values]",           _logsumexp, lambda y, values: (_softmax(values),), composite=True)
+    (1.0 / len(values),) * len(values),), composite=True, rule="1 / count")
+logsumexp = Op("logsumexp", "[values]",           _logsumexp, lambda y, values: (_softmax(values),), composite=True,
+               rule="exp(x - logsumexp(values))")
 surprisal = Op("surprisal", "index [values]",     _surprisal, lambda y, index, values: (
-    0.0, _surprisal_slopes(index, values)), composite=True)  # -log(softmax(values)[index])
+    0.0, _surprisal_slopes(index, values)), composite=True,  # -log(softmax(values)[index])
+               rule=("0", "exp(-surprisal(index, values)) - 1 if index == place else "
+                          "exp(x - chosen - surprisal(index, values))"))
 # fmt: on
 
 

@@ -112,7 +112,7 @@ def sum_of_paths(paths: tuple[Path, ...], count: int, total: float, head: str, s
     numbers = style.table(
         [(_numbers(path, style), style.number(path.product), short_share(path.share)) for path in paths]
     )
-    result = f"{_signed_sum(products, style)} = {style.number(total)}"
+    result = f"{signed_sum(products, style)} = {style.number(total)}"
     if count > len(paths):
         more = f"{style.dots} {style.words(f'{short_count(count - len(paths))} more')}"
         rest = total - sum_of(products)
@@ -159,7 +159,7 @@ def _with_gap(pieces: list[str], path: Path, style: Text) -> list[str]:
     return [*pieces[:half], gap, *pieces[half:]]
 
 
-def _signed_sum(terms: list[float], style: Text) -> str:
+def signed_sum(terms: list[float], style: Text) -> str:
     """`6 − 2 + 1`."""
     first, *others = (style.number(term) for term in terms)
     return first + "".join(f" {x[0]} {x[1:]}" if x[0] in "−-" else f" + {x}" for x in others)

@@ -4,20 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scalargrad.drawing.formulas import TEXTBOOK, abridged, arguments_of, badge_of
+from scalargrad.drawing.formulas import badge_of
 from scalargrad.drawing.lettering import factor, gradient_text, number, product_text, visible
 from scalargrad.drawing.palette import tint
 from scalargrad.drawing.snapshot import Snapshot, largest_size
 from scalargrad.drawing.view import Card, View, view_of
 from scalargrad.engine import Value
 from scalargrad.explaining.explanation import explain
-from scalargrad.explaining.formula import TEXT
-from scalargrad.explaining.paths import occurrence
+from scalargrad.explaining.recording import Recording
 from scalargrad.explaining.stale import is_stale
 from scalargrad.explaining.terms import Term
+from scalargrad.explaining.words import Words
 from scalargrad.support.words import ordinal, plural, short_name
 
-MOST_ARGUMENTS = 6  # of an operation that are written out
 PATHS_SHOWN = 4  # of an explanation
 
 
@@ -40,6 +39,11 @@ class Event(NamedTuple):
     edges: Sequence[int] = ()
 
 
+def plain(text: str) -> str:
+    """A formula without what differs between the names of results and formulas."""
+    return text.translate(str.maketrans({"×": "*", "−": "-", "≤": "<=", **dict.fromkeys(" ()[]")})).replace("==", "=")
+
+
 class Reading(NamedTuple):
     """The contents of a card from a step on."""
 
@@ -58,6 +62,8 @@ class Story:
         self.snapshot = Snapshot(output)
         self.values = self.snapshot.values
         self.names = [visible(self.snapshot.name(position)) for position in range(len(self.values))]
+        self.recording = Recording(self.values, dict(zip(self.values, map(short_name, self.names), strict=True)))
+        self.words = Words(self.recording)
         self.results = [position for position, value in enumerate(self.values) if value.op is not None]
         self.seed_step = len(self.results) + 1
         self.term_count = Counter(term.operand for term in terms)
@@ -90,12 +96,11 @@ class Story:
 
     def forward_step(self, position: int) -> Event:
         value, operands = self.values[position], self.snapshot.operands[position]
-        name, data = self.short(position), number(value.data)
-        pieces = [name, self.expression(position, with_numbers=True), data]
-        if value.label or not self.snapshot.short_formula(position):  # else its name is the expression
-            pieces.insert(1, self.expression(position, with_numbers=False))
-        pieces = [piece for place, piece in enumerate(pieces) if piece not in pieces[:place]]
-        formula = [(f"= {piece}" if place else piece, "") for place, piece in enumerate(pieces)]
+        name, data, symbols = self.words.name(position), number(value.data), self.words.formula(position)
+        pieces = [name, symbols, self.words.formula(position, with_numbers=True), data]
+        if plain(symbols) == plain(name):  # its name is the expression
+            del pieces[1]
+        formula = [(f"= {piece}" if place else piece, "") for place, piece in enumerate(dict.fromkeys(pieces))]
         note = f"{name} remembers what it was computed from: the backward pass will ask for it."
         if is_stale(value):
             note = f"{name} was {data} when it was computed; an operand has been changed since."
@@ -103,50 +108,29 @@ class Story:
         return Event("forward", formula, note, position, sorted(set(operands)), edges)
 
     def seed(self) -> Event:
-        name, last = self.short(-1), len(self.values) - 1
+        last = len(self.values) - 1
+        name = self.words.name(last)
         note = f"The backward pass begins here: when {name} changes by 1, {name} changes by 1."
-        return Event("seed", [(self.gradient(last), ""), ("= 1", "seed")], note, last)
+        return Event("seed", [(self.words.partial(last), ""), ("= 1", "seed")], note, last)
 
     def backward_step(self, term: Term) -> Event:
-        gradient, product = self.gradient(term.operand), term.local * term.upstream
-        place = occurrence(self.snapshot.operands[term.result], term.place)
+        words, product = self.words, term.local * term.upstream
+        gradient, place = words.partial(term.operand), self.recording.place(term.result, term.place)
         formula = [
             (gradient, ""),
             ("+=", ""),
-            (TEXT.ratio(self.short(term.result), self.short(term.operand), place), "local"),
+            (words.local_partial(term.result, place), "local"),
             ("×", ""),
-            (self.gradient(term.result), "upstream"),
+            (words.partial(term.result), "upstream"),
             (f"= {product_text(term.local, term.upstream)}", ""),
             (f"= {gradient_text(product)}", ""),
         ]
         count = self.term_count[term.operand]
         which = "its only term" if count == 1 else f"the {ordinal(term.turn)} of its {count} terms"
         sum_so_far = f"{gradient_text(term.before)} + {factor(product + 0.0)} = {gradient_text(term.after)}"
-        note = f"{gradient} is now {sum_so_far}: {which}."
+        note = f"{gradient} is now {sum_so_far}: {which}. {words.rule(term.result, place).sentence}"
         edge = self.edge_at[term.result, term.place]
         return Event("backward", formula, note, term.operand, [term.result], [edge])
-
-    # Names and expressions.
-
-    def short(self, position: int) -> str:
-        return short_name(self.names[position])
-
-    def gradient(self, position: int) -> str:
-        return TEXT.ratio(self.short(-1), self.short(position))
-
-    def expression(self, position: int, with_numbers: bool) -> str:
-        """The operation on the names of its operands, or on their numbers: `x1 × w1`, `2 × (−3)`."""
-        value = self.values[position]
-        if value.op is None:
-            return number(value.data)
-        if len(value.operands) > MOST_ARGUMENTS:
-            return abridged(value)
-        texts = {
-            x: self.short(place) for x, place in zip(value.operands, self.snapshot.operands[position], strict=True)
-        }
-        if with_numbers:
-            texts = {x: number(x.data) for x in value.operands}
-        return TEXTBOOK.formula(value.op, arguments_of(value, texts.__getitem__))
 
     # What cards and edges show.
 
@@ -159,12 +143,12 @@ class Story:
             known = f"{name}: data {number(self.values[position].data)}"
             first = Reading(computed.get(position, 0), "0", "ink", self.tint(0.0), known)
             readings.append([first._replace(step=0, title=f"{name}: not computed yet"), first])
-        seeded = readings[-1][-1].title + f"; {self.gradient(len(self.values) - 1)} = 1, the seed"
+        seeded = readings[-1][-1].title + f"; {self.words.partial(len(self.values) - 1)} = 1, the seed"
         readings[-1].append(Reading(self.seed_step, "1", "ink", self.tint(1.0), seeded))
         for step, term in enumerate(self.terms, self.seed_step + 1):
             known, count = readings[term.operand][1].title, self.term_count[term.operand]
             after = gradient_text(term.after)
-            title = f"{known}; {self.gradient(term.operand)} = {after}, {term.turn} of {count} terms"
+            title = f"{known}; {self.words.partial(term.operand)} = {after}, {term.turn} of {count} terms"
             colour = "ink" if term.after - term.after == 0.0 else "not-finite"
             readings[term.operand].append(Reading(step, after, colour, self.tint(term.after), title))
         return readings
@@ -189,7 +173,7 @@ class Story:
         output = self.values[-1]
         return [
             {
-                "heading": f"{self.gradient(position)} = {gradient_text(value.grad)}",
+                "heading": f"{self.words.partial(position)} = {gradient_text(value.grad)}",
                 "text": str(explain(output, value, show=PATHS_SHOWN)),
             }
             for position, value in enumerate(self.values)

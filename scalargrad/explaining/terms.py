@@ -1,12 +1,12 @@
 """The backward pass, addition by addition, on a copy of the graph."""
 
 from collections import Counter
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.engine import Value, reverse_sweep, topological_order
+from scalargrad.explaining.recording import places_in_order
 from scalargrad.holders import Parameter
 from scalargrad.ops import dot
 from scalargrad.support.words import distinct
@@ -45,25 +45,25 @@ def backward_terms(output: Value) -> list[Term]:
     index = {value: position for position, value in enumerate(order)}
     turns: Counter[Value] = Counter()
     terms = []
-    slopes = {**dict.fromkeys(order, 0.0), output: 1.0}
+    slopes = {output: 1.0}
     for value, upstream, operands in reverse_sweep(order, slopes):
         for place in _places_in_order(value):
             operand, local = operands[place]
-            before = slopes[operand]
+            before = slopes.get(operand, 0.0)
             slopes[operand] = after = before + local * upstream
             turns[operand] += 1
             terms.append(Term(index[value], index[operand], place, local, upstream, before, after, turns[operand]))
-    for value, slope in slopes.items():
-        value.grad = slope
+    for value in order:
+        value.grad = slopes.get(value, 0.0)
     return terms
 
 
-def _places_in_order(value: Value) -> list[int]:
-    """The operands of `value` in the order in which backward() adds to them: those of a dot pair by pair."""
+def _places_in_order(value: Value) -> Sequence[int]:
+    """The operands of `value` in the order in which backward() adds to them."""
     count = len(value.operands)
-    if value.op is dot and count == 2 * len(value.first):
-        return list(chain.from_iterable((place, place + count // 2) for place in range(count // 2)))
-    return list(range(count))
+    is_whole = value.op is dot and count == 2 * len(value.first)  # else one side are constants
+    assert value.op is not None
+    return places_in_order(value.op, count) if is_whole else range(count)
 
 
 def copy_of(output: Value, names: Mapping[str, object] | None) -> Value:

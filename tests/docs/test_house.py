@@ -117,7 +117,7 @@ def test_the_engine_is_read_in_one_sitting():
     more = 2 * (len(OPERATIONS) - 48)  # another operation may have its row
     advice = "a row has two lines; what else it needs is paid for elsewhere"
     assert lines["ops"] + lines["engine"] <= 560 + more, advice
-    assert sum(lines.values()) <= 1050 + more, advice
+    assert sum(lines.values()) <= 1070 + more, advice
 
 
 @pytest.mark.parametrize(

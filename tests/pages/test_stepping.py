@@ -143,7 +143,12 @@ def test_the_words_of_a_neuron():
     assert re.match(r"n = v\d \+ b = −6 \+ 6.881 = 0.8814 \| ", words[4])
     assert words[5].startswith("o = tanh(n) = tanh(0.8814) = 0.7071 | ")
     assert words[6].startswith("∂o/∂o = 1 | ")
-    assert words[7] == "∂o/∂n += ∂o/∂n × ∂o/∂o = 0.5 × 1 = 0.5 | ∂o/∂n is now 0 + 0.5 = 0.5: its only term."
+    assert words[7] == (
+        "∂o/∂n += ∂o/∂n × ∂o/∂o = 0.5 × 1 = 0.5 | ∂o/∂n is now 0 + 0.5 = 0.5: its only term. "
+        "Here ∂o/∂n is 1 − tanh²(n) = 1 − 0.7071²."
+    )
+    assert words[8].endswith("its only term. A sum passes it on as it is.")
+    assert words[14].endswith("its only term. A product passes on the other factor, here w1 = −3.")
     assert "∂o/∂x1 += ∂(x1*w1)/∂x1 × ∂o/∂(x1*w1) = −3 × 0.5 = −1.5 | ∂o/∂x1 is now 0 + (−1.5) = −1.5" in "\n".join(
         words
     )
@@ -151,7 +156,7 @@ def test_the_words_of_a_neuron():
 
 def test_a_value_used_again_shows_its_running_sum():
     words = texts(step_through(cube()))
-    sums = [re.search(r"∂output/∂a is now (.*)\.", text)[1] for text in words if "∂output/∂a is now" in text]
+    sums = [re.search(r"∂output/∂a is now (.*?)\.", text)[1] for text in words if "∂output/∂a is now" in text]
     assert sums == [
         "0 + 1 = 1: the 1st of its 4 terms",
         "1 + 9 = 10: the 2nd of its 4 terms",
