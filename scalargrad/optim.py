@@ -7,7 +7,7 @@ from typing import Any
 from scalargrad.checks import is_list, listed, plain, settle
 from scalargrad.engine import Value
 from scalargrad.holders import without_frozen
-from scalargrad.operands import Operand, brief, operand
+from scalargrad.operands import Operand, brief, is_recorded, operand
 from scalargrad.ops import dot, pow, sqrt
 
 
@@ -61,7 +61,9 @@ class Optimizer:
 
     def decayed(self, g: Operand, p: Operand) -> Operand:
         """The gradient of the loss plus weight_decay / 2 * p**2."""
-        return g + self.weight_decay * p if self.weight_decay else g  # 0 * inf would be nan
+        decay = self.weight_decay
+        is_term = is_recorded(decay) and not isinstance(decay, Value)  # of the compiler, which may be any number
+        return g + decay * p if is_term or decay else g  # 0 * inf would be nan
 
     def step(self, parameters: Iterable[Value], lr: float | None = None) -> None:
         """Move every parameter by its gradient; `lr` is the rate of this step, if not the usual one.

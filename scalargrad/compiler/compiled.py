@@ -10,8 +10,8 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet
-from scalargrad.checks import one_of, whole
-from scalargrad.compiler.backends import BACKENDS, Slopes, Toolchain, checked_backend
+from scalargrad.checks import whole
+from scalargrad.compiler.backends import BACKENDS, Slopes, Toolchain, checked_backend, checked_dtype
 from scalargrad.compiler.copies import by_name, check_pickled, copied, is_plain
 from scalargrad.compiler.programs import Programs
 from scalargrad.compiler.tracer import refuse_inside_a_trace
@@ -21,8 +21,6 @@ from scalargrad.engine import Value
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer
-
-DTYPES = ("float64", "float32")
 
 
 def compile(
@@ -38,8 +36,9 @@ def compile(
     function   ordinary Python over Values: it takes the numbers of one sample and returns a Value, or a nested list
     dtype      "float64" or "float32"
     backend    "native": machine code for this processor; without llvmlite it falls back to "numpy", and `report()`
-               says so. "jax": operations of JAX, for accelerators and many devices. "eager" replays the function in
-               Values, row by row: the oracle of the others
+               says so. "jax": operations of JAX, for accelerators and many devices. "javascript": what
+               `javascript()` writes, in a process of node, in float64. "eager" replays the function in Values, row by
+               row: the oracle of the others
     threads    how many may work on a call of the native backend; None for all processors. The bits are always the same
     devices    how many of JAX's devices share the rows, or "all"; one unless said
 
@@ -58,8 +57,8 @@ def compile(
     >>> w.grad
     5.0
     """
-    one_of("dtype", dtype, DTYPES)
     backend = checked_backend(backend)
+    dtype = checked_dtype(dtype, backend)
     if threads is not None:
         whole("threads", threads, 1, "a whole number from 1 on, or None for all processors;", int)
     if devices is not None and not BACKENDS[backend].devices:
@@ -193,6 +192,26 @@ class Compiled(Programs):
             return function(parameters, state, *arrays)[:2]
 
         return pure, parameters
+
+    def javascript(self, *arrays: object, optimizer: Optimizer | None = None) -> str:
+        """The program as one ES module, which imports nothing, for pages and for node: numbers are float64.
+
+        The module exports `forward(parameters, inputs)`, of a function that returns one number also
+        `backward(parameters, inputs)` and, with an optimizer, `start()` and `step(state, inputs)`; PARAMETERS, NUMBERS
+        and INPUTS say what they take. `help("scalargrad.compiler.backends.javascript")` has all of it. Without arrays
+        it is the program of the last call. ValueError for an optimizer with a `step` of its own.
+
+        >>> w = Value(3.0, "w")
+        >>> text = compile(lambda x: (w * x - 1.0) ** 2).javascript([0.0])
+        >>> "export const PARAMETERS = [\"w\"];" in text
+        True
+        """
+        from scalargrad.compiler.backends.javascript.export import exported  # nobody else needs it
+
+        refuse_inside_a_trace()
+        with self.lock:
+            variant = self._prepared(arrays)[0] if arrays else self._last()
+            return exported(variant, optimizer, self.steps)
 
     def load_buffers(self, buffers: object) -> None:
         """Set the buffers from the flat array that a function of `to_jax(buffers=True)` returned."""

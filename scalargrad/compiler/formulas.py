@@ -4,7 +4,7 @@ What a formula does besides computing from its arguments would happen once, and 
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import isclose, isnan
@@ -17,7 +17,7 @@ from scalargrad.compiler.saved_attributes import SavedAttributes
 from scalargrad.compiler.tracer import SHARE, flatten_results
 from scalargrad.compiler.watch.guards import token
 from scalargrad.engine import Value, topological_order
-from scalargrad.operands import brief
+from scalargrad.operands import Operand, brief
 from scalargrad.optim import Optimizer, checked_move
 from scalargrad.schedules import Schedule, checked_factor
 from scalargrad.structure import Buffer
@@ -143,8 +143,25 @@ class Formula:
                 )
 
 
-def formulas(optimizer: Optimizer, schedule: Schedule | None, read: Iterable[Value]) -> tuple[Formula, Formula | None]:
-    """The formulas of a compiled step; `read`: Values that the step itself changes. TraceError if they are none."""
+class Adjusted:
+    """An optimizer of which some settings are arguments of its formula: after the others, in the order of `names`."""
+
+    def __init__(self, optimizer: Optimizer, names: Sequence[str]) -> None:
+        self.optimizer, self.names = optimizer, names
+
+    def update(self, p: Operand, g: Operand, state: tuple, lr: Operand, t: Operand, *settings: Operand) -> tuple:
+        copy = object.__new__(type(self.optimizer))
+        vars(copy).update(vars(self.optimizer) | dict(zip(self.names, settings, strict=True)))
+        return copy.update(p, g, state, lr, t)
+
+
+def formulas(
+    optimizer: Optimizer, schedule: Schedule | None, read: Iterable[Value], adjusted: Sequence[str] = ()
+) -> tuple[Formula, Formula | None]:
+    """The formulas of a compiled step; `read`: Values that the step itself changes. TraceError if they are none.
+
+    adjusted   settings of the optimizer that are arguments of its formula, see `Adjusted`
+    """
     changing = set(read)
     settings: dict[Value, float] = {}
     size = optimizer.state_size
@@ -156,12 +173,13 @@ def formulas(optimizer: Optimizer, schedule: Schedule | None, read: Iterable[Val
                 *(0.11 * n * (place + 1.0) for place in range(size)),
                 0.01 * (n + 1.0),
                 n + 1.0,
+                *(0.02 * n for _ in adjusted),
             ]
             for n in range(SAMPLES_OF_AN_UPDATE)
         ]
-        update = Formula(
-            optimizer, "update", [(), (), (size,), (), ()], samples, partial(checked_move, optimizer), KEEP_IT
-        )
+        owner = Adjusted(optimizer, adjusted) if adjusted else optimizer
+        shapes: list[tuple] = [(), (), (size,), (), (), *(() for _ in adjusted)]
+        update = Formula(owner, "update", shapes, samples, partial(checked_move, optimizer), KEEP_IT)
         factor = None
         if schedule is not None:
             moments = [[float(t), float(SAMPLES_OF_A_FACTOR)] for t in range(SAMPLES_OF_A_FACTOR)]

@@ -1,5 +1,6 @@
 """step: the optimizer's formula as the last instructions of a program of gradients: a whole training step."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,15 +20,21 @@ LOWEST = 4  # the place in the clock of the lowest rate
 
 
 def with_optimizer(
-    program: Program, optimizer: Optimizer, schedule: Schedule | None, steps: Value, parameters: list[Value]
+    program: Program,
+    optimizer: Optimizer,
+    schedule: Schedule | None,
+    steps: Value,
+    parameters: list[Value],
+    adjusted: Sequence[str] = (),
 ) -> tuple[Program, ndarray, ndarray, list[Formula]]:
     """The program whose `moves` make one training step; the rows of its clock; those of the state; what it was made of.
 
     The clock is the number of steps so far, the rate, the number of steps since the schedule began, and its length; and
     if there is a schedule, the lowest rate that it gave, as far as it is below 0.
     The parameters in `parameters` move, also those that the program does not read: their gradient is 0.
+    The clock ends with settings of the optimizer whose names are in `adjusted`: these may change between steps.
     """
-    update, factor = formulas(optimizer, schedule, [*parameters, steps, *program.updates])
+    update, factor = formulas(optimizer, schedule, [*parameters, steps, *program.updates], adjusted)
     read = set(program.parameters)
     program = with_more_parameters(program, [parameter for parameter in parameters if parameter not in read])
     assert program.gradient is not None
@@ -61,6 +68,8 @@ def with_optimizer(
         else:
             checked_rate(share)
         moves.append((writer.map(add, position, one), position))
+    settings = [leaf(1) for _ in adjusted]
+    clock = (*clock, *settings)
     places = first + chosen
     if count:
         remembered = [Rows(writer, table) for table in state]
@@ -69,7 +78,7 @@ def with_optimizer(
             slopes = numpy.concatenate([slopes, writer.constant(0.0, unread).rows])
         gradient = Rows(writer, Table(UNIFORM, slopes[chosen]))
         parameter = Rows(writer, Table(UNIFORM, places))
-        moved, *kept = update.on(parameter, gradient, *remembered, many(rate), many(following))
+        moved, *kept = update.on(parameter, gradient, *remembered, *map(many, (rate, following, *settings)))
         moved_rows = _table(writer, moved, count).rows
         for part in numpy.split(numpy.arange(count), numpy.flatnonzero(numpy.diff(places) != 1) + 1):
             moves.append((Table(UNIFORM, moved_rows[part]), Table(UNIFORM, places[part])))
@@ -80,17 +89,24 @@ def with_optimizer(
             moves.append((writer.map(add, row, one), row))
         elif buffer in program.updates:
             moves.append((program.updates[buffer], row))
-    targets = numpy.concatenate([target.rows for _, target in moves])
-    nothing = writer.constant(-0.0, 1)  # x + -0.0 is x
-    for source, target in moves:
-        if numpy.array_equal(source.rows, target.rows):
-            continue
-        if numpy.isin(source.rows, targets).any():  # it would be overwritten before it is read
-            source = writer.map(add, source, Table(UNIFORM, numpy.repeat(nothing.rows, len(source.rows))))
-        fresh.moves.append((source, target))
+    fresh.moves += _without_overwriting(writer, moves)
     fresh.verify()
     rows_of_clock = numpy.concatenate([table.rows for table in clock])
     return fresh, rows_of_clock, state_rows, [update, factor] if factor else [update]
+
+
+def _without_overwriting(writer: Writer, moves: list[tuple[Table, Table]]) -> list[tuple[Table, Table]]:
+    """The moves that change something, with copies of what would be overwritten before it is read."""
+    targets = numpy.concatenate([target.rows for _, target in moves])
+    nothing = writer.constant(-0.0, 1)  # x + -0.0 is x
+    found = []
+    for source, target in moves:
+        if numpy.array_equal(source.rows, target.rows):
+            continue
+        if numpy.isin(source.rows, targets).any():
+            source = writer.map(add, source, Table(UNIFORM, numpy.repeat(nothing.rows, len(source.rows))))
+        found.append((source, target))
+    return found
 
 
 def of_nothing() -> Program:

@@ -84,13 +84,13 @@ class Variant:
 
     def parameters_of_modules(self) -> list[Value]:
         """Parameters of the modules that the program reads, all of them in order, and then the Values of no module."""
-        modules, read = self.surroundings.modules, set(self.backward.parameters)
+        modules, read = self.surroundings.modules, set(self.program.parameters)
         parts = {part for module in modules for part in module.modules() if part is not module}
         found: dict[Value, None] = {}
         for module in modules:
             if module not in parts and not read.isdisjoint(own := module.parameters()):
                 found.update(dict.fromkeys(own))
-        return list(found | dict.fromkeys(self.backward.parameters))
+        return list(found | dict.fromkeys(self.program.parameters))
 
     @kept
     def forward(self) -> Program:

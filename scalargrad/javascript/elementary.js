@@ -146,14 +146,15 @@ export function maximum(values) {
   return largest;
 }
 
+// The index, if it is one of so many values.
+export function checkedIndex(index, count) {
+  if (index >= 0 && index < count && index === Math.floor(index)) return index;
+  throw new RangeError(`take: index ${index} is not one of the ${count} positions 0..${count - 1}`);
+}
+
 // The index, and then the values.
 export function take(operands) {
-  const index = operands[0];
-  const count = operands.length - 1;
-  if (!(index >= 0 && index < count && index === Math.floor(index))) {
-    throw new RangeError(`take: index ${index} is not one of the ${count} positions 0..${count - 1}`);
-  }
-  return operands[1 + index];
+  return operands[1 + checkedIndex(operands[0], operands.length - 1)];
 }
 
 // random(seed, step, row, site): randomness.py says how. Numbers of 64 bits are two of 32, each unsigned.
@@ -205,8 +206,8 @@ export function random(counters) {
   let keyLow = GAMMA_LOW;
   for (let n = 0; n < last; n++) {
     const above = Math.floor(counted(counters[n]) / WORD);
-    const sum = keyLow + (counters[n] - above * WORD);
-    mix((keyHigh + above + (sum >= WORD)) >>> 0, sum >>> 0);
+    const added = keyLow + (counters[n] - above * WORD);
+    mix((keyHigh + above + (added >= WORD)) >>> 0, added >>> 0);
     keyLow = low + GAMMA_LOW;
     keyHigh = (high + GAMMA_HIGH + (keyLow >= WORD)) >>> 0;
     keyLow >>>= 0;

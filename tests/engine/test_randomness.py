@@ -12,7 +12,7 @@ from scalargrad.compiler import compile
 from scalargrad.engine import Value
 from scalargrad.ops import random
 from scalargrad.randomness import uniform
-from tests.compiler.backends.suite import COMPILED, EVERY_BACKEND
+from tests.compiler.backends.suite import EVERY_BACKEND, SINGLE
 
 GAMMA = 0x9E3779B97F4A7C15
 
@@ -77,7 +77,7 @@ def test_numbers_of_neighbours_have_nothing_in_common(dtype):
         assert neighbours.mean((1, 2)) == pytest.approx(0.5, abs=close)
 
 
-@COMPILED
+@SINGLE
 def test_float32_stays_below_1(backend):
     """The number for these counters is so near to 1 that float32 rounds it to 1."""
     counters = (0.0, 9_105_705.0)

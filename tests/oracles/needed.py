@@ -4,7 +4,7 @@ A test that takes one bears the mark `oracle`, by which the README's command lea
 finds it. The mark is there when tests are collected, in one of three ways:
 
     def test_a_step_is_pytorchs(torch): ...                      a fixture of that name, or one that asks for it
-    @pytest.mark.parametrize("backend", ["numpy", "jax"])        the case of JAX
+    @pytest.mark.parametrize("backend", ["numpy", "jax"])        the case of JAX, or of "javascript"
     @pytest.mark.oracle("dot")                                   the mark itself, of a test or of a pytest.param
 
 Where what is named is missing the test is skipped, or fails if SCALARGRAD_REQUIRE_ORACLES is set. There is no other way
@@ -32,6 +32,8 @@ MODULES = {  # a name, and the module that the fixture of that name gives
 }
 PROGRAMS = {"dot": "dot", "chromium": "/usr/bin/chromium", "node": "node"}
 
+ORACLES_OF_BACKENDS = {"jax": "jax", "javascript": "node"}
+
 
 def lack(name: str) -> str:
     """Why there is no such oracle; empty where there is one."""
@@ -46,7 +48,8 @@ def oracles_of(item: pytest.Item) -> list[str]:
     """The oracles that a test asks for by its fixtures, or as its backend."""
     found = [name for name in getattr(item, "fixturenames", ()) if name in MODULES or name in PROGRAMS]
     case = item.callspec.params if hasattr(item, "callspec") else {}
-    return found + ["jax" for parameter in ("backend", "engine") if case.get(parameter) == "jax"]
+    words = [case[parameter] for parameter in ("backend", "engine") if isinstance(case.get(parameter), str)]
+    return found + [ORACLES_OF_BACKENDS[word] for word in words if word in ORACLES_OF_BACKENDS]
 
 
 def marked(cases: Iterable, oracles: Mapping) -> list:

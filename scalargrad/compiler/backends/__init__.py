@@ -22,12 +22,19 @@ from scalargrad.support.forks import loaded
 Slopes = tuple[float, ndarray, dict[Buffer, float]]
 
 
+DTYPES = ("float64", "float32")
+
+
 class Row(NamedTuple):
-    """A backend: where its class is, where the function that finds its devices, if it has some, and can it train?"""
+    """A backend: where its class is, where the function that finds its devices, if it has some, and can it train?
+
+    dtypes   of its numbers
+    """
 
     path: str
     devices: str = ""
     trains: bool = True
+    dtypes: tuple[str, ...] = DTYPES
 
 
 BACKENDS = {
@@ -37,6 +44,7 @@ BACKENDS = {
     "jax": Row(
         "scalargrad.compiler.backends.xla.backend.JaxBackend", "scalargrad.compiler.backends.xla.devices.jax_devices"
     ),
+    "javascript": Row("scalargrad.compiler.backends.javascript.backend.JavascriptBackend", dtypes=("float64",)),
 }
 ALIASES = {"compiled": "native"}  # words of before, of fit's `engine`
 
@@ -54,6 +62,22 @@ def checked_backend(word: object, what: str = "backend") -> str:
     if isinstance(word, str) and word in ALIASES:
         return ALIASES[word]
     return one_of(what, word, BACKENDS, "".join(f", or {alias} for {name}" for alias, name in ALIASES.items()))
+
+
+def checked_dtype(dtype: object, backend: str) -> str:
+    """The type of numbers that a user asks a backend for, if it has it.
+
+    >>> checked_dtype("float32", "javascript")
+    Traceback (most recent call last):
+        ...
+    ValueError: the backend "javascript" computes in float64, not in float32
+    """
+    one_of("dtype", dtype, DTYPES)
+    if dtype not in BACKENDS[backend].dtypes:
+        raise ValueError(
+            f'the backend "{backend}" computes in {" and ".join(BACKENDS[backend].dtypes)}, not in {dtype}'
+        )
+    return str(dtype)
 
 
 def chosen_backend(backend: str, engine: str | None = None) -> str:

@@ -15,7 +15,7 @@ from scalargrad.compiler.program import LANE, Kind
 from scalargrad.engine import Value, gradients
 from scalargrad.nn import MLP
 from scalargrad.ops import OPERATIONS, batch_mean, dot, sqrt, tanh
-from tests.compiler.backends.suite import COMPILED, EVERY_BACKEND, INSTALLED
+from tests.compiler.backends.suite import COMPILED, EVERY_BACKEND, EVERY_PRECISION, INSTALLED, SINGLE
 from tests.oracles.functions import (
     CASES,
     STYLES,
@@ -40,7 +40,6 @@ from tests.oracles.mpmath import backward, deep, points
 from tests.oracles.mpmath import flat as flat_args
 from tests.oracles.programs import SETTINGS, check_random_program, is_subnormal, programs
 
-BOTH_PRECISIONS = pytest.mark.parametrize("dtype", ["float64", "float32"])
 # batch_mean alone looks at the other rows: it has tests of its own.
 TABLE = pytest.mark.parametrize("op", [op for op in OPERATIONS.values() if op is not batch_mean], ids=str)
 
@@ -228,7 +227,7 @@ def test_an_operation_takes_constants_beside_inputs(op, number, backend):
 
 
 @pytest.mark.long
-@COMPILED
+@SINGLE
 @TABLE
 def test_an_operation_in_single_precision(op, backend):
     cases = [args for args in points(op, 400) if all(1e-3 < abs(x) < 50.0 for x in flat_args(args))][:100]
@@ -245,8 +244,7 @@ def test_an_operation_in_single_precision(op, backend):
 
 
 @pytest.mark.sampled(2)
-@EVERY_BACKEND
-@BOTH_PRECISIONS
+@EVERY_PRECISION
 def test_random_numbers_are_the_same_to_the_bit_everywhere(backend, dtype):
     """In float32 it is the first 24 bits of the number. The counters, a seed of nine digits too, are never rounded."""
     for seed in (0, 1, 123_456_789, 2**40):
@@ -321,7 +319,7 @@ def test_random_programs(program, backend):
 
 
 @pytest.mark.long
-@COMPILED
+@SINGLE
 @settings(max_examples=15, **SETTINGS)
 @given(program=programs(margin=1e-3))
 def test_random_programs_in_single_precision(program, backend):
@@ -329,7 +327,7 @@ def test_random_programs_in_single_precision(program, backend):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("backend", INSTALLED)
+@pytest.mark.parametrize("backend", [*INSTALLED, "javascript"])
 @settings(max_examples=400, **SETTINGS)
 @given(program=programs())
 def test_many_random_programs(program, backend):
@@ -348,8 +346,7 @@ def test_more_random_programs(program, backend):
 
 
 @pytest.mark.sampled(9)
-@EVERY_BACKEND
-@BOTH_PRECISIONS
+@EVERY_PRECISION
 @pytest.mark.parametrize("name", CASES)
 def test_a_function_gives_what_the_loop_gives(name, backend, dtype):
     case = CASES[name]()
@@ -483,8 +480,7 @@ def test_nan_stays_in_its_row(backend):
 
 
 @pytest.mark.sampled(3)
-@EVERY_BACKEND
-@BOTH_PRECISIONS
+@EVERY_PRECISION
 def test_programs_compiled_twice_give_equal_bits(backend, dtype):
     for name in ("2-16-16-1", "attention", "overlapping groups", "cross-entropy"):
         case = CASES[name]()
