@@ -1,18 +1,19 @@
 """draw: the picture of a computation graph, as SVG, as DOT, or as a file."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scalargrad.drawing.folding import DETAILS
+from scalargrad.drawing.display import figure_html, least_width
+from scalargrad.drawing.folding import COARSER, DETAILS, MOST_CARDS
 from scalargrad.drawing.layout import Layout, lay_out
 from scalargrad.drawing.lettering import number
 from scalargrad.drawing.palette import THEMES
 from scalargrad.drawing.picture import GraphPicture
 from scalargrad.drawing.svg import SvgWriter
-from scalargrad.drawing.view import View, view_of
+from scalargrad.drawing.view import View, view_at, view_of
 from scalargrad.engine import Value
 from scalargrad.files.atomic import replace_file
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 BY_GRAPHVIZ = (".png", ".pdf")
 AS_DOT = (".dot", ".gv")
+NARROWEST_CELL, WIDEST_CELL = 360, 1500  # pixels, for which a picture has a size of its own
+MUCH_NARROWER = 0.85
 
 _figures = count(1)
 
@@ -29,14 +32,15 @@ _figures = count(1)
 def draw(
     value: Value,
     *,
-    theme: str = "light",
+    theme: str | None = None,
     detail: str | None = None,
     names: Mapping[str, object] | None = None,
     title: str = "",
 ) -> "Drawing":
     """The computation graph of `value`, with data, gradients and local derivatives, as it is now.
 
-    theme   "light", "dark", or "auto": as the reader's browser is set
+    theme   "light", "dark", or "auto": as the reader's notebook or browser is set; None is "auto" in a notebook, where
+            a picture is on somebody's page, and "light" in files, which may be printed
     detail  "values"  every value a card
             "folded"  a dot, or an unlabelled chain of additions, is one Σ card
             "units"   one card per neuron, edges are weights
@@ -45,7 +49,8 @@ def draw(
     names   the user's variables, for values without a label: `draw(loss, names=locals())`
     title   the heading
 
-    In a notebook the result shows itself; elsewhere `.save("x.svg")`.
+    In a notebook the result shows itself, fitted to the cell: where its texts would be too small it runs downwards
+    or is folded further. Elsewhere `.save("x.svg")`.
 
     >>> x = Value(3.0, "x"); y = x * x; y.backward()
     >>> draw(y)
@@ -53,7 +58,7 @@ def draw(
     """
     if not isinstance(value, Value):
         raise TypeError(f"draw takes a Value, got {value!r}; draw a network by its output: draw(model(x))")
-    check_options(theme, detail, names, title)
+    check_options(theme or "light", detail, names, title)
     return Drawing(view_of(value, detail, names), theme, title)
 
 
@@ -76,21 +81,43 @@ class Drawing:
     id      the id of the SVG element, unique per figure
     """
 
-    def __init__(self, view: View, theme: str, title: str = "") -> None:
-        self.view, self.theme, self.title = view, theme, title
+    def __init__(self, view: View, theme: str | None = None, title: str = "") -> None:
+        self.view, self.theme, self.title = view, theme or "light", title
+        self.theme_of_pages = theme or "auto"
         self.description = view.description
         self.heading = title or f"{view.output_name} = {number(view.values[-1].data)}"
-        content = repr([(card.name, card.data, card.grad) for card in view.cards]).encode(errors="replace")
-        self.id = f"scalargrad-{zlib.crc32(content):08x}-{next(_figures)}"
+        self.id = self._new_id()
         self._svg = ""
+
+    def _new_id(self) -> str:
+        content = repr([(card.name, card.data, card.grad) for card in self.view.cards]).encode(errors="replace")
+        return f"scalargrad-{zlib.crc32(content):08x}-{next(_figures)}"
 
     def svg(self) -> str:
         """The picture as SVG: one element, needing nothing else."""
         if not self._svg:
-            writer = SvgWriter(self.id, self.theme)
-            body, size = self.elements(writer)
-            self._svg = writer.document(size, f"{self.heading}: {self.view.summary}", self.description, body)
+            self._svg = self._document(SvgWriter(self.id, self.theme), self.view, lay_out([self.view]))
         return self._svg
+
+    def _document(self, writer: SvgWriter, view: View, layout: Layout) -> str:
+        body, size = GraphPicture(writer, view, layout).elements(self.heading)
+        return writer.document(size, f"{self.heading}: {view.summary}", self.description, body)
+
+    def html(self) -> str:
+        """The picture for a cell or a page, as wide as there is room: see display.py."""
+        figure = self._new_id()  # another one each time: a page may show a drawing twice
+        pictures: list[str] = []
+        least = 0
+        for place, (view, layout) in enumerate(views_by_width(self.view)):
+            svg = self._document(SvgWriter(f"{figure}-{place}", self.theme_of_pages), view, layout)
+            narrow = least_width(svg)
+            worthwhile = narrow < MUCH_NARROWER * least or narrow <= NARROWEST_CELL
+            if not pictures or (worthwhile and narrow < WIDEST_CELL):
+                pictures.append(svg)
+                least = narrow
+            if least <= NARROWEST_CELL:
+                break
+        return figure_html(figure, pictures, f"{self.heading}: {self.view.summary}. {self.description}")
 
     def elements(self, writer: SvgWriter, shared: Layout | None = None) -> tuple[list[str], tuple[float, float]]:
         """The contents of the SVG element, and its width and height; in a geometry of several pictures or its own."""
@@ -135,7 +162,18 @@ class Drawing:
         return rendered(self.dot(), suffix[1:])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        return {"text/html": self.html(), "image/svg+xml": self.svg(), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"<Drawing of {self.heading}: {self.view.summary}>"
+
+
+def views_by_width(view: View) -> Iterator[tuple[View, Layout]]:
+    """A graph for less and less room: downwards, and at each coarser detail from left to right and downwards."""
+    yield view, lay_out([view])
+    if len(view.cards) <= MOST_CARDS:
+        yield view, lay_out([view], downwards=True)
+    for detail in (*DETAILS[DETAILS.index(view.detail) + 1 :], *COARSER):
+        coarser = view_at(view.snapshot, detail)
+        for downwards in (False, True):
+            yield coarser, lay_out([coarser], downwards)

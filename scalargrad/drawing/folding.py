@@ -16,6 +16,7 @@ from scalargrad.ops import sum as sum_of
 from scalargrad.structure import layer_of, owner_of
 
 DETAILS = ("values", "folded", "units", "layers")
+COARSER = ("stacks", "blocks", "few blocks")  # where there is no room for any of these
 
 MOST_VALUES = 60  # that are drawn apart unless the user asks for it
 MOST_UNITS = 60
@@ -24,6 +25,7 @@ MOST_CARDS_APART = 5000  # at detail="values", asked for
 MOST_CARDS = 240  # at any other detail
 MOST_LEVELS = 80
 BLOCKS = 12  # into which the levels of a deep or large graph are cut
+FEW_BLOCKS = 2
 
 Folding = Sequence[Hashable]
 
@@ -42,6 +44,11 @@ def fold(snapshot: Snapshot, detail: str | None) -> tuple[Folding, str]:
         return range(count), detail
     if detail == "folded":
         return _within_budget(snapshot, sums_folded(snapshot)), detail
+    if detail in COARSER:
+        folded = sums_folded(snapshot)
+        stacks = stacked(snapshot, folded, _keys_of_operations(snapshot))
+        blocks = BLOCKS if detail == "blocks" else FEW_BLOCKS
+        return stacks if detail == "stacks" else bands(snapshot, folded, blocks), detail
     owners = snapshot.owners
     names = owners if detail == "units" else [owner and layer_of(owner) for owner in owners]
     card: Folding = units_folded(snapshot, owners, names)
@@ -168,6 +175,19 @@ def stacked(snapshot: Snapshot, card: Folding, keys: Sequence[Hashable]) -> list
         else:
             merged[home] = (key, level[home])
     return [merged[home] for home in card]
+
+
+def bands(snapshot: Snapshot, card: Folding, count: int) -> list[Hashable]:
+    """A few cards one after the other: all that lies between two levels on one, leaves with what they go to first."""
+    level = levels(snapshot, card)
+    height = max(level.values()) + 1
+    band: list[Hashable] = []
+    for position, home in enumerate(card):
+        consumers = snapshot.consumers[position]
+        is_leaf = snapshot.op(position) is None and consumers
+        place = min(level[card[x]] for x in consumers) if is_leaf else level[home]
+        band.append(place * count // height)
+    return band
 
 
 def _within_budget(snapshot: Snapshot, card: Folding) -> Folding:

@@ -1,7 +1,7 @@
 """Writes the key to the colours and lines of a picture as SVG."""
 
 from scalargrad.drawing.layout import PILL_SIZE, Box, Layout
-from scalargrad.drawing.lettering import clipped, number, width
+from scalargrad.drawing.lettering import number, width
 from scalargrad.drawing.palette import TINT_STEPS
 from scalargrad.drawing.svg import SvgWriter, round_off
 from scalargrad.drawing.view import View
@@ -16,44 +16,46 @@ class Legend:
         self.svg, self.view, self.layout = writer, view, layout
 
     def least_width(self) -> float:
-        """Room enough for the scale of colours in any font."""
-        return 1.1 * self._scale()[1]
+        """Room enough for each part of it in any font."""
+        return 1.1 * max(part_width for _, part_width in self._items())
 
     def elements(self, room: float) -> tuple[list[str], float]:
         """The key in as many rows as fit into the room, and its height."""
-        view = self.view
-        if not view.backward_ran:
-            text = clipped("backward() not run: there are no gradients to show yet", room, LEGEND_SIZE)
-            return [self.svg.text(0, 11, text, LEGEND_SIZE, "muted")], 18.0
-        items = [self._scale()]
-        if view.edges_are_weights:
-            items.append(self._words("edge = weight: colour and width are its gradient's; dashed = 0"))
-        elif view.edges:
-            items.append(self._line_sample())
-        if any(route.pill for route in self.layout.routes):
-            items.append(self._pill_sample())
         parts, x, row = [], 0.0, 0.0
-        for item, item_width in items:
+        for item, item_width in self._items():
             if x and x + item_width > room:
                 x, row = 0.0, row + 22.0
             parts.append(f'<g transform="translate({round_off(x)} {row:g})">{item}</g>')
             x += item_width + 26
         return parts, row + 18.0
 
+    def _items(self) -> list[tuple[str, float]]:
+        """Its parts, with their widths."""
+        view = self.view
+        if not view.backward_ran:
+            return [self._words("backward() not run: no gradients to show yet")]
+        largest = f"largest |grad| {number(view.largest_gradient)}, each step ×3"
+        items = [self._scale(), self._words(largest)]
+        if view.edges_are_weights:
+            items.append(self._words("edge = weight: colour and width are its gradient's; dashed = 0"))
+        elif view.edges:
+            items.append(self._line_sample())
+        if any(route.pill for route in self.layout.routes):
+            items.append(self._pill_sample())
+        return items
+
     def _words(self, text: str) -> tuple[str, float]:
         return self.svg.text(0, 11, text, LEGEND_SIZE, "muted"), width(text, LEGEND_SIZE)
 
     def _scale(self) -> tuple[str, float]:
-        before = "gradient −"
-        after = f"+ (largest |grad| {number(self.view.largest_gradient)}, each step ×3)"
-        x = width(before, LEGEND_SIZE) + 6
+        x = width("gradient −", LEGEND_SIZE) + 6
         swatches = ""
         for place, step in enumerate(TINT_STEPS):
             swatches += self.svg.rectangle(Box(x + 18 * place, 0, 18, 14), step, line="band-line", line_width=1)
-        words = self.svg.text(0, 11, before, LEGEND_SIZE, "muted")
+        words = self.svg.text(0, 11, "gradient −", LEGEND_SIZE, "muted")
         x += 18 * len(TINT_STEPS) + 6
-        words += self.svg.text(x, 11, after, LEGEND_SIZE, "muted")
-        return f"<g>{swatches}</g>{words}", x + width(after, LEGEND_SIZE)
+        words += self.svg.text(x, 11, "+", LEGEND_SIZE, "muted")
+        return f"<g>{swatches}</g>{words}", x + width("+", LEGEND_SIZE)
 
     def _line_sample(self) -> tuple[str, float]:
         words = "edge width = |local × upstream|, dashed = 0"

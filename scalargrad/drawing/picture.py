@@ -10,7 +10,17 @@ import math
 from typing import NamedTuple
 
 from scalargrad.drawing import layout as measures
-from scalargrad.drawing.layout import Box, Layout, Point, Route, badge_width, pill_text, pill_width
+from scalargrad.drawing.layout import (
+    Box,
+    Layout,
+    Point,
+    Route,
+    badge_overhang,
+    badge_width,
+    pill_text,
+    pill_width,
+    turn,
+)
 from scalargrad.drawing.legend import Legend
 from scalargrad.drawing.lettering import clipped, clipped_name, escaped, width
 from scalargrad.drawing.svg import SvgWriter, round_off
@@ -61,6 +71,7 @@ class GraphPicture:
             f'<g transform="translate({side:g} {round_off(down)})">',
             *self._bands(),
             *(self._edge(place, view.edges[place], layout.routes[place]) for place in self._painted()),
+            *self._band_titles(),
             *(self._card(place, card, layout.boxes[place]) for place, card in enumerate(view.cards)),
             *(self._pill(place, edge, layout.routes[place].pill) for place, edge in enumerate(view.edges)),
             "</g>",
@@ -75,19 +86,25 @@ class GraphPicture:
         return sorted(range(len(self.view.edges)), key=lambda place: self.view.edges[place].flow != 0.0)
 
     def _bands(self) -> list[str]:
+        return [
+            self.svg.rectangle(box, "band", radius=12, line="band-line", dashed=True) for box, _ in self.layout.bands
+        ]
+
+    def _band_titles(self) -> list[str]:
+        """The names of the layers, above the edges that pass there."""
         parts = []
         for box, title in self.layout.bands:
             title = clipped(title, box.width - 24, 11.0, bold=True)
-            frame = self.svg.rectangle(box, "band", radius=12, line="band-line", dashed=True)
+            ground = Box(box.left + 8, box.top + 6, width(title, 11.0, bold=True) + 8, 18)
             name = self.svg.text(box.left + 12, box.top + 19, title, 11.0, "muted", style="bold")
-            parts.append(f"<g>{frame}{name}</g>")
+            parts.append(f"<g>{self.svg.rectangle(ground, 'band')}{name}</g>")
         return parts
 
     def _card(self, place: int, card: Card, box: Box) -> str:
         shape = SHAPES[card.kind]
         split = box.top + measures.HEADER
         has_bar = card.kind == "parameter"
-        left = box.left + measures.header_indent(card)
+        left = box.left + measures.header_indent(card, self.layout.downwards)
         right = box.right - measures.PADDING
         tag_width = width(card.tag, measures.TAG_SIZE, bold=True)
         room = right - left - tag_width - (6 if card.tag else 0)
@@ -110,7 +127,15 @@ class GraphPicture:
         data_box = Box(box.left, split, half, measures.CELLS)
         radii = (0, 0, 0 if card.grad else radius, radius)
         parts.append(
-            self._cell("data", card.data, card.data_colour, data_box, "card", radii, measures.cell_indent(card))
+            self._cell(
+                "data",
+                card.data,
+                card.data_colour,
+                data_box,
+                "card",
+                radii,
+                measures.cell_indent(card, self.layout.downwards),
+            )
         )
         if card.grad:
             grad_box = Box(box.left + half, split, half, measures.CELLS)
@@ -148,25 +173,24 @@ class GraphPicture:
         )
 
     def _badge(self, badge: str, box: Box) -> str:
-        badge_box = Box(
-            box.left + measures.BADGE_RADIUS - badge_width(badge),
-            box.middle - measures.BADGE_RADIUS,
-            badge_width(badge),
-            2 * measures.BADGE_RADIUS,
-        )
+        radius, size = measures.BADGE_RADIUS, badge_width(badge)
+        badge_box = Box(box.left + radius - size, box.middle - radius, size, 2 * radius)
+        if self.layout.downwards:
+            top = box.top - badge_overhang(badge, downwards=True)
+            badge_box = Box(box.left + (box.width - size) / 2, top, size, 2 * radius)
         text = clipped(badge, badge_box.width - 10, measures.BADGE_SIZE, bold=True)
         middle = badge_box.left + badge_box.width / 2
         return (
             '<g class="sg-badge">'
             + self.svg.rectangle(badge_box, "badge", measures.BADGE_RADIUS, line="ground", line_width=2)
             + self.svg.text(
-                middle, box.middle + 4.3, text, measures.BADGE_SIZE, "badge-ink", anchor="middle", style="bold"
+                middle, badge_box.middle + 4.3, text, measures.BADGE_SIZE, "badge-ink", anchor="middle", style="bold"
             )
             + "</g>"
         )
 
     def _edge(self, place: int, edge: Edge, route: Route) -> str:
-        line = _path_of(route.points)
+        line = _path_of(route.points, self.layout.downwards)
         thickness = 1.4
         if edge.flow is not None and self.view.largest_flow > 0:
             share = min(abs(edge.flow) / self.view.largest_flow, 1.0) if math.isfinite(edge.flow) else 0.2
@@ -196,13 +220,20 @@ class GraphPicture:
         )
 
 
-def _path_of(points: list[Point]) -> str:
-    """Curves that leave and arrive horizontally, and horizontal lines, by turns."""
-    x, y = points[0]
-    path = [f"M{round_off(x)} {round_off(y)}"]
+def _path_of(points: list[Point], downwards: bool) -> str:
+    """Curves that leave and arrive along the direction of the edges, and straight lines, by turns."""
+
+    def at(along: float, across: float) -> str:
+        x, y = turn((along, across), downwards)
+        return f"{round_off(x)} {round_off(y)}"
+
+    straight = "V" if downwards else "H"
+    points = [turn(point, downwards) for point in points]
+    begin, level = points[0]
+    path = [f"M{at(begin, level)}"]
     for place in range(1, len(points), 2):
-        (x, y), (end_x, end_y), (line_x, _) = points[place - 1], points[place], points[place + 1]
-        bend = round_off((x + end_x) / 2)
-        path.append(f"C{bend} {round_off(y)} {bend} {round_off(end_y)} {round_off(end_x)} {round_off(end_y)}")
-        path.append(f"H{round_off(line_x)}" if line_x != end_x else "")
+        (begin, level), (end, end_level), (line, _) = points[place - 1], points[place], points[place + 1]
+        bend = (begin + end) / 2
+        path.append(f"C{at(bend, level)} {at(bend, end_level)} {at(end, end_level)}")
+        path.append(f"{straight}{round_off(line)}" if line != end else "")
     return "".join(path)

@@ -64,12 +64,20 @@ class View(NamedTuple):
     summary: str  # "103 values folded into 11 units, after backward()"
     description: str  # the gradients of the leaves
     output_name: str
-    values: list[Value]
+    snapshot: Snapshot
+
+    @property
+    def values(self) -> list[Value]:
+        return self.snapshot.values
 
 
 def view_of(output: Value, detail: str | None = None, names: Mapping[str, object] | None = None) -> View:
     """The cards and edges of a picture of `output` at this detail."""
-    snapshot = Snapshot(output, names)
+    return view_at(Snapshot(output, names), detail)
+
+
+def view_at(snapshot: Snapshot, detail: str | None) -> View:
+    """The cards and edges of a picture of a graph as it was, at this detail or one of COARSER."""
     folding, detail = fold(snapshot, detail)
     members: dict[Hashable, list[int]] = {}
     for position, home in enumerate(folding):
@@ -90,7 +98,7 @@ def view_of(output: Value, detail: str | None = None, names: Mapping[str, object
         _summary(snapshot, len(cards), detail),
         _description(snapshot),
         snapshot.name(snapshot.output),
-        snapshot.values,
+        snapshot,
     )
 
 
@@ -98,7 +106,7 @@ def _summary(snapshot: Snapshot, count: int, detail: str) -> str:
     values = len(snapshot.values)
     text = plural(values, "value")
     if count < values:
-        text += f" folded into {count} {'cards' if detail == 'folded' else detail if count > 1 else detail[:-1]}"
+        text += f" folded into {plural(count, detail[:-1] if detail in ('units', 'layers') else 'card')}"
     return text + (", after backward()" if snapshot.backward_ran else ", backward() not run")
 
 
