@@ -67,15 +67,16 @@ def large():
     return total
 
 
-GRAPHS = [
-    neuron,
-    network,
-    lambda: network(backward=False),
-    lambda: network(widths=(16, 16, 1)),
-    recurrent,
-    chain,
-    large,
-]
+def wide_network():
+    return network(widths=(16, 16, 1))
+
+
+def network_before_backward():
+    return network(backward=False)
+
+
+GRAPHS = [neuron, network, network_before_backward, wide_network, chain, large]
+GRAPHS.append(pytest.param(recurrent, marks=pytest.mark.long))
 
 
 # Without a browser.
