@@ -8,6 +8,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import \{ ?(.*?) ?\} from "(.*?)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const|let) (\w+))", re.MULTILINE)
+PARTS = re.compile(r"^export (?=const \{ ?(.*?) ?\} =)", re.MULTILINE)
 LIST = re.compile(r"^export \{ ?(.*?) ?\};$", re.MULTILINE)
 DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 
@@ -19,8 +20,8 @@ def bundle(entry: str | Path, texts: Mapping[str, str] | None = None, module: bo
     texts   modules that are no files, by their name: {"operations.js": operations_module()}
 
     Imports and exports are those of whole lines: `import { a, b as c } from "./other.js";`, `export function f`,
-    `export { a, b as c };`, `export default ...;`. Each module is a function of its own, so that equal names do not
-    meet. ValueError for an import that is written otherwise, or leads nowhere, or in a circle.
+    `export const { a, b } = ...`, `export { a, b as c };`, `export default ...;`. Each module is a function of its own,
+    so that equal names do not meet. ValueError for an import that is written otherwise, leads nowhere, or in a circle.
     """
     found = _Bundle(texts or {})
     if isinstance(entry, Path):
@@ -62,11 +63,11 @@ class _Bundle:
         self.known[path] = None
         names: dict[str, str] = {}
         text = IMPORT.sub(lambda match: self._imported(match, path), text)
-        for pattern in (EXPORT, LIST):
+        for pattern in (EXPORT, PARTS, LIST):
             for match in pattern.finditer(text):
                 for inner, outer in _pairs(match[1]):
                     names[outer] = inner
-        text = LIST.sub("", EXPORT.sub("", text))
+        text = LIST.sub("", PARTS.sub("", EXPORT.sub("", text)))
         if DEFAULT.search(text):
             text = DEFAULT.sub("const whole = ", text)
             names["default"] = "whole"

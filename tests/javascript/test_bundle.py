@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from scalargrad import SGD, Value, compile
 from scalargrad.javascript.bundle import bundle
 
 OTHER = """
@@ -54,6 +55,16 @@ def test_a_classic_script_leaves_nothing_behind(node, tmp_path):
 def test_texts_stand_for_modules_that_are_no_files(node):
     text = bundle('import { f } from "./other.js";\nconsole.log(f(1));', {"other.js": OTHER})
     assert run(node, text) == "2"
+
+
+def test_a_compiled_function_is_a_module_among_others(node):
+    w = Value(3.0, "w")
+    model = compile(lambda x: (w * x - 1.0) ** 2).javascript([1.0], optimizer=SGD(0.1))
+    entry = 'import { forward, step, start, PARAMETERS } from "./model.js";\nconst s = start();\nstep(s, [1]);\n'
+    text = bundle(
+        entry + "console.log(forward([2], [1])[0], s.parameters[0].toFixed(3), PARAMETERS[0]);", {"model.js": model}
+    )
+    assert run(node, text) == "1 2.600 w"
 
 
 def test_each_module_is_there_once(tmp_path):
