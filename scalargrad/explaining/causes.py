@@ -1,11 +1,13 @@
 """Causes: where on the paths a gradient became 0, tiny, huge, inf or nan. pages/words/causes.js does the same."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scalargrad.drawing.lettering import factor, gradient_text, number
+from scalargrad.engine import Value
 from scalargrad.explaining.formula import TEXT, signed_sum
+from scalargrad.explaining.recording import Recording
 from scalargrad.explaining.templates import LIMITS, MOST_TERMS, SENTENCES
 from scalargrad.explaining.words import Atoms, Words, in_both
 
@@ -206,3 +208,14 @@ class Causes:
             return None
         template = "became" if graph.ops[first] else "given"
         return Clause(self._said(template, first, numbers=self.words.formula(first, with_numbers=True)), at, first)
+
+
+def why_odd(
+    order: Sequence[Value], names: Mapping[Value, str], x: Value, gradient: float, magnitude: float = math.inf
+) -> str:
+    """A sentence, if the gradient of a value is odd; else "". `magnitude` is a bound of the sum of its |terms|."""
+    size = abs(gradient)
+    if LIMITS["tiny"] <= size <= LIMITS["huge"] and not size < LIMITS["cancelled"] * magnitude:
+        return ""
+    why = Causes(Words(Recording(order, names))).why(order.index(x))
+    return why.sentence if why else ""

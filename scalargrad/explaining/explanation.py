@@ -14,6 +14,7 @@ from scalargrad.drawing.formulas import COMPACT, abridged, arguments_of, is_infi
 from scalargrad.drawing.lettering import number, visible
 from scalargrad.drawing.snapshot import Snapshot
 from scalargrad.engine import Value, gradients
+from scalargrad.explaining.causes import why_odd
 from scalargrad.explaining.formula import LATEX, TEXT, Text, ends_of, one_path, sum_of_paths
 from scalargrad.explaining.paths import Path, largest_trails, links_from, paths_along, sums_over_paths
 from scalargrad.explaining.wrapping import wrapped
@@ -39,6 +40,7 @@ class Explanation:
     check       a sentence that says so, or what differs
     reason      why there is nothing to write out: "" unless there is no path, or only that of a value to itself
     legend      what the numbered names stand for
+    why         where a derivative of 0, or a tiny, huge or infinite one or nan, came from: a sentence, or ""
     """
 
     output: str
@@ -52,6 +54,7 @@ class Explanation:
     check: str
     reason: str = ""
     legend: tuple[str, ...] = ()
+    why: str = ""
 
     @property
     def shown_share(self) -> float:
@@ -59,14 +62,13 @@ class Explanation:
         return sum_of([path.share for path in self.paths])
 
     def __str__(self) -> str:
-        return "\n".join([*self._formula(TEXT), *self.legend, self.check])
+        return "\n".join([*self._formula(TEXT), *self.legend, *([self.why] if self.why else []), self.check])
 
     __repr__ = __str__
 
     def _repr_latex_(self) -> str:
         lines = self._formula(LATEX)
-        if not self.agrees:
-            lines.append(f"&{LATEX.words(self.check)}")
+        lines += [LATEX.sentence(text) for text in (self.why, "" if self.agrees else self.check) if text]
         return "$\\displaystyle\\begin{aligned}\n" + " \\\\\n".join(wrapped(lines)) + "\n\\end{aligned}$"
 
     def _formula(self, style: Text) -> list[str]:
@@ -76,11 +78,15 @@ class Explanation:
         if self.count == 1:
             return one_path(self.paths[0], head, style)
         formula = sum_of_paths(self.paths, self.count, self.total, head, style)
+        if self.magnitude == 0.0:
+            formula = style.rows(head, [("=", style.number(0.0))])
         return [style.sentence(self._count_in_words()), *formula]
 
     def _count_in_words(self) -> str:
         words, shown = f"{short_count(self.count)} paths lead from {self.wrt} to {self.output}", len(self.paths)
-        if self.count > shown:
+        if self.magnitude == 0.0:
+            words += ", and the product of each is 0"
+        elif self.count > shown:
             words += f"; {'this is the largest' if shown == 1 else f'these are the {shown} largest'}"
             if share := short_share(self.shown_share):
                 words += f", {share} of the sum of |products|"
@@ -114,38 +120,46 @@ def explain(output: Value, wrt: Value, names: Mapping[str, object] | None = None
     order, called = snapshot.values, _names(snapshot)
     asked = called[wrt] if wrt in called else short_name(visible(str(wrt.label))) or "wrt"
     links = links_from(order, wrt)
-    if output not in links:
-        count, total, magnitude = 0, 0.0, 0.0
-        paths: tuple[Path, ...] = ()
-        reason = _why_no_path(order, wrt, asked, called)
-    else:
+    count, total, magnitude, reason = 0, 0.0, 0.0, ""
+    paths: tuple[Path, ...] = ()
+    if output in links:
         count, total, magnitude = sums_over_paths(order, links, wrt)
         paths = paths_along(largest_trails(order, links, wrt, show), magnitude, called)
         if len(paths) == count:
             total = sum_of([path.product for path in paths])
         reason = "a value changes by 1 when it changes by 1" if output is wrt else ""
+    elif wrt not in called:
+        reason = _why_unconnected(output, asked, called)
     derivative = gradients(output, wrt)
     agrees, check = _compared(output, wrt, asked, total, magnitude, derivative)
-    on_paths = {name for path in paths for factor in ends_of(path) for name in (factor.source, factor.target)}
+    shown = paths if count == 1 or magnitude != 0.0 else ()
+    on_paths = {name for path in shown for factor in ends_of(path) for name in (factor.source, factor.target)}
     unlabelled = (position for position in range(len(order)) if not snapshot.labels[position])
     told = [order[x] for x in unlabelled if called[order[x]] in on_paths and not snapshot.short_formula(x)]
-    legend = _legend(told, called)
-    return Explanation(called[output], asked, paths, count, total, magnitude, derivative, agrees, check, reason, legend)
+    why = "" if reason else why_odd(order, called, wrt, derivative, magnitude)
+    if count == 0 and why:
+        reason, why = why.removesuffix("."), ""
+    return Explanation(
+        called[output],
+        asked,
+        paths,
+        count,
+        total,
+        magnitude,
+        derivative,
+        agrees,
+        check,
+        reason,
+        _legend(told, called),
+        why,
+    )
 
 
-def _why_no_path(order: list[Value], wrt: Value, asked: str, called: Mapping[Value, str]) -> str:
-    output = called[order[-1]]
-    if wrt in called:
-        depends, without_slope = {wrt}, []
-        for value in order:
-            if not depends.isdisjoint(value.operands):
-                depends.add(value)
-                if value.op is not None and value.op.partials is None and value.op.name not in without_slope:
-                    without_slope.append(value.op.name)
-        return f"{asked} reaches {output} only through {', '.join(without_slope)}, which has no slope to pass on"
-    if order[-1].op is None:
-        return f"{output} is a leaf: it was not computed from {asked}, or its history was cut by detach() or no_grad()"
-    return f"{output} was not computed from {asked}: no path leads from one to the other"
+def _why_unconnected(output: Value, asked: str, called: Mapping[Value, str]) -> str:
+    name = called[output]
+    if output.op is None:
+        return f"{name} is a leaf: it was not computed from {asked}, or its history was cut by detach() or no_grad()"
+    return f"{name} was not computed from {asked}: no path leads from one to the other"
 
 
 def _compared(
