@@ -257,3 +257,75 @@ def test_the_number_of_paths_may_be_astronomic(node):
     assert others == pytest.approx(1e300)
     assert len(found) == 3
     assert rest == pytest.approx(1.0)
+
+
+# Guesses.
+
+GUESSES = """
+globalThis.answer = ([data, asked]) => {
+  const words = wordsOf(data);
+  return asked.map(([position, typed]) => guessed(words, position, typed));
+};
+"""
+
+
+def guesses(node, output, asked):
+    """What each typed number is said to be, for (name, number) pairs."""
+    words, _ = words_of(output)
+    data, position = page_data(words)
+    pairs = [[position[words.graph.names.index(name)], number] for name, number in asked]
+    return [guess and (guess["what"], guess["rule"]) for guess in in_node(node, GUESSES, [data, pairs])]
+
+
+def a_neuron():
+    x, w, b = Value(2.0, "x"), Value(-3.0, "w"), Value(6.881373587, "b")
+    n = x * w + b
+    n.label = "n"
+    o = n.tanh()
+    o.label = "o"
+    return o
+
+
+def test_a_wrong_number_is_named_for_what_it_is(node):
+    found = guesses(
+        node,
+        a_neuron(),
+        [
+            ("w", -1.5),
+            ("w", -1.0),
+            ("w", 2.0),
+            ("w", 0.5),
+            ("w", -3.0),
+            ("w", 17.0),
+            ("x", 1.0),
+            ("n", 0.881),
+            ("b", 6.88),
+        ],
+    )
+    assert found[0] == ("w × 0.5", "A product passes on the other factor: x*w changes by x when w changes by 1.")
+    assert found[1] == ("the right size with the other sign", "∂(x*w)/∂w is 2, and ∂o/∂(x*w) is 0.5.")
+    assert found[2] == ("∂(x*w)/∂w alone", "What comes from above multiplies it: ∂o/∂(x*w) = 0.5.")
+    assert found[3] == ("∂o/∂(x*w) alone", "The local derivative multiplies it: ∂(x*w)/∂w is the other factor, x.")
+    assert found[4] == ("the data of w", "The gradient says how much o changes when w changes by 1.")
+    assert found[5] is None
+    assert found[6] == ("x × 0.5", "A product passes on the other factor: x*w changes by w when x changes by 1.")
+    assert [guess and guess[0] for guess in found[7:]] == ["the data of n", "the data of b"]
+
+
+def test_one_of_several_terms_is_named(node):
+    a = Value(3.0, "a")
+    y = a * 5.0 + a * a
+    y.label = "y"
+    found = guesses(node, y, [("a", 5.0), ("a", 3.0), ("a", -11.0), ("a", 11.0), ("a", math.nan)])
+    assert found[0] == ("one of its 3 terms, 5 × 1", "a is used 3 times, and all terms add up.")
+    assert found[1][0] == "one of its 3 terms, 3 × 1"
+    assert found[2][0] == "the right size with the other sign"
+    assert found[3:] == [None, None]  # right, and no number
+
+
+def test_a_constant_factor_and_odd_gradients_are_guessed_at(node):
+    x = Value(2.0, "x")
+    y = (x * 3.0).log() * 0.0
+    y.label = "y"
+    assert guesses(node, y, [("x", 6.0), ("x", 0.0), ("x*3", 1.0)])[1] is None
+    assert guesses(node, x * math.nan, [("x", 7.0), ("x", 2.0)])[0] is None
