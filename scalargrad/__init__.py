@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a 
     from scalargrad.optim import AdamW as AdamW
     from scalargrad.optim import RMSProp as RMSProp
     from scalargrad.optim import clip_grad_norm as clip_grad_norm
+    from scalargrad.pages.explore import explore as explore
     from scalargrad.pages.live import live as live
     from scalargrad.pages.stepping import step_through as step_through
     from scalargrad.schedules import Constant as Constant
@@ -74,6 +75,7 @@ NAMES = {
     "schedules": ["Constant", "Cosine", "LinearDecay", "OneCycle", "Schedule", "Step", "WarmUp"],
     "drawing": ["DecisionBoundary", "draw", "draw_frames"],
     "explaining.explanation": ["explain"],
+    "pages.explore": ["explore"],
     "pages.live": ["live"],
     "pages.stepping": ["step_through"],
     "explaining.diagnosis": ["diagnose"],

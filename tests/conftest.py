@@ -28,7 +28,7 @@ from shutil import which
 
 import pytest
 
-from tests.oracles.needed import MODULES, PROGRAMS, lack, oracles_of
+from tests.oracles.needed import FILES, MODULES, PROGRAMS, lack, oracles_of
 
 collect_ignore = ["oracles/torch_gpt.py", "oracles/torch_names.py"]  # they take PyTorch, and have no doctests
 
@@ -76,13 +76,17 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def oracle(name):
-    """The fixture of that name: a module, or the path of a program."""
-    return pytest.fixture(scope="session", name=name)(
-        lambda: import_module(MODULES[name]) if name in MODULES else which(PROGRAMS[name])
-    )
+    """The fixture of that name: a module, or the path of a program or a file."""
+
+    def found():
+        if name in MODULES:
+            return import_module(MODULES[name])
+        return os.environ[FILES[name]] if name in FILES else which(PROGRAMS[name])
+
+    return pytest.fixture(scope="session", name=name)(found)
 
 
-globals().update({f"oracle_{name}": oracle(name) for name in (*MODULES, *PROGRAMS)})
+globals().update({f"oracle_{name}": oracle(name) for name in (*MODULES, *PROGRAMS, *FILES)})
 
 
 def pytest_runtest_setup(item):

@@ -32,6 +32,7 @@ MODULES = {  # a name, and the module that the fixture of that name gives
 }
 PROGRAMS = {"dot": "dot", "chromium": "/usr/bin/chromium", "node": "node"}
 
+FILES = {"axe": "SCALARGRAD_AXE"}  # a name, and the variable of the environment that has the path of the file
 ORACLES_OF_BACKENDS = {"jax": "jax", "javascript": "node"}
 
 
@@ -39,6 +40,10 @@ def lack(name: str) -> str:
     """Why there is no such oracle; empty where there is one."""
     if name == "mnist":
         return "" if os.environ.get("SCALARGRAD_DATA") else "SCALARGRAD_DATA does not name the folder of MNIST"
+    if name in FILES:
+        return (
+            "" if os.path.isfile(os.environ.get(FILES[name], "")) else f"{FILES[name]} does not name the file of {name}"
+        )
     if name in PROGRAMS:
         return "" if which(PROGRAMS[name]) else f"{PROGRAMS[name]} is not installed"
     return "" if find_spec(MODULES[name].partition(".")[0]) else f"{name} is not installed"
@@ -46,7 +51,7 @@ def lack(name: str) -> str:
 
 def oracles_of(item: pytest.Item) -> list[str]:
     """The oracles that a test asks for by its fixtures, or as its backend."""
-    found = [name for name in getattr(item, "fixturenames", ()) if name in MODULES or name in PROGRAMS]
+    found = [name for name in getattr(item, "fixturenames", ()) if name in {*MODULES, *PROGRAMS, *FILES}]
     case = item.callspec.params if hasattr(item, "callspec") else {}
     words = [case[parameter] for parameter in ("backend", "engine") if isinstance(case.get(parameter), str)]
     return found + [ORACLES_OF_BACKENDS[word] for word in words if word in ORACLES_OF_BACKENDS]

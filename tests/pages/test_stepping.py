@@ -6,7 +6,6 @@ import html
 import json
 import math
 import re
-from html.parser import HTMLParser
 
 import pytest
 
@@ -19,11 +18,8 @@ from scalargrad.observers import no_grad
 from scalargrad.ops import dot, less, maximum, mean, take, where
 from scalargrad.ops import sum as sum_of
 from scalargrad.pages.stepping import step_through
+from tests.pages.reader import Reader
 
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 LAST_STEP = 15  # of the neuron
 
 
@@ -247,35 +243,6 @@ def test_a_graph_too_big_to_step_through_is_refused():
 # The page as text.
 
 
-class Reader(HTMLParser):
-    """What a page is made of: its policy, inline styles and scripts, attributes."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.policy, self.inline, self.attributes, self.tags = "", [], [], []
-        self.open = None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-        attributes = dict(attributes)
-        if attributes.get("http-equiv") == "Content-Security-Policy":
-            self.policy = attributes["content"]
-        if tag in ("style", "script") and attributes.get("type") != "application/json":
-            self.open = tag
-            self.inline.append((tag, ""))
-
-    def handle_data(self, data):
-        if self.open:
-            tag, text = self.inline[-1]
-            self.inline[-1] = (tag, text + data)
-
-    def handle_endtag(self, tag):
-        if tag == self.open:
-            self.open = None
-
-
 @pytest.mark.parametrize("theme", ["auto", "light", "dark"])
 def test_the_page_needs_nothing_else_and_its_policy_allows_only_what_is_in_it(theme):
     page = step_through(neuron(), theme=theme)
@@ -333,40 +300,6 @@ def test_texts_stand_out_from_their_grounds(palette):
 
 
 # The page in a browser.
-
-
-@pytest.fixture(scope="module")
-def browser(playwright, chromium):
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Opens a page as a file. After the test it must have asked for nothing but itself, and complained of nothing."""
-    opened, noted = [], []
-
-    def open_page(page, width=1280, height=760, **options):
-        tab = browser.new_page(viewport={"width": width, "height": height}, **options)
-        opened.append(tab)
-        text = page if isinstance(page, str) else page.html
-        file = tmp_path / f"{len(opened)}.html"
-        file.write_text(text, encoding="utf-8")
-        tab.on("request", lambda request: noted.append(request.url))
-        tab.on("console", lambda message: noted.append(message.text))
-        tab.on("pageerror", lambda error: noted.append(str(error)))
-        tab.on("dialog", lambda dialog: (noted.append(dialog.message), dialog.dismiss()))
-        tab.goto(file.as_uri())
-        assert noted.pop(0) == file.as_uri()
-        tab.noted = noted
-        return tab
-
-    yield open_page
-    for tab in opened:
-        tab.close()
-    assert noted == []
 
 
 def at(tab):
