@@ -137,7 +137,7 @@ def place_in_words(op: Op, term: Term) -> dict[str, Any]:
         else:
             before = [earlier for earlier, _ in cases[:number]]
             reason = _reason_of_case(op, condition, before, chosen, [other for _, other in cases])
-            sentence = f"Here {{partial}} is {reason}." if reason[0] == "{" else f"Here {reason}."
+            sentence = f"{op.name} has the slope {reason}." if reason[0] == "{" else f"{reason}."
         written.append([condition, chosen, reason, sentence])
     flat = op.scalars == 1 and saturates(op)
     return {"cases": written, "zero": _zero(op, term, flat), "cause": term if is_factor(term) else RESULT, "flat": flat}
@@ -161,7 +161,7 @@ def _reason(op: Op, term: Term) -> tuple[str, str]:
         sentence = f"{subject} passes on the other factor, here {{{term}:is}}."
         return f"the other factor, {{{term}}}", sentence
     else:
-        return "{rule}", "Here {partial} is {rule}."
+        return "{rule}", f"{subject} has the slope {{rule}} here."
     return f"{noun} {does}", f"{subject} {does}."
 
 
