@@ -86,13 +86,15 @@ def _run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
 
 # fmt: off
 COMMANDS = [
-    Command("moons",   "train a network on two moons, and draw it",               "scalargrad.cli.moons"),
-    Command("digits",  "train a network on small handwritten digits",             "scalargrad.cli.digits"),
-    Command("mnist",   "train a network on the handwritten digits of MNIST",      "scalargrad.cli.digits"),
-    Command("predict", "say which digit is in a picture",                         "scalargrad.cli.digits"),
-    Command("gpt",     "train a GPT on names, and let it make up more",           "scalargrad.cli.names"),
-    Command("draw",    "draw the graph of a formula, with its gradients",         "scalargrad.cli.graphs"),
-    Command("explain", "write out the chain rule of a formula, with its numbers", "scalargrad.cli.graphs"),
+    Command("moons",   "train a network on two moons, and draw it",                "scalargrad.cli.moons"),
+    Command("digits",  "train a network on small handwritten digits",              "scalargrad.cli.digits"),
+    Command("mnist",   "train a network on the handwritten digits of MNIST",       "scalargrad.cli.digits"),
+    Command("predict", "say which digit is in a picture",                          "scalargrad.cli.digits"),
+    Command("gpt",     "train a GPT on names, and let it make up more",            "scalargrad.cli.names"),
+    Command("draw",    "draw the graph of a formula, with its gradients",          "scalargrad.cli.graphs"),
+    Command("explain", "write out the chain rule of a formula, with its numbers",  "scalargrad.cli.graphs"),
+    Command("explore", "write a page in which the numbers of a formula are moved", "scalargrad.cli.graphs"),
+    Command("step",    "write a page that goes through a formula step by step",    "scalargrad.cli.graphs"),
 ]
 # fmt: on
 

@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scalargrad.drawing.folding import COARSER
 from scalargrad.drawing.formulas import TEXTBOOK, arguments_of, badge_of
 from scalargrad.drawing.layering import Layers
 from scalargrad.drawing.layout import NAME_SIZE, PADDING, TAG_SIZE, WIDEST_HEADER, badge_width, header_indent
 from scalargrad.drawing.lettering import clipped_name, visible, width
 from scalargrad.drawing.ordering import reduce_crossings
 from scalargrad.drawing.snapshot import Snapshot
-from scalargrad.drawing.view import Card, View, view_of
+from scalargrad.drawing.view import Card, View, view_at
 from scalargrad.engine import Value
 from scalargrad.explaining.stale import is_stale, recomputed
 from scalargrad.explaining.templates import words_for_pages
@@ -46,7 +47,6 @@ class Recorded:
                 f"explore takes up to {MOST_VALUES:,} values, and this graph has {len(self.values):,}: "
                 "draw(detail='layers') shows it folded"
             )
-        self.user_names = names
         self.position: dict[Value, int] = {}
         self.operations: dict[str, int] = {}
         self.op: list[int] = []
@@ -166,18 +166,18 @@ class Recorded:
     # Views.
 
     def views(self) -> list[dict[str, object]]:
-        """Values, units and layers, or values and sums, with at most so many cards: each with fewer than the last."""
-        owned = any(self.snapshot.owners)
-        details = ["values", *(["units", "layers"] if owned else ["folded"])]
+        """Values, units and layers, or values and sums: those with few enough cards, each with fewer than the last."""
+        details = ["values", *(["units", "layers"] if any(self.snapshot.owners) else ["folded"]), *COARSER]
         if len(self.values) > MOST_CARDS:
             del details[0]
         found: list[View] = []
         for detail in details:
-            view = view_of(self.values[-1], detail, self.user_names)
-            if not found or len(view.cards) <= WORTH_FOLDING * len(found[-1].cards):
+            if found and detail in COARSER:
+                break
+            view = view_at(self.snapshot, detail)
+            fewer = not found or len(view.cards) <= WORTH_FOLDING * len(found[-1].cards)
+            if fewer and len(view.cards) <= MOST_CARDS:
                 found.append(view)
-        while len(found) > 1 and len(found[0].cards) > MOST_CARDS:
-            del found[0]
         return [self._view(view) for view in found]
 
     def _view(self, view: View) -> dict[str, object]:

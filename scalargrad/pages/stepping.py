@@ -5,14 +5,11 @@ Every number and every word on the page is written here; its script only shows a
 
 import base64
 import hashlib
-import html
 import json
 import re
 from collections.abc import Mapping
 from contextvars import Context
-from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from string import Template
 
 from scalargrad.drawing.figure import check_options
@@ -24,7 +21,7 @@ from scalargrad.drawing.svg import SvgWriter
 from scalargrad.engine import Value
 from scalargrad.explaining.steps import Reading, Story
 from scalargrad.explaining.terms import backward_terms, copy_of
-from scalargrad.files.atomic import replace_file
+from scalargrad.pages.page import Page
 from scalargrad.support.words import short_name
 
 FIGURE = "figure"  # the id of the picture
@@ -33,37 +30,8 @@ AROUND_THE_FIGURE = 320  # the height of title, controls, text and explanation
 HEADING_HEIGHT = 50  # of the picture, whose heading the page replaces
 
 
-@dataclass(frozen=True, repr=False)
-class SteppingPage:
-    """A page in one piece: `.save` it, or let a notebook show it.
-
-    html     the page; it asks the network for nothing
-    title    its heading
-    summary  "10 values: 5 results forward, the seed, 9 chain-rule terms backward"
-    height   how high a notebook shows it, in pixels
-    """
-
-    html: str
-    title: str
-    summary: str
-    height: int
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page to `path`, which ends in .html. Returns the path."""
-        path = Path(path)
-        if path.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"a stepping page is saved as .html, got {path.name!r:.100}")
-        replace_file(path, self.html.encode())
-        return path
-
-    def _repr_html_(self) -> str:
-        return (
-            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="{escaped(self.title)}" '
-            f'width="100%" height="{self.height}" frameborder="0"></iframe>'
-        )
-
-    def __repr__(self) -> str:
-        return f"<SteppingPage {self.title}: {self.summary}>"
+class SteppingPage(Page):
+    """A page of `step_through`."""
 
 
 def step_through(

@@ -1,4 +1,4 @@
-"""`scalargrad draw` and `scalargrad explain`, as a person types them."""
+"""`scalargrad draw`, `explain`, `explore` and `step`, as a person types them."""
 
 import os
 from xml.etree import ElementTree
@@ -34,9 +34,26 @@ def test_explain_writes_the_chain_rule_with_its_numbers(capsys):
     assert "Checked" in shown
 
 
+@pytest.mark.parametrize("command", ["explore", "step"])
+def test_pages_are_written(command, tmp_path, capsys):
+    file = tmp_path / "new" / "page.html"
+    assert run(command, *NEURON, "-o", file, "--theme", "dark") == 0
+    assert capsys.readouterr().out.strip() == str(file)
+    text = file.read_text(encoding="utf-8")
+    assert f"<title>{NEURON[0]}</title>" in text
+    assert "x1*w1" in text
+    assert run(command, *NEURON, "-o", file, "--title", "A <neuron>") == 0
+    assert "<title>A &lt;neuron&gt;</title>" in file.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["explore", "x*y", "x=1"], "y"),
+        (["explore", "x", "x=1"], "computed from nothing"),
+        (["explore", "x*x", "x=1", "-o", "a.svg"], "-o a.svg does not end in .html"),
+        (["step", "x*x", "x=1", "-o", "a.txt"], "-o a.txt does not end in .html"),
+        (["step", "+".join(["x"] * 400), "x=1"], "300 values"),
         (["explain", *LINE, "--wrt", "z"], "--wrt z is no name in the formula; it has x, w, b, y"),
         (["explain", "x", "--wrt", "x"], "x"),
         (["explain", "x*", "x=1", "--wrt", "x"], "column"),

@@ -640,7 +640,8 @@ def test_nothing_moves_for_readers_who_ask_for_less_motion(visit, motion):
 def test_without_script_there_are_the_picture_and_all_rules(visit):
     tab = visit(explore(neuron()), java_script_enabled=False)
     assert tab.locator(".sg-still svg").is_visible()
-    assert tab.locator(".sg-still li").count() == 5
+    assert tab.locator(".sg-still li").count() == 5 + 9
+    assert "∂o/∂n = 1 − tanh²(n) = 1 − 0.7071² = 0.5" in tab.locator(".sg-still").text_content()
     assert "o = tanh(n) = 0.7071; gradient 1" in tab.locator(".sg-still").text_content()
     assert tab.locator(".sg-frame").count() == 0
 
