@@ -9,7 +9,7 @@ from scalargrad.engine import Value
 from scalargrad.explaining.formula import TEXT, signed_sum
 from scalargrad.explaining.recording import Recording
 from scalargrad.explaining.templates import LIMITS, MOST_TERMS, SENTENCES
-from scalargrad.explaining.words import Atoms, Words, in_both
+from scalargrad.explaining.words import Atoms, Words, chained
 
 
 class Why(NamedTuple):
@@ -77,7 +77,7 @@ class Causes:
         words, (result, place, local, upstream) = self.words, term
         above = {"above": words.partial(result), "upstream": factor(upstream + 0.0), "local": gradient_text(local)}
         rule = words.rule(result, place)
-        texts = {"reason": rule.reason, "rule": in_both(rule.symbols, rule.numbers), **above, **holes}
+        texts = {"reason": rule.reason, "rule": chained(rule.symbols, rule.numbers), **above, **holes}
         return words.filled(template, Atoms(words, result, place), texts)
 
     def terms(self, x: int) -> list[Use]:

@@ -2,8 +2,8 @@
 
 A hole {x} is filled with the name of a value, {x=} with its number, {x:is} with both, w1 = −3, and {x:zero} with "x2,
 and x2 is 0". What names there are in the templates of a row, `Op` lists under `rule`; besides, {this} is the operand,
-{result} the result, {formula} the operation on its operands, {partial} their ratio, ∂y/∂x, {slope} its number, and
-{rule} the derivative in symbols and numbers.
+{result} the result, {taken} the operand that is equal to it, {formula} the operation on its operands, {partial} their
+ratio, ∂y/∂x, {slope} its number, {rule} the derivative in symbols and numbers, and {whole} with what they give.
 """
 
 from collections.abc import Iterable
@@ -161,7 +161,7 @@ def _reason(op: Op, term: Term) -> tuple[str, str]:
         sentence = f"{subject} passes on the other factor, here {{{term}:is}}."
         return f"the other factor, {{{term}}}", sentence
     else:
-        return "{rule}", f"{subject} has the slope {{rule}} here."
+        return "{rule}", f"{subject} has the slope {{whole}} {'here' if op.scalars == 1 else 'by {this}'}."
     return f"{noun} {does}", f"{subject} {does}."
 
 
@@ -178,7 +178,7 @@ def _reason_of_case(op: Op, condition: Term, before: list[Term], chosen: Term, a
         chose = {0: f"{op.name} chose the other one", 1: f"{op.name} chose it"}
         return f"{chose[chosen]}, since {{{first}}} is {'true' if holds else 'false'}"
     if RESULT in first:
-        return f"{op.name} took {{this}}, which is {{this=}}" if holds else f"{op.name} took another one, {{result=}}"
+        return f"{op.name} took {{taken:is}}{'' if holds else ', and not {this}'}"
     if "index" in first:
         index = "since its index is {index=}"
         chose = {0: f"{op.name} chose another one, {index}", 1: f"{op.name} chose it, {index}"}

@@ -82,7 +82,8 @@ class Words:
         _, term, reason, sentence = next(case for case in cases if atoms.holds(case[0]))
         numbers = written(term, atoms.number_piece, self.spellings).text
         value = self.graph.slopes[result][place]
-        texts = {"symbols": symbols, "numbers": numbers, "rule": in_both(symbols, numbers)}
+        whole = chained(symbols, numbers, gradient_text(value))
+        texts = {"symbols": symbols, "numbers": numbers, "rule": chained(symbols, numbers), "whole": whole}
         return Rule(symbols, numbers, value, *(self.filled(text, atoms, texts) for text in (reason, sentence)))
 
     def derivative(self, result: int, place: int) -> dict[str, Any]:
@@ -145,8 +146,9 @@ class Words:
         return self.fill(SENTENCES[kind], {**texts, **numbers})
 
 
-def in_both(symbols: str, numbers: str) -> str:
-    return symbols if symbols == numbers else f"{symbols} = {numbers}"
+def chained(*texts: str) -> str:
+    """`a = b = c`, each text once."""
+    return " = ".join(dict.fromkeys(texts))
 
 
 FILLERS = {
@@ -180,6 +182,9 @@ class Atoms:
             return operands[self.place]
         if name == "other":
             return operands[(self.place + self.size) % (2 * self.size)]
+        if name == "taken":
+            data = self.graph.data
+            return next((x for x in operands if data[x] == data[self.result]), operands[self.place])
         if name == "chosen":
             return operands[self.singles + int(self.graph.data[operands[0]])]
         return None

@@ -80,7 +80,7 @@ CASES = {
     ),
     "another one": (
         lambda: named("y", ops.maximum(leaf("x", 1), leaf("z", 2))),
-        *("x", "maximum took another one, 2.", "y"),
+        *("x", "maximum took z = 2, and not x.", "y"),
     ),
     "a choice": (
         lambda: named("y", ops.where(leaf("c", 0), leaf("x", 1), leaf("z", 2))),

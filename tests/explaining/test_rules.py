@@ -173,7 +173,7 @@ READ = [
     (lambda: Y.sigmoid(), 0, "sigmoid(y) × (1 − sigmoid(y))", "0.3775 × (1 − 0.3775)", None),
     (lambda: X.sqrt(), 0, "0.5 / sqrt(x)", "0.5 / 1.732", None),
     (lambda: Y.exp(), 0, "exp(y)", "0.6065", None),
-    (lambda: ops.maximum(X, X), 0, "1 / ties where x = maximum([x, x]), else 0", "1 / 2", "maximum took x, which is 3"),
+    (lambda: ops.maximum(X, X), 0, "1 / ties where x = maximum([x, x]), else 0", "1 / 2", "maximum took x = 3"),
     (lambda: ops.mean([X, Y, N]), 1, "1 / 3", "1 / 3", "one of 3, and each counts for 1/3"),
     (lambda: ops.dot([X, Y], [N, X]), 1, "x", "3", "the other factor, x"),
     (lambda: ops.take(1.0, [X, Y]), 2, "1", "1", None),

@@ -141,7 +141,7 @@ def test_the_words_of_a_neuron():
     assert words[6].startswith("∂o/∂o = 1 | ")
     assert words[7] == (
         "∂o/∂n += ∂o/∂n × ∂o/∂o = 0.5 × 1 = 0.5 | ∂o/∂n is now 0 + 0.5 = 0.5: its only term. "
-        "tanh has the slope 1 − tanh²(n) = 1 − 0.7071² here."
+        "tanh has the slope 1 − tanh²(n) = 1 − 0.7071² = 0.5 here."
     )
     assert words[8].endswith("its only term. A sum passes it on as it is.")
     assert words[14].endswith("its only term. A product passes on the other factor, here w1 = −3.")

@@ -18,6 +18,7 @@ export class Atoms {
     if (argument >= 0 && argument < singles) return operands[argument];
     if (name === "x" || name === "this") return operands[place];
     if (name === "other") return operands[(place + size) % (2 * size)];
+    if (name === "taken") return operands.find((x) => this.graph.data[x] === this.graph.data[this.result]) ?? operands[place];
     if (name === "chosen") return operands[singles + Math.trunc(this.graph.data[operands[0]])];
     return null;
   }

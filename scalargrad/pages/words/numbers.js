@@ -45,8 +45,6 @@ export function gradientText(x) {
   return number(x + 0);
 }
 
-export { gradientText as gradient_text };
-
 // `−3 × (−0.5)`
 export function productText(slope, upstream) {
   return `${gradientText(slope)} × ${factor(upstream + 0)}`;

@@ -111,9 +111,11 @@ export class Words {
     const symbols = inSymbols(cases, atoms, spellings);
     const [, term, ...texts] = cases.find(([condition]) => atoms.holds(condition));
     const numbers = written(term, (name) => pieceOf(number(atoms.number(name))), spellings).text;
-    const known = { symbols, numbers, rule: inBoth(symbols, numbers) };
+    const value = this.graph.slopes[result][place];
+    const whole = chained(symbols, numbers, gradientText(value));
+    const known = { symbols, numbers, rule: chained(symbols, numbers), whole };
     const [reason, sentence] = texts.map((text) => this.filled(text, atoms, known));
-    return { ...known, value: this.graph.slopes[result][place], reason, sentence };
+    return { ...known, value, reason, sentence };
   }
 
   // What the row has to say of a derivative by this operand.
@@ -173,8 +175,9 @@ const FILLERS = {
   op: (words, result) => words.graph.op(result),
 };
 
-function inBoth(symbols, numbers) {
-  return symbols === numbers ? symbols : `${symbols} = ${numbers}`;
+// `a = b = c`, each text once.
+function chained(...texts) {
+  return [...new Set(texts)].join(" = ");
 }
 
 function ratio(target, source, occurrence = 0) {
