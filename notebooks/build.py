@@ -112,9 +112,10 @@ def made_small(png: bytes) -> bytes:
 
 
 def for_a_code_host(output: Any) -> None:
-    """Change one output into what every code host shows: they leave out SVG and whole pages of HTML."""
+    """Change one output into what every code host shows: they leave out SVG, scripts and whole pages of HTML."""
     data = output.get("data", {})
     if "image/svg+xml" in data:
+        data.pop("text/html", None)  # which would be shown in its place
         data["image/png"] = base64.b64encode(made_small(as_png(data.pop("image/svg+xml")))).decode()
     elif "image/png" in data:
         data["image/png"] = base64.b64encode(made_small(base64.b64decode(data["image/png"]))).decode()

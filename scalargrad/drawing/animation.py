@@ -1,43 +1,51 @@
-"""draw_frames: how gradients, or a decision boundary, change during training, as an animated SVG or GIF."""
+"""draw_frames: a film of how gradients, or a decision boundary, change during training, as an animated SVG or GIF."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 from scalargrad.drawing.boundary import DecisionBoundary
-from scalargrad.drawing.figure import Drawing, check_options, draw
-from scalargrad.drawing.layout import lay_out, same_structure
+from scalargrad.drawing.display import figure_html, much_narrower
+from scalargrad.drawing.figure import Drawing, check_options, draw, views_by_width
+from scalargrad.drawing.layout import same_structure
 from scalargrad.drawing.svg import SvgWriter
 from scalargrad.engine import Value
 from scalargrad.files.atomic import replace_file, writable_target
+from scalargrad.support.words import plural
 
 MOST_FRAMES = 500
 FORMATS = (".svg", ".gif")
 
+GIF_COLOURS = 64
+
 Picture = Drawing | DecisionBoundary
+Elements = Callable[[SvgWriter], tuple[list[str], tuple[float, float]]]  # of a frame: see Drawing.elements
 
 _animations = count(1)
 
 
 def draw_frames(
     frames: Iterable[Value | Drawing | DecisionBoundary],
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     seconds: float = 0.4,
-    theme: str = "light",
+    theme: str | None = None,
     detail: str | None = None,
     names: Mapping[str, object] | None = None,
     title: str = "",
-) -> Path:
-    """Write an animation to `path` (.svg or .gif) and return the path.
+) -> "Path | Film":
+    """A film, which a notebook shows and `.save` writes; with a path it is written there, and the path returned.
 
     frames   what to show one after the other, all of one kind: Values (drawn as they are when the iterable gives them,
              so a generator may train between two), Drawings, or DecisionBoundaries
+    path     ends in .svg or .gif; a GIF of graphs needs Graphviz
     seconds  how long each frame stays
     theme, detail, names, title   as in `draw`, for frames that are Values
 
-    The SVG stands still on its last frame where the reader asks for reduced motion. A GIF of graphs needs Graphviz.
+    In a notebook it has a button that holds it. The SVG stays at a frame while the pointer is on it, where that can be
+    seen, and stands still on its last frame where the reader asks for reduced motion.
 
         def training():
             for step in range(20):
@@ -48,13 +56,11 @@ def draw_frames(
 
         draw_frames(training(), "training.svg", detail="units")
     """
-    path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"an animation is saved as .svg or .gif, got {path.name!r:.100}")
-    writable_target(path)
+    if path is not None:
+        path = checked_path(path)
     if not 0.02 <= seconds <= 60:
         raise ValueError(f"seconds is how long each frame stays, from 0.02 to 60, got {seconds!r}")
-    check_options(theme, detail, names, title)
+    check_options(theme or "light", detail, names, title)
 
     def drawn(frame: object) -> Drawing | DecisionBoundary:
         if isinstance(frame, Value):
@@ -72,30 +78,93 @@ def draw_frames(
         raise ValueError("draw_frames got no frames: the iterable was empty (a generator can be used only once)")
     if len({type(picture) for picture in pictures}) > 1:
         raise TypeError("draw_frames takes frames of one kind, either graphs or boundaries")
-    if path.suffix.lower() == ".gif":
-        _save_gif(pictures, path, seconds)
-    else:
-        replace_file(path, animated_svg(pictures, seconds).encode())
+    film = Film(pictures, seconds)
+    return film if path is None else film.save(path)
+
+
+def checked_path(path: str | Path) -> Path:
+    """A path that a film can be written to. ValueError for other endings, OSError where nothing can be written."""
+    path = Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"an animation is saved as .svg or .gif, got {path.name!r:.100}")
+    writable_target(path)
     return path
 
 
-def animated_svg(pictures: Sequence[Picture], seconds: float) -> str:
-    """One SVG with a group for each frame, shown in turn by CSS alone."""
-    last = pictures[-1]
-    figure = f"scalargrad-{zlib.crc32(repr(pictures).encode(errors='replace')):08x}-animation-{next(_animations)}"
-    writer = SvgWriter(figure, last.theme)
-    views = [picture.view for picture in pictures if isinstance(picture, Drawing)]
-    # One geometry for all frames if they are one graph, so that only what changes moves.
-    shared = lay_out(views) if views and same_structure(views) else None
-    body, width, height = [], 0.0, 0.0
-    for place, picture in enumerate(pictures):
-        writer.prefix = f"{figure}-{place}"  # ids stay unique
-        parts, size = picture.elements(writer, shared)
-        width, height = max(width, size[0]), max(height, size[1])
-        delay = f"animation-delay:{(place - len(pictures)) * seconds:g}s"  # as if all had turned once already
-        body += [f'<g class="sg-frame" data-frame="{place}" style="{delay}">', *parts, "</g>"]
-    description = f"{len(pictures)} frames, {seconds:g} s each. The last one: {last.description}"
-    return writer.document((width, height), last.heading, description, body, _turns(figure, len(pictures), seconds))
+class Film:
+    """Pictures that are shown one after the other: see `draw_frames`."""
+
+    def __init__(self, pictures: Sequence[Picture], seconds: float) -> None:
+        self.pictures, self.seconds = pictures, seconds
+        self.description = f"{len(pictures)} frames, {seconds:g} s each. The last one: {pictures[-1].description}"
+
+    def svg(self) -> str:
+        """One SVG with a group for each frame, shown in turn by CSS alone."""
+        return next(self._by_width(self._new_id(), self.pictures[-1].theme))
+
+    def html(self) -> str:
+        """The film for a cell or a page, as wide as there is room, with a button that holds it: see display.py."""
+        figure, last = self._new_id(), self.pictures[-1]
+        pictures = much_narrower(self._by_width(figure, last.theme_of_pages))
+        return figure_html(figure, pictures, f"{last.heading}. {self.description}")
+
+    def save(self, path: str | Path) -> Path:
+        """Write the film, as .svg or .gif. Returns the path."""
+        path = checked_path(path)
+        replace_file(path, self._gif() if path.suffix.lower() == ".gif" else self.svg().encode())
+        return path
+
+    def _new_id(self) -> str:
+        return (
+            f"scalargrad-{zlib.crc32(repr(self.pictures).encode(errors='replace')):08x}-animation-{next(_animations)}"
+        )
+
+    def _by_width(self, figure: str, theme: str) -> Iterator[str]:
+        """The SVG, and others for less room if all frames are one graph, so that one geometry serves them all."""
+        drawings = [picture for picture in self.pictures if isinstance(picture, Drawing)]
+        views = [drawing.view for drawing in drawings]
+        if not views or not same_structure(views):
+            yield self._document(figure, theme, [picture.elements for picture in self.pictures])
+            return
+        for place, (shown, layout) in enumerate(views_by_width(views)):
+            pairs = zip(drawings, shown, strict=True)
+            frames = [partial(drawing.elements, view=view, layout=layout) for drawing, view in pairs]
+            yield self._document(f"{figure}-{place}", theme, frames)
+
+    def _document(self, figure: str, theme: str, frames: Sequence[Elements]) -> str:
+        writer = SvgWriter(figure, theme)
+        body, width, height = [], 0.0, 0.0
+        for place, elements in enumerate(frames):
+            writer.prefix = f"{figure}-{place}"  # ids stay unique
+            parts, size = elements(writer)
+            width, height = max(width, size[0]), max(height, size[1])
+            delay = f"animation-delay:{(place - len(frames)) * self.seconds:g}s"  # as if all had turned once already
+            body += [f'<g class="sg-frame" data-frame="{place}" style="{delay}">', *parts, "</g>"]
+        style, heading = _turns(figure, len(frames), self.seconds), self.pictures[-1].heading
+        return writer.document((width, height), heading, self.description, body, style)
+
+    def _gif(self) -> bytes:
+        from io import BytesIO
+
+        from PIL import Image
+
+        images = [picture.image() for picture in self.pictures]
+        size = max(image.width for image in images), max(image.height for image in images)
+        frames = []
+        for image in images:
+            frame = Image.new("RGB", size, image.getpixel((0, 0)))
+            frame.paste(image, (0, 0))
+            frames.append(frame.quantize(GIF_COLOURS, dither=Image.Dither.NONE))
+        contents = BytesIO()
+        duration = round(self.seconds * 1000)
+        frames[0].save(contents, "gif", save_all=True, append_images=frames[1:], duration=duration, loop=0)
+        return contents.getvalue()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": self.html(), "image/svg+xml": self.svg(), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return f"<Film of {plural(len(self.pictures), 'frame')}, {self.seconds:g} s each: {self.pictures[-1].heading}>"
 
 
 def _turns(figure: str, frames: int, seconds: float) -> str:
@@ -106,23 +175,6 @@ def _turns(figure: str, frames: int, seconds: float) -> str:
         f"{frame}{{visibility:hidden;animation:{figure}-turn {frames * seconds:g}s step-end infinite}}"
         f"{frame}:last-of-type{{visibility:visible}}"
         f"@keyframes {figure}-turn{{0%{{visibility:visible}}{share:.6g}%{{visibility:hidden}}}}"
+        f"#{figure}:hover .sg-frame{{animation-play-state:paused}}"
         f"@media (prefers-reduced-motion:reduce){{{frame}{{animation:none}}}}"
     )
-
-
-def _save_gif(pictures: Sequence[Picture], path: Path, seconds: float) -> None:
-    from io import BytesIO
-
-    from PIL import Image
-
-    images = [picture.image() for picture in pictures]
-    size = max(image.width for image in images), max(image.height for image in images)
-    frames = []
-    for image in images:
-        frame = Image.new("RGB", size, image.getpixel((0, 0)))
-        frame.paste(image, (0, 0))
-        frames.append(frame)
-    contents = BytesIO()
-    duration = round(seconds * 1000)
-    frames[0].save(contents, "gif", save_all=True, append_images=frames[1:], duration=duration, loop=0)
-    replace_file(path, contents.getvalue())

@@ -7,13 +7,15 @@ one where the texts would be too small: so tooltips are alive, and there are zoo
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
 
 from scalargrad.drawing.lettering import escaped
 
 LEAST_TEXT = 9.0  # pixels
+NARROWEST_CELL, WIDEST_CELL = 360, 1500  # pixels, for which a picture has a size of its own
+MUCH_NARROWER = 0.85
 
 
 def figure_html(figure: str, pictures: Sequence[str], description: str) -> str:
@@ -26,6 +28,19 @@ def figure_html(figure: str, pictures: Sequence[str], description: str) -> str:
         f'<img alt="{escaped(description)}" style="max-width:100%" src="data:image/svg+xml;base64,{source}"></div>\n'
         f"<script>\n{_file('display.js').rstrip()}({arguments});\n</script>"
     )
+
+
+def much_narrower(pictures: Iterable[str]) -> list[str]:
+    """The first of these SVGs, and of the others those that do with much less room than any before."""
+    chosen: list[str] = []
+    for svg in pictures:
+        least = least_width(svg)
+        is_narrow = chosen and (least <= NARROWEST_CELL or least < MUCH_NARROWER * least_width(chosen[-1]))
+        if not chosen or (is_narrow and least < WIDEST_CELL):
+            chosen.append(svg)
+        if least <= NARROWEST_CELL:
+            break
+    return chosen
 
 
 def least_width(svg: str) -> int:

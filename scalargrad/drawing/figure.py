@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scalargrad.drawing.display import figure_html, least_width
+from scalargrad.drawing.display import figure_html, much_narrower
 from scalargrad.drawing.folding import COARSER, DETAILS, MOST_CARDS
 from scalargrad.drawing.layout import Layout, lay_out
 from scalargrad.drawing.lettering import number
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 BY_GRAPHVIZ = (".png", ".pdf")
 AS_DOT = (".dot", ".gv")
-NARROWEST_CELL, WIDEST_CELL = 360, 1500  # pixels, for which a picture has a size of its own
-MUCH_NARROWER = 0.85
 
 _figures = count(1)
 
@@ -100,28 +98,24 @@ class Drawing:
         return self._svg
 
     def _document(self, writer: SvgWriter, view: View, layout: Layout) -> str:
-        body, size = GraphPicture(writer, view, layout).elements(self.heading)
+        body, size = self.elements(writer, view, layout)
         return writer.document(size, f"{self.heading}: {view.summary}", self.description, body)
 
     def html(self) -> str:
         """The picture for a cell or a page, as wide as there is room: see display.py."""
         figure = self._new_id()  # another one each time: a page may show a drawing twice
-        pictures: list[str] = []
-        least = 0
-        for place, (view, layout) in enumerate(views_by_width(self.view)):
-            svg = self._document(SvgWriter(f"{figure}-{place}", self.theme_of_pages), view, layout)
-            narrow = least_width(svg)
-            worthwhile = narrow < MUCH_NARROWER * least or narrow <= NARROWEST_CELL
-            if not pictures or (worthwhile and narrow < WIDEST_CELL):
-                pictures.append(svg)
-                least = narrow
-            if least <= NARROWEST_CELL:
-                break
-        return figure_html(figure, pictures, f"{self.heading}: {self.view.summary}. {self.description}")
+        pictures = (
+            self._document(SvgWriter(f"{figure}-{place}", self.theme_of_pages), view, layout)
+            for place, ((view,), layout) in enumerate(views_by_width([self.view]))
+        )
+        return figure_html(figure, much_narrower(pictures), f"{self.heading}: {self.view.summary}. {self.description}")
 
-    def elements(self, writer: SvgWriter, shared: Layout | None = None) -> tuple[list[str], tuple[float, float]]:
-        """The contents of the SVG element, and its width and height; in a geometry of several pictures or its own."""
-        return GraphPicture(writer, self.view, shared or lay_out([self.view])).elements(self.heading)
+    def elements(
+        self, writer: SvgWriter, view: View | None = None, layout: Layout | None = None
+    ) -> tuple[list[str], tuple[float, float]]:
+        """The contents of the SVG element, and its width and height; of another view of the graph, laid out."""
+        view = view or self.view
+        return GraphPicture(writer, view, layout or lay_out([view])).elements(self.heading)
 
     def image(self) -> "Image":
         """The picture as pixels, drawn by Graphviz."""
@@ -168,12 +162,12 @@ class Drawing:
         return f"<Drawing of {self.heading}: {self.view.summary}>"
 
 
-def views_by_width(view: View) -> Iterator[tuple[View, Layout]]:
-    """A graph for less and less room: downwards, and at each coarser detail from left to right and downwards."""
-    yield view, lay_out([view])
-    if len(view.cards) <= MOST_CARDS:
-        yield view, lay_out([view], downwards=True)
-    for detail in (*DETAILS[DETAILS.index(view.detail) + 1 :], *COARSER):
-        coarser = view_at(view.snapshot, detail)
+def views_by_width(views: list[View]) -> Iterator[tuple[list[View], Layout]]:
+    """Graphs of one structure for less and less room: downwards, and at each coarser detail both ways."""
+    yield views, lay_out(views)
+    if len(views[0].cards) <= MOST_CARDS:
+        yield views, lay_out(views, downwards=True)
+    for detail in (*DETAILS[DETAILS.index(views[0].detail) + 1 :], *COARSER):
+        coarser = [view_at(view.snapshot, detail) for view in views]
         for downwards in (False, True):
-            yield coarser, lay_out([coarser], downwards)
+            yield coarser, lay_out(coarser, downwards)

@@ -69,6 +69,10 @@ class SvgWriter:
         look += DASHES if dashed else ""
         return f'<path {look} d="{path}"/>'
 
+    def area(self, path: str, fill: str) -> str:
+        """All inside an odd number of these outlines."""
+        return f'<path class="{self.fill(fill)}" fill-rule="evenodd" d="{path}"/>'
+
     def panel(self, box: Box, fill: str, radii: tuple[float, float, float, float]) -> str:
         """A rectangle with a radius for each corner: upper left, upper right, lower right, lower left."""
         upper_left, upper_right, lower_right, lower_left = radii
