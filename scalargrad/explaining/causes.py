@@ -190,7 +190,8 @@ class Causes:
             meets = 0.0 in (wrong.local, wrong.upstream) and math.isinf(wrong.local + wrong.upstream)
             if math.isfinite(wrong.upstream) or meets:
                 at = x if value == x else wrong.result
-                template = "0 times inf" if meets else "beyond" if math.isfinite(wrong.local) else "steep"
+                steep = "no slope" if math.isnan(wrong.local) else "steep"
+                template = "0 times inf" if meets else "beyond" if math.isfinite(wrong.local) else steep
                 clause = Clause(self._said_of(SENTENCES[template], wrong), at, wrong.result)
                 return self._first_number(wrong.result, at) or clause
             value = wrong.result

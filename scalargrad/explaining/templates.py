@@ -47,6 +47,7 @@ SENTENCES = {
     "given": "{x} is {x=}, the first number that is not finite",
     "became": "{x} is {x=}, the first number that is not finite: {numbers}",
     "steep": "{formula} is infinitely steep where {this} is {this=}: {partial} is {slope}",
+    "no slope": "{formula} has no slope by {this} where {this} is {this=}: {partial} is {slope}",
     "0 times inf": "{partial} is {slope} and {above} is {upstream}, and 0 × inf is NaN",
     "beyond": "{local} × {upstream} is beyond the largest float",
     "sum": "the terms of {partial} add up to {gradient}: {sum}",

@@ -186,7 +186,8 @@ class Atoms:
             data = self.graph.data
             return next((x for x in operands if data[x] == data[self.result]), operands[self.place])
         if name == "chosen":
-            return operands[self.singles + int(self.graph.data[operands[0]])]
+            index = self.graph.data[operands[0]]  # another one than it was, where it has been changed since
+            return operands[self.singles + int(index) if 0.0 <= index < self.size else self.place]
         return None
 
     def number(self, name: str) -> float:

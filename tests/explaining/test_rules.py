@@ -212,3 +212,11 @@ def test_symbols_take_every_operation_of_the_table():
 def test_a_rule_that_cannot_be_read_is_refused(text):
     with pytest.raises((ValueError, SyntaxError)):
         parsed(text, ops.mul)
+
+
+@pytest.mark.parametrize("number", [9.0, -1.0, math.nan])
+def test_an_index_that_has_been_changed_since_is_no_error(number):
+    index = Value(1.0, "i")
+    chosen = ops.surprisal(index, [X, Y])
+    index.data = number
+    assert rule(chosen, 1).symbols.startswith("exp(−surprisal(i, [x, y])) − 1 where i = 0, else exp(x − chosen")

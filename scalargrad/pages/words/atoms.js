@@ -19,7 +19,10 @@ export class Atoms {
     if (name === "x" || name === "this") return operands[place];
     if (name === "other") return operands[(place + size) % (2 * size)];
     if (name === "taken") return operands.find((x) => this.graph.data[x] === this.graph.data[this.result]) ?? operands[place];
-    if (name === "chosen") return operands[singles + Math.trunc(this.graph.data[operands[0]])];
+    if (name === "chosen") {
+      const index = this.graph.data[operands[0]];
+      return operands[index >= 0 && index < size ? singles + Math.trunc(index) : place];
+    }
     return null;
   }
 

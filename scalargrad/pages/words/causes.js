@@ -157,7 +157,8 @@ export class Causes {
       const meets = (local === 0 || upstream === 0) && isInfinite(local + upstream);
       if (Number.isFinite(upstream) || meets) {
         const at = value === x ? x : result;
-        const template = meets ? "0 times inf" : Number.isFinite(local) ? "beyond" : "steep";
+        const steep = Number.isNaN(local) ? "no slope" : "steep";
+        const template = meets ? "0 times inf" : Number.isFinite(local) ? "beyond" : steep;
         return this.firstNumber(result, at) ?? { words: this.saidOf(this.sentences[template], wrong), at, cause: result };
       }
       value = result;
