@@ -45,7 +45,7 @@ def explore(
 
     >>> x, w = Value(2.0, "x"), Value(-3.0, "w")
     >>> explore((x * w).tanh())
-    <ExplorePage output = tanh(x × w): 4 values, 3 local derivatives>
+    <ExplorePage output = tanh(x·w): 4 values, 3 local derivatives>
     """
     if not isinstance(output, Value):
         raise TypeError(f"explore takes a Value, got {output!r}; for a network, its output or its loss")

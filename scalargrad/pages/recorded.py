@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scalargrad.drawing.folding import COARSER
-from scalargrad.drawing.formulas import TEXTBOOK, arguments_of, badge_of
+from scalargrad.drawing.formulas import badge_of
 from scalargrad.drawing.layering import Layers
-from scalargrad.drawing.layout import NAME_SIZE, PADDING, TAG_SIZE, WIDEST_HEADER, badge_width, header_indent
+from scalargrad.drawing.layout import NAME_SIZE, PADDING, TAG_SIZE, badge_width, header_indent
 from scalargrad.drawing.lettering import clipped_name, visible, width
 from scalargrad.drawing.ordering import reduce_crossings
 from scalargrad.drawing.snapshot import Snapshot
@@ -15,18 +15,20 @@ from scalargrad.drawing.view import Card, View, view_at
 from scalargrad.engine import Value
 from scalargrad.explaining.stale import is_stale, recomputed
 from scalargrad.explaining.templates import words_for_pages
+from scalargrad.explaining.written import piece_of, written
 from scalargrad.holders import Parameter
 from scalargrad.operands import flatten
 from scalargrad.ops import take
-from scalargrad.structure import owner_of
+from scalargrad.structure import layer_of, owner_of
 from scalargrad.support.words import distinct, plural, short_name
 
 MOST_VALUES = 5000
 MOST_CARDS = 120  # in a view; each frame of a drag writes them all
+WIDEST_CARD = 166
 WORTH_FOLDING = 0.8  # of the cards of the view before, at most
 MOST_VALUES_STEPPED, MOST_TERMS_STEPPED = 300, 1000
 RANGE, RANGE_OF_WEIGHTS = 10.0, 2.0
-LONGEST_TITLE = 60
+LONGEST_TITLE, MOST_IN_TITLE = 60, 16  # characters; names and numbers
 
 
 class Recorded:
@@ -146,22 +148,19 @@ class Recorded:
         return f"{plural(len(self.values), 'value')}, {plural(slopes, 'local derivative')}"
 
     def title(self) -> str:
-        """The output as a formula of named values, `o = tanh(x1 × w1 + b)`, or only its name, if that is long."""
-        name = short_name(self.names[-1])
-        texts: dict[Value, str] = {}  # "" for what is too long
-        for value in self.values:
-            own, operands = self.names[self.position[value]], [texts[x] for x in value.operands]
-            texts[value] = own
-            if value.op and (not value.label or value is self.values[-1]):
-                called = dict(zip(value.operands, operands, strict=True))
-                text = TEXTBOOK.formula(value.op, arguments_of(value, called.__getitem__)) if all(operands) else ""
-                texts[value] = text if len(text) <= LONGEST_TITLE else ""
-        formula = texts[self.values[-1]]
-        name = "output" if name == self._expression() else name
-        return f"{name} = {formula}" if formula else name
-
-    def _expression(self) -> str:
-        return "" if self.snapshot.labels[-1] else self.names[-1]
+        """The output as a formula of leaves, `o = tanh(x1·w1 + b)`, or only its name, where that is too long."""
+        spellings = words_for_pages(self.operations)["spellings"]
+        terms: dict[Value, tuple[Any, int]] = {}  # and how many names and numbers are in it
+        for value, owner in zip(self.values, self.snapshot.owners, strict=True):  # a unit is called by its name
+            name, args = self.names[self.position[value]], () if owner else value.args
+            parts = [(x, 1) if isinstance(x, float) else terms[x] for x in args if not isinstance(x, tuple)]
+            size = sum(count for _, count in parts)
+            opened = args != () and len(parts) == len(args) and size <= MOST_IN_TITLE
+            terms[value] = ([str(value.op), *(part for part, _ in parts)], size) if opened else (name, 1)
+        output = short_name(self.names[-1]) if self.snapshot.labels[-1] else "output"
+        formula = written(terms[self.values[-1]][0], piece_of, spellings).text.replace(" × ", "·")
+        is_long = len(formula) > LONGEST_TITLE or formula in (self.names[-1], output)
+        return output if is_long else f"{output} = {formula}"
 
     # Views.
 
@@ -198,28 +197,21 @@ class Recorded:
         name = self.names[exits[0]] if detail == "values" else visible(card.name)
         tag = card.function if card.off else card.tag
         header = header_indent(card) + 8 + width(tag, TAG_SIZE, bold=True) + PADDING + (26 if len(places) > 1 else 0)
-        shown = clipped_name(name, WIDEST_HEADER - header, NAME_SIZE)
+        shown = clipped_name(name, WIDEST_CARD - header, NAME_SIZE)
         data: dict[str, object] = {"exits": exits, "kind": card.kind, "name": shown}
         data["header"] = math.ceil(header + width(shown, NAME_SIZE, bold=True))
         if shown != name:
             data["whole"] = name
         if len(places) > 1:
             data["members"] = places
+            owner = self.snapshot.owners[card.exits[-1]] or ""
+            data["unit"] = layer_of(owner) if detail == "layers" else owner
         if card.badge:
             data |= {"badge": card.badge, "badge_width": math.ceil(badge_width(card.badge))}
         for part, text in {"tag": tag, "group": card.group, "function": card.function}.items():
             if text:
                 data[part] = text
         return data
-
-    def rows(self) -> dict[int, str]:
-        """Names of parameters inside their units: "weights.1" of "layers.0.neurons.3.weights.1"."""
-        names = {}
-        for place, leaf in self.leaves().items():
-            owner = owner_of(str(leaf.label))
-            if self._is_weight(leaf):
-                names[place] = self.names[place].removeprefix(f"{owner}.")
-        return names
 
 
 def page_data(recorded: Recorded, inputs: Iterable[Value], title: str, theme: str, mode: str) -> dict[str, Any]:
@@ -235,7 +227,6 @@ def page_data(recorded: Recorded, inputs: Iterable[Value], title: str, theme: st
         "names": recorded.names,
         "words": words_for_pages(recorded.operations),
         "badges": recorded.badges,
-        "rows": recorded.rows(),
         "parameters": [recorded.position[x] for x, is_one in zip(recorded.values, flags, strict=True) if is_one],
         "sliders": recorded.sliders(inputs),
         "stale": [(place, x if math.isfinite(x) else str(x)) for place, x in recorded.stale()],

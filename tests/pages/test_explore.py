@@ -155,12 +155,13 @@ def test_results_of_other_numbers_are_listed():
 
 
 def test_titles():
-    assert explore(neuron()).title == "o = tanh(n)"
+    assert explore(neuron()).title == "o = tanh(x1·w1 + x2·w2 + b)"
     assert explore(neuron(), title="A neuron").title == "A neuron"
     x, w = Value(2.0), Value(3.0)
-    assert explore((x * w + 1.0).relu(), names={"x": x, "w": w}).title == "output = relu((x × w) + 1)"
+    assert explore((x * w + 1.0).relu(), names={"x": x, "w": w}).title == "output = relu(x·w + 1)"
     assert explore(chain(80)).title == "output"
-    assert repr(explore(neuron())) == "<ExplorePage o = tanh(n): 10 values, 9 local derivatives>"
+    assert explore(network(3)).title == "loss = (layers.1.neurons.0 − 1)²"
+    assert repr(explore(neuron())) == "<ExplorePage o = tanh(x1·w1 + x2·w2 + b): 10 values, 9 local derivatives>"
 
 
 @pytest.mark.parametrize("theme", ["auto", "light", "dark"])

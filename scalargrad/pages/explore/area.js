@@ -4,7 +4,7 @@ import { Card, badgeWidth, sizeOf } from "./cards.js";
 import { element } from "./dom.js";
 import { Edges, pillWidths } from "./edges.js";
 import { Folded } from "./fold.js";
-import { BADGE_ABOVE, BADGE_RADIUS, place } from "./place.js";
+import { BADGE_ABOVE, BADGE_RADIUS, GAPS, place } from "./place.js";
 
 const [SMALLEST, LARGEST] = [0.2, 4]; // of the zoom
 const LEAST_FIT = 0.7; // below that units fold
@@ -25,15 +25,21 @@ export class Area {
   // Lay out for a ground of this width: the first view that fits, or the last.
   arrange(width, down) {
     [this.width, this.down] = [width, down];
-    let arranged;
-    for (const folded of this.foldeds) {
+    const scaleOf = ({ layout }) => (width - 2 * this.margin) / layout.width;
+    const fits = (folded) => {
       folded.compute();
-      arranged = this.layoutOf(folded);
-      if ((width - 2 * MARGIN) / arranged.layout.width >= LEAST_FIT) break;
-    }
+      return GAPS.some((gaps) => scaleOf(this.layoutOf(folded, gaps, false)) >= LEAST_FIT);
+    };
+    const folded = this.foldeds.find(fits) ?? this.foldeds.at(-1);
+    const [loose, tight, tightest] = GAPS.map((gaps) => this.layoutOf(folded, gaps));
+    const arranged = scaleOf(loose) >= 1 ? loose : scaleOf(tight) >= LEAST_FIT ? tight : tightest;
     if (arranged.folded !== this.folded) this.show(arranged.folded);
     for (const card of this.cards) if (card.isOpen !== this.state.open.has(card.exit) || card.isOpen) card.build();
     this.put(arranged);
+  }
+
+  get margin() {
+    return this.down ? MARGIN / 2 : MARGIN;
   }
 
   show(folded) {
@@ -44,12 +50,11 @@ export class Area {
     this.stage.replaceChildren(this.bands, this.edges.root, ...this.cards.map((card) => card.root));
   }
 
-  layoutOf(folded) {
-    const sizes = folded.cards.map((card) => sizeOf(card, this.state, this.down));
+  // open: false leaves out what is open, which is no reason to fold all
+  layoutOf(folded, gaps, open) {
+    const sizes = folded.cards.map((card) => sizeOf(card, this.state, this.down, open));
     const widths = pillWidths(folded);
-    const layout = place(folded.view, sizes, widths, this.down);
-    const fits = this.down || layout.width <= this.width - 2 * MARGIN;
-    return { folded, widths, layout: fits ? layout : place(folded.view, sizes, widths, this.down, true) };
+    return { folded, widths, layout: place(folded.view, sizes, widths, this.down, gaps) };
   }
 
   put({ folded, widths, layout }) {
@@ -95,14 +100,14 @@ export class Area {
     const { layout } = this;
     const side = this.topMargin ? BAND : 0;
     const whole = layout.width + 2 * side;
-    this.scale = Math.min(1, Math.max(LEAST_FIT, (this.width - 2 * MARGIN) / whole));
+    this.scale = Math.min(1, Math.max(LEAST_FIT, (this.width - 2 * this.margin) / whole));
     const height = (layout.height + this.topMargin + side) * this.scale + 2 * MARGIN;
     this.ground.style.setProperty("--graph-height", `${Math.min(Math.max(height, LEAST_HEIGHT), MOST_HEIGHT)}px`);
     const room = Math.max(this.ground.clientHeight, Math.min(height, MOST_HEIGHT));
-    const spare = (length, size) => Math.max(MARGIN, (length - size * this.scale) / 2);
+    const spare = (length, size) => Math.max(this.margin, (length - size * this.scale) / 2);
     this.offset = [
       (this.down ? spare(this.width, whole) : MARGIN) + side * this.scale,
-      (this.down ? MARGIN : spare(room, layout.height + this.topMargin + side)) + this.topMargin * this.scale,
+      (this.down ? 12 : spare(room, layout.height + this.topMargin + side)) + this.topMargin * this.scale,
     ];
     this.move();
   }

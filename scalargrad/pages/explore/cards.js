@@ -6,14 +6,14 @@ import { gradientText, number } from "../words/numbers.js";
 import { BADGE_ABOVE, BADGE_RADIUS } from "./place.js";
 
 const [HEADER, CELLS, SLIDER, ROW] = [21, 33, 28, 25];
-const [RESULT_WIDTH, LEAF_WIDTH, RANGE_WIDTH, OPEN_WIDTH, PHONE_LEAF_WIDTH] = [122, 143, 236, 224, 88];
+const [RESULT_WIDTH, LEAF_WIDTH, RANGE_WIDTH, OPEN_WIDTH, PHONE_LEAF_WIDTH] = [122, 143, 236, 252, 88];
 const [MOST_ROWS, ROWS_SHOWN] = [12, 8];
 
 // How large a card is, and how far its badge stands out.
-export function sizeOf(card, state, down) {
+export function sizeOf(card, state, down, open = state.open.has(card.exits.at(-1))) {
   const overhang = card.badge ? (down ? BADGE_ABOVE : badgeWidth(card) - BADGE_RADIUS) : 0;
   const [exit] = card.exits;
-  if (state.open.has(card.exits.at(-1))) {
+  if (open) {
     const rows = rowsOf(card, state).length + (hiddenRows(card, state) > 0);
     return { width: Math.max(OPEN_WIDTH, card.header), height: HEADER + ROW * rows + CELLS + 2, overhang };
   }
@@ -155,7 +155,7 @@ export class Card {
     this.grad = element("span", "sg-number", { "aria-hidden": "true" });
     this.mark = element("span", "sg-mark", { "aria-hidden": "true" });
     this.gradCell = element("div", "sg-cell sg-grad", {}, caption("grad"), this.mark, this.grad);
-    this.rows = this.isOpen ? rowsOf(card, state).map((x) => new Row(state, x, state.data.rows[x] ?? state.names[x])) : [];
+    this.rows = this.isOpen ? rowsOf(card, state).map((x) => new Row(state, x, nameInside(state.names[x], card))) : [];
     this.controls = this.slides ? [new Field(state, this.exit), new Slider(state, this.exit)] : [];
     const header = element("div", "sg-header", {}, element("span", "sg-name", { "aria-hidden": "true" }, card.name), this.tag);
     if (card.members) header.append(this.toggle());
@@ -198,7 +198,7 @@ export class Card {
     const off = this.folded.isOff(this.index);
     setText(this.tag, off ? "off" : (card.tag ?? ""));
     setClass(this.gradCell, `sg-cell sg-grad sg-${shown.tint}${shown.unknown ? " sg-unknown" : ""}`);
-    const looks = { open: this.isOpen, leaf: state.isLeaf(this.exit), slides: this.slides, badged: card.badge, off, unknown: !known,
+    const looks = { open: this.isOpen, several: card.exits.length > 1, leaf: state.isLeaf(this.exit), slides: this.slides, badged: card.badge, off, unknown: !known,
       selected: this.holds(state.selected), lit: context.litCards.has(this.index), cause: this.holds(context.cause),
       glow: overlay && this.holds(overlay.glow), gives: overlay?.gives?.some((x) => this.holds(x)),
       "not-finite": !card.exits.every((x) => Number.isFinite(state.graph.data[x])) };
@@ -218,6 +218,12 @@ export class Card {
     const data = fittedRange(this.card.exits.map((x) => this.state.graph.data[x]));
     return `${this.card.name}, unit of ${this.card.members.length} values, data ${data}, gradient ${shown.text}`;
   }
+}
+
+// The name of a value without that of the unit that it is in.
+function nameInside(name, card) {
+  const unit = `${card.unit ?? ""}.`;
+  return name.startsWith(unit) ? name.slice(unit.length) : name;
 }
 
 function caption(text) {

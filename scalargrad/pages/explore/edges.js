@@ -6,7 +6,7 @@ import { factor } from "../words/numbers.js";
 import { MOST_PILLS, PILL_HEIGHT, pathOf, placePills } from "./place.js";
 
 const [CHARACTER, PADDING] = [6.4, 12];
-const LEAST_PILL = 6; // characters that a label has room for while numbers move
+const LEAST_PILL = 4; // characters that a label has room for while numbers move
 
 export class Edges {
   constructor(folded) {

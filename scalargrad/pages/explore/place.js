@@ -7,7 +7,8 @@ const BETWEEN_CARDS = 18;
 const AROUND_LANE = 9;
 const NARROWEST_GAP = 52;
 const WIDEST_GAP = 150;
-const TIGHT_GAP = 40; // where it would not fit otherwise
+export const GAPS = ["loose", "tight", "tightest"]; // where a graph would not fit otherwise; the last leaves labels out
+const TIGHT_GAP = 40;
 const MANY_LABELS = 6;
 const SHARES = [0.5, 0.45, 0.55, 0.35, 0.65, 0.25, 0.75, 0.15, 0.82];
 export const PILL_HEIGHT = 17;
@@ -19,8 +20,8 @@ export const BADGE_ABOVE = 19; // of a card, where the graph runs down
 // sizes: of each card {width, height, overhang}: how far its badge stands out against the flow
 // pills: of each edge the width of its label, or 0
 // down: does the graph run from top to bottom?
-// tight: are gaps as narrow as labels let them be?
-export function place(view, sizes, pills, down, tight = false) {
+// gaps: one of GAPS
+export function place(view, sizes, pills, down, gaps = GAPS[0]) {
   const layers = neighbours(view);
   const along = sizes.map((size) => (down ? size.height : size.width));
   const across = sizes.map((size) => (down ? size.width : size.height));
@@ -31,7 +32,7 @@ export function place(view, sizes, pills, down, tight = false) {
   const least = Math.min(...middles.map((middle, vertex) => middle - (across[vertex] ?? 0) / 2));
   middles.forEach((_, vertex) => (middles[vertex] -= least));
   let depth = Math.max(...middles.map((middle, vertex) => middle + (across[vertex] ?? 0) / 2));
-  const [starts, ends] = columnsAlong(view, layers, middles, along, sizes, pills, { down, tight });
+  const [starts, ends] = columnsAlong(view, layers, middles, along, sizes, pills, { down, gaps });
 
   const boxes = along.map((size, card) => {
     const column = layers.column[card];
@@ -156,7 +157,7 @@ export function isotonic(wanted, weights) {
 }
 
 // Beginning and end of each column: as long as its longest card, a gap that its edges, labels and badges need.
-function columnsAlong(view, layers, middles, along, sizes, pills, { down, tight }) {
+function columnsAlong(view, layers, middles, along, sizes, pills, { down, gaps }) {
   const zeros = () => view.columns.map(() => 0);
   const [longest, overhang, widest, labels, steepest] = [zeros(), zeros(), zeros(), zeros(), zeros()];
   along.forEach((size, card) => {
@@ -176,17 +177,18 @@ function columnsAlong(view, layers, middles, along, sizes, pills, { down, tight 
   const starts = [overhang[0]];
   const ends = [overhang[0] + longest[0]];
   for (let column = 1; column < view.columns.length; column++) {
-    let gap = gapOf(widest[column], steepest[column], { down, tight });
-    if (labels[column] > MANY_LABELS) gap += down ? 2 * PILL_HEIGHT : (tight ? 0.5 : 1.5) * widest[column];
+    let gap = gapOf(widest[column], steepest[column], { down, gaps });
+    if (labels[column] > MANY_LABELS) gap += down ? 2 * PILL_HEIGHT : { loose: 1.5, tight: 0.5, tightest: 0 }[gaps] * widest[column];
     starts.push(ends[column - 1] + gap + overhang[column]);
     ends.push(starts[column] + longest[column]);
   }
   return [starts, ends];
 }
 
-function gapOf(label, steepest, { down, tight }) {
-  if (down) return label ? 20 + PILL_HEIGHT : 24;
-  if (tight) return Math.max(TIGHT_GAP, 8 + label, Math.min(0.3 * steepest, 90));
+function gapOf(label, steepest, { down, gaps }) {
+  if (down) return label ? 9 + PILL_HEIGHT : 16;
+  if (gaps === "tight") return Math.max(TIGHT_GAP, 8 + label, Math.min(0.3 * steepest, 90));
+  if (gaps === "tightest") return Math.max(TIGHT_GAP, Math.min(0.25 * steepest, 60));
   return Math.min(Math.max(NARROWEST_GAP, 28 + label, 0.6 * steepest), WIDEST_GAP);
 }
 
