@@ -29,6 +29,7 @@ def visit(browser, tmp_path):
     def open_page(page, width=1280, height=760, **options):
         tab = browser.new_page(viewport={"width": width, "height": height}, **options)
         opened.append(tab)
+        tab.set_default_timeout(5000)
         text = page if isinstance(page, str) else page.html
         file = tmp_path / f"{len(opened)}.html"
         file.write_text(text, encoding="utf-8")

@@ -472,7 +472,7 @@ def test_nothing_lies_on_anything(visit, graph, size):
 def test_a_network_is_folded_where_it_would_not_fit(visit):
     page = explore(network(4, 4))
     assert visit(page, width=3200, height=1700).locator(".sg-card").count() == 67
-    tab = visit(page)
+    tab = visit(page, width=1700)
     assert tab.locator(".sg-card").count() < 20
     assert tab.locator(".sg-band").count() >= 3
 
@@ -541,9 +541,9 @@ def test_wheel_drag_and_buttons_zoom_and_pan(visit):
     assert abs(middle[0] - middle[1]) < 2
     tab.keyboard.press("0")
     assert tab.evaluate(place) == start
-    tab.mouse.move(640, 620)
+    tab.mouse.move(640, 500)
     tab.mouse.down()
-    tab.mouse.move(600, 600, steps=3)
+    tab.mouse.move(600, 480, steps=3)
     tab.mouse.up()
     moved = card(tab, "n").bounding_box()
     assert (round(moved["x"] - box["x"]), round(moved["y"] - box["y"])) == (-40, -20)

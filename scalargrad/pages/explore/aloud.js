@@ -13,6 +13,7 @@ export class Aloud {
     this.table = element("table", "", {});
     this.root = element("div", "sg-unseen", {}, this.region, this.table);
     this.build();
+    state.on("overlay", () => this.write());
   }
 
   build() {
@@ -30,11 +31,20 @@ export class Aloud {
   }
 
   write() {
-    const { graph, words } = this.state;
+    const { graph, words, overlay } = this.state;
     for (const { position, texts } of this.cells) {
       const rule = this.state.isLeaf(position) ? "" : words.formula(position);
-      [number(graph.data[position]), gradientText(graph.grad[position]), rule].forEach((text, place) => setText(texts[place], text));
+      const data = overlay?.data?.(position) ?? true ? number(graph.data[position]) : "not known";
+      [data, this.gradient(position), rule].forEach((text, place) => setText(texts[place], text));
     }
+  }
+
+  // What Step and Quiz hide is hidden here, too.
+  gradient(position) {
+    const { graph, overlay } = this.state;
+    if (!overlay) return gradientText(graph.grad[position]);
+    const { text, unknown } = overlay.grad(position);
+    return unknown ? "not known" : text;
   }
 
   // Leaves were moved: that is told when a second has passed since the last time.
@@ -47,7 +57,7 @@ export class Aloud {
       const { graph, names, output, playing } = this.state;
       if (playing) return;
       const x = this.position;
-      this.say(`${names[x]} ${number(graph.data[x])}: ${names[output]} ${number(graph.data[output])}, gradient ${gradientText(graph.grad[x])}`);
+      this.say(`${names[x]} ${number(graph.data[x])}: ${names[output]} ${number(graph.data[output])}, gradient ${this.gradient(x)}`);
     }, PAUSE);
   }
 

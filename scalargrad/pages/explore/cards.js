@@ -41,7 +41,7 @@ function hiddenRows(card, state) {
 }
 
 // The slider of a leaf, with a notch at the number that it began with.
-class Slider {
+export class Slider {
   constructor(state, position) {
     this.state = state;
     this.position = position;
@@ -65,7 +65,7 @@ class Slider {
 }
 
 // The data of a leaf as a field. What is typed counts on Enter and where the field is left; Escape forgets it.
-class Field {
+export class Field {
   constructor(state, position, room) {
     this.state = state;
     this.position = position;
@@ -84,7 +84,9 @@ class Field {
       else this.take();
       event.stopPropagation();
       event.preventDefault();
-      this.input.closest(".sg-card, .sg-row").querySelector(".sg-pick").focus();
+      const holder = this.input.closest(".sg-card, .sg-row");
+      if (holder) holder.querySelector(".sg-pick").focus();
+      else this.input.blur();
     });
   }
 
@@ -250,5 +252,7 @@ export function spoken(state, position, shown) {
   const gradient = shown?.unknown ? "not known" : (shown?.text ?? gradientText(state.graph.grad[position]));
   const kind = state.kind(position);
   const data = state.overlay?.data?.(position) ?? true ? number(state.graph.data[position]) : "not known";
-  return `${state.names[position]}, ${kind}, data ${data}, gradient ${gradient}`;
+  const [added, all] = shown?.turns ?? [0, 0];
+  const turns = added ? `, ${added} of ${all} terms` : "";
+  return `${state.names[position]}, ${kind}, data ${data}, gradient ${gradient}${turns}`;
 }

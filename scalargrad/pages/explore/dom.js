@@ -51,3 +51,10 @@ export function fill(parent, items, makeChild, write) {
   while (parent.children.length < items.length) parent.append(makeChild(parent.children.length));
   items.forEach((item, place) => write(parent.children[place], item, place));
 }
+
+// As many children as there are items: those that are there stay, and with them the focus. Each is written by `write`.
+export function fill(parent, items, makeChild, write) {
+  while (parent.children.length > items.length) parent.lastElementChild.remove();
+  while (parent.children.length < items.length) parent.append(makeChild(parent.children.length));
+  items.forEach((item, place) => write(parent.children[place], item, place));
+}

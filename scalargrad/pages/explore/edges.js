@@ -63,7 +63,7 @@ export class Edges {
       const flow = flows[number];
       const status = overlay ? together(links[number].map(([result, place]) => overlay.edge(result, place))) : "known";
       const shown = status === "known" || status === "active";
-      const lit = context.litEdges.has(number) || status === "active";
+      const lit = context.litEdges.has(number) || status === "active" || status === "moving";
       const colour = shown ? signColour(flow) : "zero";
       const group = shown && flow !== 0 ? this.over : this.under;
       if (edge.line.parentNode !== group) group.append(edge.line);
@@ -93,7 +93,7 @@ export function pillWidths(folded) {
 
 // The status of an edge that stands for several: it is known when all are.
 function together(statuses) {
-  if (statuses.includes("active")) return "active";
+  for (const status of ["active", "moving"]) if (statuses.includes(status)) return status;
   if (statuses.includes("ahead")) return "ahead";
   return statuses.includes("passed") ? "passed" : "known";
 }

@@ -26,6 +26,7 @@ export function fittedRange(numbers) {
 
 // The tint of a gradient, as drawing/palette.py has it: each of four steps is a third of the one above.
 export function tint(gradient, largest) {
+  if (!Number.isFinite(gradient)) return "not-finite";
   if (gradient === 0 || !(Math.abs(gradient) <= largest)) return "tint-zero";
   let step = 4;
   while (step > 1 && Math.abs(gradient) < (largest / 3 ** (4 - step)) * (1 - 1e-9)) step -= 1;

@@ -41,6 +41,7 @@ export function mount(root, data, options = {}) {
   const hint = element("p", "sg-hint");
   const help = makeHelp(state);
   const graph = element("section", "sg-graph", { "aria-label": "Graph" }, element("div", "sg-above", {}, hint, zoom.root), area.ground, legend.root);
+  elements.graph = graph;
   frame.append(top.root, element("div", "sg-main", {}, elements.strip, graph), makeSheet(elements.panel), elements.bar, aloud.root, help);
 
   const made = {};
@@ -50,7 +51,6 @@ export function mount(root, data, options = {}) {
     if (before) state.setOverlay(null);
     frame.dataset.mode = state.mode;
     for (const part of current()) part.show();
-    hint.hidden = state.mode !== "explore";
   };
 
   function arrange() {
@@ -67,6 +67,7 @@ export function mount(root, data, options = {}) {
     legend.paint(context);
     top.paint();
     setText(hint, hintOf(state, area));
+    hint.hidden = !hint.textContent;
     for (const part of current()) part.update();
   }
 
@@ -107,13 +108,14 @@ export function mount(root, data, options = {}) {
 }
 
 // What can be done here; and, first of all, what was computed anew.
-function hintOf({ data, version, names, graph }, area) {
+function hintOf({ data, version, mode, names, graph }, area) {
   if (data.stale.length && version === 0) {
     const [[position, before], ...more] = data.stale;
     const others = more.length ? `, and ${more.length} more` : "";
     return `Operands were changed after ${names[position]} was computed${others}: here it is computed anew, `
       + `${number(graph.data[position])} instead of ${number(before)}.`;
   }
+  if (mode !== "explore") return "";
   if (area.folded.view.detail !== "values") return "Drag a slider: every number follows. + opens a unit, − folds it.";
   return "Drag a slider or type a number: data, gradients and widths follow at once. Click a card to see why.";
 }

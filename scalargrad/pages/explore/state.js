@@ -61,24 +61,12 @@ export class State {
     return this.data.badges[position];
   }
 
-  // The cards that a path from a value passes, by name, and what it is multiplied with from each to the next.
-  stations(position, links, factors) {
-    const { cards, cardOf } = this.folded;
-    const name = (x) => (cardOf[x] < 0 ? this.names[x] : cards[cardOf[x]].name);
-    const passed = { names: [name(position)], factors: [] };
-    let [card, factor] = [cardOf[position], 1];
-    links.forEach(([result], place) => {
-      factor *= factors[place];
-      if (cardOf[result] === card) return;
-      card = cardOf[result];
-      const inside = links.findIndex(([next], later) => later > place && cardOf[next] !== card);
-      const end = inside < 0 ? links.length : inside;
-      for (let later = place + 1; later < end; later++) factor *= factors[later];
-      passed.names.push(name(result));
-      passed.factors.push(factor);
-      factor = 1 / factors.slice(place + 1, end).reduce((product, x) => product * x, 1);
+  // The positions whose gradients are to be seen, each in a cell of its own.
+  visible() {
+    return this.folded.cards.flatMap(({ exits, members }) => {
+      if (members && this.open.has(exits.at(-1))) return members;
+      return exits.length === 1 ? exits : [];
     });
-    return passed;
   }
 
   // Numbers.
@@ -178,9 +166,11 @@ export class State {
   }
 
   // null, or an object with
-  //   grad(position)       {text, tint, unknown, mark}: the gradient cell; mark is a sign beside its caption, or ""
+  //   grad(position)       {text, tint, unknown, mark, turns}: the gradient cell; mark is a sign beside its caption; turns
+  //                        how many terms are added, and how many there are (what is not said may be left out)
   //   data(position)       is its number known yet? (may be left out)
-  //   edge(result, place)  "ahead": not computed yet, "passed": no term yet, "known", "active": the term of this step
+  //   edge(result, place)  "ahead": not computed yet, "passed": no term yet, "known", "active": the term of this step,
+  //                        "moving": data of this step
   //   glow                 the position of the card that receives, or null
   //   gives                the positions of those that it comes from
   //   legend               false hides the largest gradient (may be left out)
