@@ -7,12 +7,19 @@ dot and logsumexp in units of the sum of |terms|, for the higher derivatives of 
 product of probabilities that they are but for a factor that may be 0. The gradient by the base of pow, whose formula
 rounds an exponent, is allowed |log x| ulp more. Points and truth are those of the tests (tests/oracles/mpmath.py);
 second and third derivatives are asked for in the tails and at some points of at most four operands.
+
+The columns of JavaScript are values and gradients of the same rows in node, and in Chromium: V8's functions differ from
+the C library's, and those of one V8 from those of another.
 """
 
 import argparse
 import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from shutil import which
 
 from scalargrad.ops import OPERATIONS, Op
+from tests.javascript.rows import computed_rows
 from tests.oracles.mpmath import (
     GRADIENT_ULP,
     HIGHER_ULP,
@@ -23,11 +30,14 @@ from tests.oracles.mpmath import (
     worst_case,
     worst_derivative,
 )
+from tests.oracles.needed import PROGRAMS
+from tests.oracles.scripts import a_browser, in_node
 
-COLUMNS = "{:12} {:>7} {:>9} {:>7} {:>7}   {:>7} {:>9} {:>7}   {:34} {:34} {:24} {}"
+COLUMNS = "{:12} {:>7} {:>9} {:>7} {:>7}   {:>7} {:>9} {:>7} {:>9}   {:>7} {:>9} {:>7}   {:34} {:34} {:24} {}"
+Runs = Mapping[str, Callable | None]  # how a script is run in each engine, None where it is missing
 
 
-def row(op: Op, options: argparse.Namespace) -> str:
+def row(op: Op, options: argparse.Namespace, runs: Runs) -> str:
     worst = worst_case(op, points(op, options.points, options.seed))
     errors, places = [worst.value, worst.gradient], [worst.value_at, worst.gradient_at]
     for order in (2, 3):
@@ -36,8 +46,32 @@ def row(op: Op, options: argparse.Namespace) -> str:
         errors.append(error)
         places.append(place)
     bounds = VALUE_ULP, GRADIENT_ULP[op.name], HIGHER_ULP
-    numbers = [f"{error:.2f}" for error in errors] + [f"{bound:.0f}" for bound in bounds]
+    numbers = [f"{error:.2f}" for error in errors]
+    for run in runs.values():
+        numbers += in_javascript(op, options, run) if run else ["-", "-"]
+    numbers += [f"{bound:.0f}" for bound in bounds]
     return COLUMNS.format(op.name, *numbers, *map(shown, places)).rstrip()
+
+
+def in_javascript(op: Op, options: argparse.Namespace, run: Callable) -> list[str]:
+    """The worst value and the worst gradient of the row in JavaScript."""
+    arguments = list(points(op, options.points, options.seed))
+    found: Iterator = iter(computed_rows(run, op, arguments))
+    worst = worst_case(op, arguments, computed=lambda op, args: next(found))
+    return [f"{worst.value:.2f}", f"{worst.gradient:.2f}"]
+
+
+def engines(stack: ExitStack) -> Runs:
+    """Node and Chromium, as far as they are here."""
+    node, chromium = which(PROGRAMS["node"]), which(PROGRAMS["chromium"])
+    runs: dict[str, Callable | None] = {"node": None, "chromium": None}
+    if node:
+        runs["node"] = lambda script, data: in_node(node, script, data)
+    if chromium:
+        from playwright import sync_api
+
+        runs["chromium"] = stack.enter_context(a_browser(sync_api, chromium))
+    return runs
 
 
 def shown(args: tuple) -> str:
@@ -56,10 +90,14 @@ def main() -> None:
     )
     print("third derivatives, in ulp beyond twice the condition number\n")
     names = ("value", "gradient", "second", "third")
-    print(COLUMNS.format("", "worst", "", "", "", "allowed", "", "", "worst at", "", "", "").rstrip())
-    print(COLUMNS.format("operation", *names, "value", "gradient", "higher", *names).rstrip())
-    for op in [op for op in OPERATIONS.values() if op.name != "random"]:
-        print(row(op, options), flush=True)
+    pairs = ("value", "gradient") * 2
+    groups = ("worst", "", "", "", "node", "", "Chromium", "", "allowed", "", "", "worst at", "", "", "")
+    print(COLUMNS.format("", *groups).rstrip())
+    print(COLUMNS.format("operation", *names, *pairs, "value", "gradient", "higher", *names).rstrip())
+    with ExitStack() as stack:
+        runs = engines(stack)
+        for op in [op for op in OPERATIONS.values() if op.name != "random"]:
+            print(row(op, options, runs), flush=True)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a 
     from scalargrad.optim import RMSProp as RMSProp
     from scalargrad.optim import clip_grad_norm as clip_grad_norm
     from scalargrad.pages.explore import explore as explore
+    from scalargrad.pages.exported import export as export
     from scalargrad.pages.live import live as live
     from scalargrad.pages.stepping import step_through as step_through
     from scalargrad.schedules import Constant as Constant
@@ -76,6 +77,7 @@ NAMES = {
     "drawing": ["DecisionBoundary", "draw", "draw_frames"],
     "explaining.explanation": ["explain"],
     "pages.explore": ["explore"],
+    "pages.exported": ["export"],
     "pages.live": ["live"],
     "pages.stepping": ["step_through"],
     "explaining.diagnosis": ["diagnose"],

@@ -95,6 +95,7 @@ COMMANDS = [
     Command("explain", "write out the chain rule of a formula, with its numbers",  "scalargrad.cli.graphs"),
     Command("explore", "write a page in which the numbers of a formula are moved", "scalargrad.cli.graphs"),
     Command("step",    "write a page that goes through a formula step by step",    "scalargrad.cli.graphs"),
+    Command("export",  "write a saved model as JavaScript, with a page to try it",  "scalargrad.cli.exports"),
 ]
 # fmt: on
 

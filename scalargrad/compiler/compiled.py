@@ -193,13 +193,15 @@ class Compiled(Programs):
 
         return pure, parameters
 
-    def javascript(self, *arrays: object, optimizer: Optimizer | None = None) -> str:
+    def javascript(self, *arrays: object, optimizer: Optimizer | None = None, names: bool = True) -> str:
         """The program as one ES module, which imports nothing, for pages and for node: numbers are float64.
 
         The module exports `forward(parameters, inputs)`, of a function that returns one number also
         `backward(parameters, inputs)` and, with an optimizer, `start()` and `step(state, inputs)`; PARAMETERS, NUMBERS
         and INPUTS say what they take. `help("scalargrad.compiler.backends.javascript")` has all of it. Without arrays
         it is the program of the last call. ValueError for an optimizer with a `step` of its own.
+
+        names   of parameters and buffers, which may be most of the text
 
         >>> w = Value(3.0, "w")
         >>> text = compile(lambda x: (w * x - 1.0) ** 2).javascript([0.0])
@@ -211,7 +213,7 @@ class Compiled(Programs):
         refuse_inside_a_trace()
         with self.lock:
             variant = self._prepared(arrays)[0] if arrays else self._last()
-            return exported(variant, optimizer, self.steps)
+            return exported(variant, optimizer, self.steps, names)
 
     def load_buffers(self, buffers: object) -> None:
         """Set the buffers from the flat array that a function of `to_jax(buffers=True)` returned."""

@@ -16,7 +16,7 @@ from scalargrad.ops import OPERATIONS
 from scalargrad.randomness import uniform
 from tests.javascript.rows import computed_rows, script
 from tests.oracles.mpmath import GRADIENT_ULP, VALUE_ULP, deep, points, worst_case
-from tests.oracles.scripts import in_node
+from tests.oracles.scripts import a_browser, in_node
 
 inf, nan = math.inf, math.nan
 NUMERIC = [op for op in OPERATIONS.values() if op.name != "random"]
@@ -70,6 +70,10 @@ def near(found, expected, ulp):
 @pytest.mark.sampled(4)
 @TABLE
 def test_awkward_arguments_give_what_values_give(op, run):
+    check_edges(op, run)
+
+
+def check_edges(op, run):
     arguments = edges(op)
     for args, (value, slopes) in zip(arguments, computed_rows(run, op, arguments), strict=True):
         expected, expected_slopes = eager(op, args)
@@ -86,19 +90,43 @@ def test_values_and_gradients_match_mpmath(op, run):
     assert worst.gradient <= GRADIENT_ULP[op.name], worst
 
 
+@pytest.mark.long
+def test_values_and_gradients_match_mpmath_in_a_browser(playwright, chromium):
+    with a_browser(playwright, chromium) as run:
+        for op in NUMERIC:
+            worst = judged(run, op, list(points(op, 300, seed=1)))
+            assert worst.value <= VALUE_ULP, (op, worst)
+            assert worst.gradient <= GRADIENT_ULP[op.name], (op, worst)
+
+
+def test_random_is_pythons_in_a_browser_and_the_edges_too(playwright, chromium):
+    counters = counters_of_all_sizes()
+    with a_browser(playwright, chromium) as run:
+        found = computed_rows(run, OPERATIONS["random"], [(xs,) for xs in counters])
+        assert [value for value, _ in found] == [uniform(*xs) for xs in counters]
+        for name in ("pow", "exp", "erfc", "sigmoid", "tanh", "maximum", "where"):
+            check_edges(OPERATIONS[name], run)
+
+
 def judged(run, op, arguments, text=None):
     found = iter(computed_rows(run, op, arguments, text))
     return worst_case(op, arguments, computed=lambda op, args: next(found))
 
 
-def test_random_is_pythons_to_the_bit(run):
+def counters_of_all_sizes():
     source = random.Random(0)
     counters = [
         tuple(float(source.randrange(-(2**bits), 2**bits)) for _ in range(count))
         for bits in (3, 31, 33, 53, 63)
         for count in (1, 2, 4, 5)
     ]
-    counters += list(itertools.product((0.0, 1.0, -1.0, 2.0**31, 2.0**32, -(2.0**62), 2.0**63 - 1024.0), repeat=2))
+    return counters + list(
+        itertools.product((0.0, 1.0, -1.0, 2.0**31, 2.0**32, -(2.0**62), 2.0**63 - 1024.0), repeat=2)
+    )
+
+
+def test_random_is_pythons_to_the_bit(run):
+    counters = counters_of_all_sizes()
     found = computed_rows(run, OPERATIONS["random"], [(xs,) for xs in counters])
     assert [value for value, _ in found] == [uniform(*xs) for xs in counters]
 

@@ -14,10 +14,11 @@ DECAY = "weight_decay"
 CLOCK = {"steps": 0, "lr": 1, DECAY: 4}  # places in the clock of a step
 
 
-def exported(variant: Variant, optimizer: Optimizer | None, steps: Value) -> str:
+def exported(variant: Variant, optimizer: Optimizer | None, steps: Value, names: bool) -> str:
     """The text of a module.
 
     steps   the buffer that counts steps, should the program read it
+    names   does the module name parameters and buffers?
     """
     program = variant.program
     read = set(program.parameters)
@@ -30,6 +31,7 @@ def exported(variant: Variant, optimizer: Optimizer | None, steps: Value) -> str
         inputs=shapes,
         output=variant.shape or (),
         counts_rows=variant.trace.row is not None,
+        names=names,
     )
     backward = variant.backward if variant.shape is None or optimizer is not None else None
     training = None if optimizer is None else _training(variant.backward, optimizer, steps)

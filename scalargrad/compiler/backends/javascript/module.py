@@ -41,6 +41,7 @@ class Facts:
     parameters   in the order in which the module names them, and the buffers
     inputs       the shapes of one sample of each argument; `output`, that of one result
     counts_rows  is the last input of the programs the number of the row?
+    names        does it name them?
     """
 
     title: str
@@ -49,6 +50,7 @@ class Facts:
     inputs: Sequence[Sequence[int]]
     output: Sequence[int]
     counts_rows: bool
+    names: bool = True
 
 
 def module_of(facts: Facts, forward: Program, backward: Program | None, training: Training | None) -> str:
@@ -88,8 +90,9 @@ FACTS = "const facts = { parameters: NUMBERS, buffers: BUFFER_NUMBERS, countsRow
 
 def _head(facts: Facts) -> list[str]:
     def named(kind: str, numbers: str, values: Sequence[Value]) -> list[str]:
+        listed = [f"export const {kind} = {_text([value.label for value in values])};"] if facts.names else []
         return [
-            f"export const {kind} = {_text([value.label for value in values])};",
+            *listed,
             f"export const {numbers} = Float64Array.of({', '.join(number(float(value)) for value in values)});",
         ]
 
