@@ -124,7 +124,7 @@ class Film:
         drawings = [picture for picture in self.pictures if isinstance(picture, Drawing)]
         views = [drawing.view for drawing in drawings]
         if not views or not same_structure(views):
-            yield self._document(figure, theme, [picture.elements for picture in self.pictures])
+            yield self._document(f"{figure}-0", theme, [picture.elements for picture in self.pictures])
             return
         for place, (shown, layout) in enumerate(views_by_width(views)):
             pairs = zip(drawings, shown, strict=True)

@@ -217,6 +217,8 @@ def test_a_film_can_be_held(show):
     tab.wait_for_function("getComputedStyle(document.querySelector('.sg-frame')).visibility === 'visible'")
     tab.wait_for_function("getComputedStyle(document.querySelector('.sg-frame')).visibility === 'hidden'")
     tab.get_by_role("button", name="Hold the film").click()
+    ids = tab.evaluate("[...document.querySelectorAll('[id]')].map((element) => element.id)")
+    assert len(ids) == len(set(ids))
     held = frames_shown(tab)
     assert held.count(True) == 1
     for _ in range(5):
