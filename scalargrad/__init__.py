@@ -52,6 +52,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a 
     from scalargrad.pages.explore import explore as explore
     from scalargrad.pages.exported import export as export
     from scalargrad.pages.live import live as live
+    from scalargrad.pages.playing import playground as playground
     from scalargrad.pages.stepping import step_through as step_through
     from scalargrad.schedules import Constant as Constant
     from scalargrad.schedules import Cosine as Cosine
@@ -79,6 +80,7 @@ NAMES = {
     "pages.explore": ["explore"],
     "pages.exported": ["export"],
     "pages.live": ["live"],
+    "pages.playing": ["playground"],
     "pages.stepping": ["step_through"],
     "explaining.diagnosis": ["diagnose"],
     "compiler": ["TraceError", "compile"],

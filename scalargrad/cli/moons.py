@@ -31,15 +31,16 @@ def add_moons_options(parser: argparse.ArgumentParser) -> None:
         "--backend", dest="engine", default=argparse.SUPPRESS, metavar="NAME", help="another word for --engine"
     )
     parser.add_argument("--animate", action="store_true", help="also write training.svg, the boundary as it moves")
+    parser.add_argument("--page", action="store_true", help="also write playground.html, where it trains in a browser")
     parser.add_argument("--out", type=place, default=Path("moons"), metavar="FOLDER", help="default: moons")
 
 
 def run_moons(options: argparse.Namespace) -> None:
     """Train on two moons, write the pictures, and say what came of it."""
     settings = chosen_settings(options, moons.Settings())
-    files = moons.FILES | (moons.ANIMATION if options.animate else {})
+    files = moons.FILES | (moons.ANIMATION if options.animate else {}) | (moons.PAGE if options.page else {})
     with finished_files(options.out, files) as unfinished:
-        result = moons.run(settings, unfinished, options.animate)
+        result = moons.run(settings, unfinished, options.animate, options.page)
     print(result.model)
     print_seconds({**result.preparation, "training": result.seconds})
     print(f"\n{plural(settings.epochs, 'epoch')}: loss {result.loss:.4f}, accuracy {result.accuracy:.1%}\n")

@@ -315,11 +315,13 @@ class Program:
             if instruction.count > 1:
                 owner.update(((instruction.bank, int(row)), instruction.module) for row in instruction.rows)
 
-    def __str__(self) -> str:
-        """The program by module: how many instructions stand for how many scalars, and their share of the work."""
+    def lines(self) -> list[tuple[str, Instruction | None]]:
+        """The program by module, as it is printed: lines, and the instruction that each of them tells of, if one."""
         self.name_modules()
         total = sum(instruction.work for instruction in self.instructions) or 1
-        lines = [f"{self.scalars:,} scalars in {len(self.instructions)} instructions, {total:,} operations a sample"]
+        count = len(self.instructions)
+        title = f"{self.scalars:,} scalars in {count} instructions, {total:,} operations a sample"
+        lines: list[tuple[str, Instruction | None]] = [(title, None)]
         module = None
         for instruction in sorted(self.instructions, key=lambda instruction: instruction.backward):
             if instruction.kind.is_given:
@@ -327,10 +329,15 @@ class Program:
             heading = "backward" if instruction.backward else instruction.module or "(data)"
             if heading != module:
                 module = heading
-                lines.append(module)
+                lines.append((module, None))
             share = 100.0 * instruction.work / total
-            lines.append(f"  {instruction.summary():<44} {instruction.count:>8,} scalars {share:5.1f} %")
-        return "\n".join(lines)
+            said = f"  {instruction.summary():<44} {instruction.count:>8,} scalars {share:5.1f} %"
+            lines.append((said, instruction))
+        return lines
+
+    def __str__(self) -> str:
+        """The program by module: how many instructions stand for how many scalars, and their share of the work."""
+        return "\n".join(line for line, _ in self.lines())
 
     @property
     def full(self) -> str:

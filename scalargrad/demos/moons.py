@@ -36,6 +36,7 @@ FILES = {
     "summary.json": "settings, results, versions",
 }
 ANIMATION = {"training.svg": "the decision boundary as it moves during training"}
+PAGE = {"playground.html": "the same network, which trains live in a browser"}
 FRAMES = 25  # of the animation
 
 
@@ -164,8 +165,12 @@ def learn(
     return Result(model, points.tolist(), labels.tolist(), history, seconds, preparation)
 
 
-def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
-    """Train, and put the pictures and summary.json into a folder that exists; `animate` adds training.svg."""
+def run(settings: Settings, folder: Path, animate: bool = False, page: bool = False) -> Result:
+    """Train, and put the pictures and summary.json into a folder that exists.
+
+    animate   add training.svg
+    page      add playground.html, where the training begins anew
+    """
     frames: list[DecisionBoundary] = []
     every = -(-settings.epochs // FRAMES)
     scene: dict[str, Any] = {}
@@ -174,6 +179,8 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
         scene.update(model=model, points=points, labels=labels)
         if animate:
             frames.append(boundary_frame(title="before training", **scene))
+        if page:
+            playground_of(settings, model, points, labels).save(folder / "playground.html")
         guesses = [float(model(point)) > 0.5 for point in points]
         right = sum(guess == label for guess, label in zip(guesses, labels, strict=True)) / len(labels)
         plots.plot_points(points, labels, f"Two moons: {len(points)} points").savefig(folder / "data.png")
@@ -201,6 +208,14 @@ def run(settings: Settings, folder: Path, animate: bool = False) -> Result:
     draw_model(result).save(folder / "model.svg")
     write_summary(folder / "summary.json", summarised(settings, result))
     return result
+
+
+def playground_of(settings: Settings, model: MLP, points: list, labels: list) -> Any:
+    """A page on which the network learns as `learn` lets it."""
+    from scalargrad.pages.playing import playground  # NumPy is behind this door, too
+
+    optimizer = OPTIMIZERS[settings.optimizer](settings.lr)
+    return playground(model, points, labels, "mse", optimizer, settings.epochs, l2=settings.alpha)
 
 
 def boundary_frame(model: MLP, points: list, labels: list, title: str) -> DecisionBoundary:

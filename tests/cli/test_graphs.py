@@ -1,11 +1,14 @@
 """`scalargrad draw`, `explain`, `explore` and `step`, as a person types them."""
 
+import json
 import os
+import re
 from xml.etree import ElementTree
 
 import pytest
 
 from scalargrad import cli
+from scalargrad.nn import MLP
 from tests.platforms import needs_posix
 
 NEURON = ["tanh(x1*w1 + x2*w2 + b)", "x1=2", "w1=-3", "x2=0", "w2=1", "b=6.8814"]
@@ -113,6 +116,19 @@ def test_a_link_stays_and_capitals_are_understood(tmp_path):
     assert run("draw", *NEURON, "-o", tmp_path / "link.SVG") == 0
     assert (tmp_path / "link.SVG").is_symlink()
     assert ElementTree.parse(tmp_path / "far.svg")
+
+
+def test_moons_have_a_page_that_trains(tmp_path, capsys):
+    pytest.importorskip("sklearn")  # a browser has none
+    options = ["--samples", 6, "--hidden", 2, "--epochs", 3, "--seed", 4, "--lr", 0.1, "--out", tmp_path, "--page"]
+    assert run("moons", *options) == 0
+    assert "playground.html" in capsys.readouterr().out
+    page = (tmp_path / "playground.html").read_text(encoding="utf-8")
+    assert "MLP(2, [2, 1])" in page
+    data = json.loads(re.search('id="data">(.*?)</script>', page)[1])
+    weights = MLP(2, [2, 1], rng=4).parameters()  # it begins before the training
+    assert data["leaves"][: len(weights)] == [weight.data for weight in weights]
+    assert data["settings"] == {"optimizer": "adam", "rate": 0.1, "l2": 1e-4, "batch": 0}
 
 
 def test_moons_can_be_animated(tmp_path):
