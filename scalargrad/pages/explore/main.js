@@ -73,6 +73,7 @@ export function mount(root, data, options = {}) {
   }
 
   state.on("mode", changeMode);
+  state.on("overlay", () => area.layout && state.overlay && area.reveal(state.overlay.glow));
   state.on("view", arrange);
   state.on("reset", () => area.fit());
   state.on("numbers", (positions, outside) => {
