@@ -170,7 +170,7 @@ def training_data(
         "programs": {name: training.facts(name) for name in training.programs},
         "network": described(network, names, training.leaves.place),
         "code": code_of(settings.loss, objective.loss, model) | {"program": program_lines(training.programs["loss"])},
-        "fit": {"loss": repr(settings.loss) if isinstance(settings.loss, str) else objective.name.removesuffix("()")},
+        "fit": {"loss": f'"{settings.loss}"' if isinstance(settings.loss, str) else objective.name.removesuffix("()")},
     }
     return data, training
 

@@ -7,7 +7,7 @@ import { number } from "../words/numbers.js";
 export const MAP = 24; // places across a unit's map
 const OUTPUT = 60; // and across the small picture of the output
 const [UNIT, TALL, SHORT, GAP] = [106, 46, 18, 6]; // pixels: width and heights of a unit, and between two
-const [HEAD, FOOT] = [36, 22];
+const [HEAD, FOOT] = [34, 12];
 const PITCH = 168; // between two columns, at least: then it pans
 const [THINNEST, WIDER] = [0.7, 5.8];
 
@@ -59,12 +59,12 @@ export class Network {
   arrange(width, height, isPhone) {
     const most = Math.max(2, ...this.columns.slice(1, -1).map(({ nodes, more }) => nodes.length + (more ? 0.5 : 0)));
     const [unit, pitch] = isPhone ? [34, 76] : [UNIT, PITCH];
-    const room = Math.max(height, 260) - HEAD - FOOT;
+    const room = Math.max(isPhone ? 0 : height, 300) - HEAD - FOOT;
     const tall = Math.max(SHORT, Math.min(isPhone ? 34 : TALL, Math.floor(room / most) - (isPhone ? 3 : GAP)));
     const side = isPhone ? 46 : 72; // of an input
     const large = isPhone ? 56 : 104; // of the output
     const across = Math.max(width, 24 + side + large + this.heads.length * pitch + (isPhone ? 20 : 40));
-    const down = Math.max(HEAD + FOOT + most * (tall + (isPhone ? 3 : GAP)), Math.min(height, 560), 200);
+    const down = Math.max(HEAD + FOOT + most * (tall + (isPhone ? 3 : GAP)), isPhone ? 0 : height, 200);
     this.boxes = [];
     const middle = HEAD + (down - HEAD - FOOT) / 2;
     const put = (node, x, y, w, h) => (this.boxes[node] = { x, y: y - h / 2, w, h });
