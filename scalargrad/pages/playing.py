@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from scalargrad.pages.still_map import grid, in_words, still
 from scalargrad.structure import Structure
 from scalargrad.support.words import plural
 from scalargrad.training.objectives import Objective, objective_of, refuse_one_class
-from scalargrad.training.programs import shapes_of_outputs
+from scalargrad.training.programs import lock_of, shapes_of_outputs
 from scalargrad.training.settings import FitSettings
 from scalargrad.training.targets import counted
 
@@ -94,6 +95,20 @@ def playground(
     }
     given |= {"schedule": None, "progress": False, "loss": loss, "optimizer": optimizer, "epochs": epochs}
     settings = FitSettings.among(given | {"batch_size": batch_size, "rng": rng, "l2": l2})
+    # In a context of its own: no_grad() or anomaly_detection() around this call are not meant for the page.
+    return Context().run(_page, model, X, y, settings, validation, names, title, theme)
+
+
+def _page(
+    model: Structure,
+    X: object,
+    y: object,
+    settings: FitSettings,
+    validation: tuple[object, object] | None,
+    names: Sequence[str],
+    title: str | None,
+    theme: str,
+) -> PlaygroundPage:
     data, training = training_data(model, X, y, settings, validation, names)
     data |= {"title": visible(title or _title(model)), "summary": _summary(data, training), "theme": theme}
     script = bundle(HERE / "playground/page.js", {"programs.js": training.text()})
@@ -145,14 +160,17 @@ def training_data(
     """All that the page knows, as JSON has it, and the programs that it runs."""
     if not isinstance(model, Structure):
         raise TypeError(f"playground takes a model with two inputs such as MLP(2, [8, 8, 1]), got {model!r:.100}")
+    if not model.parameters():
+        raise ValueError(f"{type(model).__name__} has no parameters: there is nothing to train")
     objective = objective_of(settings.loss)
     points = _points(model, objective, X, y, validation)
     shape = _shape_of_outputs(model, points.rows)
     decision = decision_of(objective, shape, points.targets)
     choices = offered(settings.optimizer)
     try:
-        sample = sample_of(model, points.rows[0])
-        training = Training(model, objective, (points.rows, points.targets), sample, settings.l2)
+        with lock_of(model):  # another thread may be training it
+            sample = sample_of(model, points.rows[0])
+            training = Training(model, objective, (points.rows, points.targets), sample, settings.l2)
     except TraceError as error:
         raise TraceError(f"a playground trains compiled, and this model or loss does not compile: {error}") from error
     network = network_of(sample)

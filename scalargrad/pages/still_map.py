@@ -54,7 +54,7 @@ def _colours(outputs: ndarray, decision: dict[str, Any]) -> list[str]:
     def part(share: float) -> str:
         if share != share:
             return "not-finite"
-        step = 1 + min(2, int(3 * abs(share)))
+        step = 1 + int(min(2.0, 3.0 * abs(share)))
         return f"tint-{'positive' if (share > 0) == blue_above else 'negative'}-{step}"
 
     return [part(share) for share in shares.tolist()]

@@ -6,12 +6,14 @@ import re
 import numpy
 import pytest
 
+from scalargrad.anomaly import anomaly_detection
 from scalargrad.arrays import shuffled
 from scalargrad.compiler import TraceError
 from scalargrad.datasets import load_moons
 from scalargrad.demos import moons
 from scalargrad.javascript.bundle import bundle
 from scalargrad.nn import MLP, BatchNorm1d, Dropout, Layer, Module, Parameter, Sequential
+from scalargrad.observers import no_grad
 from scalargrad.ops import sin
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from scalargrad.pages.page import HERE
@@ -219,6 +221,23 @@ def test_the_optimizer_and_the_model_stay_as_they_were():
     assert after == before
 
 
+def test_blocks_around_the_call_are_not_meant_for_the_page():
+    X, y = points(20)
+    page = playground(MLP(2, [3, 1], rng=0), X, y)
+    with no_grad(), anomaly_detection():
+        assert playground(MLP(2, [3, 1], rng=0), X, y).html == page.html
+    nowhere = MLP(2, [3, 1], rng=0)
+    nowhere.layers[0].neurons[0].bias.data = float("inf")
+    with anomaly_detection():
+        assert "Infinity" in playground(nowhere, X, y).html
+
+
+def test_one_point_is_enough():
+    data = data_of(playground(MLP(2, [2, 1], rng=0), [[1.0, 2.0]], [3.0]))
+    assert data["decision"]["kind"] == "number"
+    assert data["range"] == [0.0, 2.0, 1.0, 3.0]
+
+
 def test_frozen_and_held_parameters_stay(node):
     X, y = points(20)
     model = MLP(2, [3, 1], rng=0)
@@ -341,6 +360,7 @@ GOOD = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1]
     ({"theme": "blue"}, ValueError, "theme"),
     ({"names": ["x"]}, ValueError, "names are those of the two inputs, got 1"),
     ({"title": 3}, TypeError, "title"),
+    ({"model": Sequential(Dropout(0.1))}, ValueError, "Sequential has no parameters"),
     ({"validation": [1, 2, 3]}, ValueError, "validation is a pair"),
     ({"validation": ([[1.0]], [1])}, ValueError, "validation X has 1 number a row"),
 ])  # fmt: skip
@@ -491,10 +511,11 @@ def test_wrong_points_are_ringed_and_counted(show):
     ]
     tab = show(playground(model, X, y))
     drawn(tab)
-    rings = tab.evaluate(
-        "() => [...document.querySelectorAll('.sg-says .sg-ring')].slice(0, 60).map((x) => !x.hasAttribute('hidden'))"
+    rings, marks = (
+        tab.evaluate(f"() => [...document.querySelectorAll('.sg-says {x}')].map((x) => x.getAttribute('transform'))")
+        for x in (".sg-rings .sg-ring", ".sg-point[transform]")
     )
-    assert [row for row, shown in enumerate(rings) if shown] == wrong
+    assert rings == [marks[row] for row in wrong]
     assert f"wrong: {len(wrong)}" in tab.inner_text(".sg-says .sg-legend")
     assert reading(tab, "accuracy") == f"{round(100 * (1 - len(wrong) / 60), 1):.4g} %"
     assert len(tab.get_attribute(".sg-over .sg-level", "d")) > 100

@@ -1,7 +1,7 @@
 // The points on a map: dots and diamonds, letters above 3 classes, rings around the wrong ones.
 
 import { CLASSES } from "./colours.js";
-import { setAttribute, shape } from "../explore/dom.js";
+import { fill, setAttribute, shape } from "../explore/dom.js";
 
 const SIZE = 4.6; // pixels, of a dot on the large map
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -13,8 +13,8 @@ export class Points {
     this.share = share;
     this.kinds = data.points.map((_, row) => kindOf(data, row));
     this.marks = this.kinds.map((kind) => markOf(kind, SIZE * share));
-    this.rings = this.kinds.map(() => shape("circle", "sg-ring", { r: 2.1 * SIZE * Math.sqrt(share), hidden: "" }));
-    this.root = shape("g", "sg-points", {}, ...this.marks, ...this.rings);
+    this.rings = shape("g", "sg-rings");
+    this.root = shape("g", "sg-points", {}, ...this.marks, this.rings);
   }
 
   place(width, height) {
@@ -22,14 +22,16 @@ export class Points {
     this.data.points.forEach(([x, y], row) => {
       const across = (((x - left) / (right - left)) * width).toFixed(1);
       const down = (((top - y) / (top - bottom)) * height).toFixed(1);
-      for (const mark of [this.marks[row], this.rings[row]]) mark.setAttribute("transform", `translate(${across} ${down})`);
+      this.marks[row].setAttribute("transform", `translate(${across} ${down})`);
     });
+    this.ring(this.wrong ?? []);
   }
 
   ring(wrong) {
-    const rows = new Set(wrong);
-    this.rings.forEach((ring, row) => {
-      if (ring.hasAttribute("hidden") === rows.has(row)) ring.toggleAttribute("hidden");
+    this.wrong = wrong;
+    const radius = 2.1 * SIZE * Math.sqrt(this.share);
+    fill(this.rings, wrong, () => shape("circle", "sg-ring", { r: radius }), (ring, row) => {
+      setAttribute(ring, "transform", this.marks[row].getAttribute("transform") ?? "");
     });
   }
 }
