@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any
 
 from scalargrad.drawing.figure import check_options, draw
 from scalargrad.drawing.lettering import escaped, gradient_text, number, visible
 from scalargrad.engine import Value, topological_order
 from scalargrad.explaining.recording import Recording
 from scalargrad.explaining.words import Words
-from scalargrad.pages.page import HERE, Page, page_html, script_of, still_picture, styles_of
+from scalargrad.pages.page import HERE, page_html, script_of, still_picture, styles_of
 from scalargrad.pages.recorded import Recorded, page_data
+from scalargrad.pages.widget import WidgetPage
 
 ENTRY = """import { mount } from "../pages/explore/main.js";
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -21,7 +22,7 @@ LARGEST_PICTURE = 90_000  # characters; above that layers are drawn
 MOST_RULES, MOST_ARGUMENTS = 300, 6
 
 
-class ExplorePage(Page):
+class ExplorePage(WidgetPage):
     """A page of `explore`."""
 
 
@@ -40,8 +41,15 @@ def explore(
     theme   "light", "dark", or "auto": as the reader's browser is set
 
     The page computes by itself: no `.data` and no `.grad` changes, and `backward()` need not have run. In a notebook
-    the result shows itself; elsewhere `.save("page.html")`. ValueError above 5,000 values, and for a Value that was
-    computed from nothing; TypeError for an input that is no leaf of the graph.
+    the result shows itself; elsewhere `.save("page.html")`.
+
+    In a notebook with `anywidget` it is a widget: what is moved there moves here, too. Then the leaf has its new
+    `.data`, each result that of its operands, and each `.grad` is what `backward()` of this output gives, from zero.
+    What is set here, `w.data = 0.5`, moves the page, in the middle of a loop, too; the numbers of results stay here
+    those that were computed, as ever.
+
+    ValueError above 5,000 values, and for a Value that was computed from nothing; TypeError for an input that is no
+    leaf of the graph.
 
     >>> x, w = Value(2.0, "x"), Value(-3.0, "w")
     >>> explore((x * w).tanh())
@@ -67,22 +75,11 @@ def _page(
     theme: str,
 ) -> ExplorePage:
     recorded = Recorded(output, names)
-    return explore_page(
-        ExplorePage, recorded, chosen(inputs, recorded), title or recorded.title(), recorded.summary(), theme, "explore"
+    data = page_data(recorded, chosen(inputs, recorded), title or recorded.title(), theme, "explore")
+    text = page_html(
+        data["title"], theme, styles_of("explore"), explore_script(recorded, ENTRY), data, _still(recorded, data, theme)
     )
-
-
-P = TypeVar("P", bound=Page)
-
-
-def explore_page(
-    kind: type[P], recorded: Recorded, inputs: Iterable[Value], title: str, summary: str, theme: str, mode: str
-) -> P:
-    """A page of this kind, opened in this mode: "explore", "step" or "quiz"."""
-    data = page_data(recorded, inputs, title, theme, mode)
-    still = _still(recorded, data, theme)
-    text = page_html(data["title"], theme, styles_of("explore"), explore_script(recorded, ENTRY), data, still)
-    return kind(text, data["title"], summary, HEIGHT)
+    return ExplorePage(text, data["title"], data["summary"], HEIGHT, recorded, data)
 
 
 def explore_script(recorded: Recorded, entry: str = "", module: bool = False) -> str:
@@ -116,7 +113,7 @@ def _still(recorded: Recorded, data: dict[str, Any], theme: str) -> str:
     """The picture of `draw`, the output's numbers, and how each result was computed."""
     output = recorded.copy()
     output.backward()
-    pictures = (still_picture(draw(output, theme=theme, detail=detail)) for detail in (None, "layers"))
+    pictures = (still_picture(draw(output, theme=theme, detail=detail).svg()) for detail in (None, "layers"))
     picture = next((svg for svg in pictures if len(svg) <= LARGEST_PICTURE), "")
     rules = "".join(f"<li>{escaped(line)}</li>" for line in _rules(recorded, output))
     return (

@@ -30,7 +30,14 @@ MODULES = {  # a name, and the module that the fixture of that name gives
     "ipykernel": "ipykernel",
     "playwright": "playwright.sync_api",
 }
-PROGRAMS = {"dot": "dot", "chromium": "/usr/bin/chromium", "node": "node"}
+NOTEBOOKS = os.environ.get("SCALARGRAD_NOTEBOOKS", "/nowhere")  # an environment of Python that has these programs
+PROGRAMS = {
+    "dot": "dot",
+    "chromium": "/usr/bin/chromium",
+    "node": "node",
+    "jupyterlab": f"{NOTEBOOKS}/bin/jupyter-lab",
+    "marimo": f"{NOTEBOOKS}/bin/marimo",
+}
 
 FILES = {"axe": "SCALARGRAD_AXE"}  # a name, and the variable of the environment that has the path of the file
 ORACLES_OF_BACKENDS = {"jax": "jax", "javascript": "node"}

@@ -610,8 +610,7 @@ def test_axe_finds_no_violation(visit, axe, size, scheme):
 
 def test_one_polite_region_speaks_at_most_once_a_second(visit):
     tab = visit(explore(neuron()))
-    tab.clock.install(time=0)
-    tab.clock.pause_at(1000)
+    tab.clock.install()
     regions = tab.locator("[aria-live=polite]")
     assert regions.count() == 1
     card(tab, "w1").locator(".sg-pick").focus()
