@@ -55,7 +55,7 @@ def row(op: Op, options: argparse.Namespace, runs: Runs) -> str:
 
 def in_javascript(op: Op, options: argparse.Namespace, run: Callable) -> list[str]:
     """The worst value and the worst gradient of the row in JavaScript."""
-    arguments = list(points(op, options.points, options.seed))
+    arguments = list(points(op, options.javascript, options.seed))
     found: Iterator = iter(computed_rows(run, op, arguments))
     worst = worst_case(op, arguments, computed=lambda op, args: next(found))
     return [f"{worst.value:.2f}", f"{worst.gradient:.2f}"]
@@ -83,12 +83,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=10_000, help="points for each operation (default 10,000)")
     parser.add_argument("--higher", type=int, default=60, help="of these for second and third derivatives (default 60)")
+    parser.add_argument("--javascript", type=int, default=2_000, help="points in JavaScript (default 2,000)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     print(
         f"The worst of {options.points} points for each operation, of {options.higher} and the tails for the second and"
     )
-    print("third derivatives, in ulp beyond twice the condition number\n")
+    print(f"third derivatives, of {options.javascript} in JavaScript, in ulp beyond twice the condition number\n")
     names = ("value", "gradient", "second", "third")
     pairs = ("value", "gradient") * 2
     groups = ("worst", "", "", "", "node", "", "Chromium", "", "allowed", "", "", "worst at", "", "", "")

@@ -8,7 +8,8 @@ differentiate  the transpose of each instruction, which a writer appends
 plan           fewer instructions, in the order that the backends like
 step           for a trainer: the optimizer's formula, as the last instructions
 backends       "native", machine code for the processor; "numpy", the readable reference; "jax", XLA for accelerators
-               and many devices; "eager", the oracle: no pass, but the trace in Values, row by row
+               and many devices; "javascript", what pages compute with, here in node; "eager", the oracle: no pass, but
+               the trace in Values, row by row
 
 A variant is one trace with all that is made from it; programs keeps the variants of a function, for each shape of its
 arguments; compiled is what the user has. A trainer runs epochs, and a loop keeps the optimizer's memory in a program.

@@ -60,8 +60,8 @@ class Verbs(Structure):
                         parameters are put back
         callbacks       each is called after every epoch with a Run: see `scalargrad.training.run`
         rng             a seed, for the order of the rows and the choice of those for validation
-        backend         "native"; "jax", for accelerators and many devices; "numpy", to read; or "eager": Values, one
-                        sample after another, for models that cannot be compiled
+        backend         "native"; "jax", for accelerators and many devices; "numpy", to read; "javascript", in node; or
+                        "eager": Values, one sample after another, for models that cannot be compiled
         progress        show a bar on standard error, if that is a terminal
         schedule        "constant", "step", "linear", "cosine", "one_cycle", "warm_up", or a Schedule with settings
         augment         changes the samples of an epoch, (X, seed, epoch) -> X: see `scalargrad.datasets.augmentation`

@@ -6,6 +6,7 @@ import pytest
 
 from scalargrad import SGD, Value, compile
 from scalargrad.javascript.bundle import bundle
+from scalargrad.javascript.picked import picked
 
 OTHER = """
 export const a = 1, unseen = 2;
@@ -90,3 +91,18 @@ def test_what_cannot_be_bundled_is_an_error(entry, words):
     texts = {"x.js": "export const a = 1;", "loop.js": 'import { a } from "./loop.js";\nexport const b = a;'}
     with pytest.raises(ValueError, match=words):
         bundle(entry, texts)
+
+
+def test_declarations_are_picked_with_what_they_need(node, tmp_path):
+    file = tmp_path / "module.js"
+    file.write_text(
+        "import { x } from './x.js';\n// Of both.\nexport const a = 1;\nconst unused = a; // b\n\n"
+        "export function f(y) {\n  return y + a;\n}\nlet total = `unused`;\nconst g = () => f(total.length);\n",
+        encoding="utf-8",
+    )
+    text = picked([file], ["g"])
+    assert run(node, f"{text}\nconsole.log(g())") == "7"
+    assert "unused =" not in text
+    assert "export" not in text
+    with pytest.raises(ValueError, match="no module declares 'h'"):
+        picked([file], ["h"])
