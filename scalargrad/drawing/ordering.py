@@ -4,14 +4,13 @@ Sweeps to the right and to the left sort each column by the barycentres of its n
 1981) or by their medians (Eades and Wormald 1994); then neighbours are exchanged where that removes crossings (the
 transpose step of Gansner, Koutsofios, North and Vo 1993). Crossings are counted with a tree of counts (Barth, Jünger
 and Mutzel 2002). The best of several beginnings is kept. Leaves used once stand aside meanwhile and get a place
-beside their consumer's other operands afterwards. Of orders with as few crossings that one is taken in which operands
-stand as they are written, the first on top.
+beside their consumer's other operands afterwards. At the end cards of the same operands and consumers change places,
+so that operands stand as they are written, the first on top.
 """
 
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
-from itertools import pairwise
+from collections.abc import Callable, Hashable, Iterable
 
 from scalargrad.drawing.layering import Layers
 
@@ -23,7 +22,6 @@ LEAST_SWEEPS = 4
 
 def reduce_crossings(layers: Layers) -> None:
     """Reorder `layers.columns` in place."""
-    ranks = [{operand: rank for rank, operand in reversed([*enumerate(operands)])} for operands in layers.left]
     leaves = [leaf for leaf in range(layers.cards) if not layers.left[leaf] and len(layers.right[leaf]) == 1]
     consumers = _set_aside(layers, leaves)
     size = len(layers.column) + sum(map(len, layers.right))
@@ -49,43 +47,35 @@ def reduce_crossings(layers: Layers) -> None:
     layers.columns = best_columns
     _put_back(layers, leaves, consumers)
     exchange_neighbours(layers, rounds)
-    mirrored = [column[::-1] for column in layers.columns]
-    if _out_of_order(layers, mirrored, ranks) < _out_of_order(layers, layers.columns, ranks):
-        layers.columns = mirrored
-    _exchange_out_of_order(layers, ranks)
+    _sort_alike(layers)
 
 
-Ranks = list[dict[int, int]]  # of the operands of each vertex: the first is to stand above the second
+def _sort_alike(layers: Layers) -> None:
+    """Exchange cards that have the same operands and the same consumers, so that the first operand is on top.
 
-
-def _out_of_order(layers: Layers, columns: list[list[int]], ranks: Ranks) -> int:
-    """The number of neighbours in these columns that stand in another order than as operands."""
-    return sum(_misplaced(layers, upper, lower, ranks) for column in columns for upper, lower in pairwise(column))
-
-
-def _misplaced(layers: Layers, upper: int, lower: int, ranks: Ranks) -> bool:
-    """Do two vertices with the same consumers stand in another order than as their operands?"""
-    above, below = layers.right[upper], layers.right[lower]
-    consumer = min(above, default=-1)
-    if consumer < 0 or consumer != min(below, default=-1):
-        return False
-    return ranks[consumer][upper] > ranks[consumer][lower]
-
-
-def _exchange_out_of_order(layers: Layers, ranks: Ranks) -> None:
-    """Put neighbours into the order in which they are operands wherever that makes no crossing."""
-    place = places(layers)
-    for column in layers.columns:
-        for length in range(len(column) - 1, 0, -1):  # bubble sort
-            moved = False
-            for own in range(length):
-                upper, lower = column[own], column[own + 1]
-                if _misplaced(layers, upper, lower, ranks) and _gain(layers, upper, lower, place) >= 0:
-                    column[own], column[own + 1] = lower, upper
-                    place[upper], place[lower] = own + 1, own
-                    moved = True
-            if not moved:
-                break
+    They take each other's places with all their lanes: the same lines are drawn, and as many of them cross.
+    """
+    paths = [path for path in layers.paths if path]
+    ways: list[list[tuple[int, int, list[int]]]] = [
+        [] for _ in range(layers.cards)
+    ]  # (source, target, lanes), in order
+    for path in paths:
+        for card in (path[0], path[-1]):
+            ways[card].append((path[0], path[-1], path[1:-1]))
+    alike: dict[Hashable, list[int]] = {}
+    for card in dict.fromkeys(path[0] for path in paths):  # in the order of the operands of their first consumer
+        ends = [
+            (source if target == card else -1, target if source == card else -1) for source, target, _ in ways[card]
+        ]
+        alike.setdefault((layers.column[card], *sorted(ends)), []).append(card)
+    place, new = places(layers), list(range(len(layers.column)))
+    for cards in alike.values():
+        for here, card in zip(sorted(cards, key=place.__getitem__), cards, strict=True):
+            new[here] = card
+            for (_, _, there), (_, _, own) in zip(sorted(ways[here]), sorted(ways[card]), strict=True):
+                for lane, own_lane in zip(there, own, strict=True):
+                    new[lane] = own_lane
+    layers.columns = [[new[vertex] for vertex in column] for column in layers.columns]
 
 
 def _set_aside(layers: Layers, leaves: list[int]) -> list[int]:
