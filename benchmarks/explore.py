@@ -19,7 +19,7 @@ from scalargrad.ops import sum as sum_of
 from scalargrad.pages.explore import explore
 
 DRAG = """(times) => new Promise((done) => {
-    const slider = document.querySelector("input[type=range]");
+    const slider = document.querySelector(".sg-card input[type=range]");
     const work = [], frame = [];
     const channel = new MessageChannel();
     let begun = 0;
@@ -93,7 +93,7 @@ def main() -> None:
             tab.add_init_script(WATCH)
             tab.goto(path.as_uri())
             tab.wait_for_selector(".sg-card")
-            if not tab.locator("input[type=range]").count():
+            if not tab.locator(".sg-card input[type=range]").count():
                 tab.locator(".sg-toggle").first.click()  # sliders are in its rows
             tab.evaluate(DRAG, 10)
             times = tab.evaluate(DRAG, options.drags)

@@ -8,6 +8,7 @@ from scalargrad.drawing.lettering import factor, gradient_text, number
 from scalargrad.engine import Value
 from scalargrad.explaining.formula import TEXT, signed_sum
 from scalargrad.explaining.recording import Recording
+from scalargrad.explaining.symbols import RESULT
 from scalargrad.explaining.templates import LIMITS, MOST_TERMS, SENTENCES
 from scalargrad.explaining.words import Atoms, Words, chained
 
@@ -75,9 +76,15 @@ class Causes:
     def _said_of(self, template: str, term: Use, **holes: str) -> str:
         """A clause about a local derivative."""
         words, (result, place, local, upstream) = self.words, term
-        above = {"above": words.partial(result), "upstream": factor(upstream + 0.0), "local": gradient_text(local)}
+        above = {
+            "above": words.partial(result),
+            "upstream": factor(upstream + 0.0),
+            "local": gradient_text(local),
+        }
         rule = words.rule(result, place)
-        texts = {"reason": rule.reason, "rule": chained(rule.symbols, rule.numbers), **above, **holes}
+        whole = chained(rule.symbols, rule.numbers, gradient_text(local))
+        own = {"reason": rule.reason, "rule": chained(rule.symbols, rule.numbers), "whole": whole}
+        texts = {**own, **above, **holes}
         return words.filled(template, Atoms(words, result, place), texts)
 
     def terms(self, x: int) -> list[Use]:
@@ -136,9 +143,13 @@ class Causes:
 
     def _cause(self, term: Use) -> int:
         """The other factor, if it is no constant; else the result."""
+        other = self._other_factor(term)
+        return term.result if other is None or not self.graph.names[other] else other
+
+    def _other_factor(self, term: Use) -> int | None:
+        """The operand that the derivative is, if it is one."""
         name = self.words.derivative(term.result, term.place)["cause"]
-        position = Atoms(self.words, term.result, term.place).position(name)
-        return term.result if position is None or not self.graph.names[position] else position
+        return None if name == RESULT else Atoms(self.words, term.result, term.place).position(name)
 
     # Tiny and huge.
 
@@ -158,11 +169,14 @@ class Causes:
         path = self._largest_path(x)
         odd = (min if tiny else max)(path, key=lambda term: abs(term.local))
         at = x if odd is path[0] else odd.result
-        if tiny and abs(odd.local) < LIMITS["flat"]:
-            saturated = self.words.derivative(odd.result, odd.place)["flat"]
-            return Clause(self._said_of(SENTENCES["saturated" if saturated else "small"], odd), at, self._cause(odd))
-        if not tiny and abs(odd.local) > LIMITS["steep"]:
-            return Clause(self._said_of(SENTENCES["large"], odd), at, self._cause(odd))
+        if abs(odd.local) < LIMITS["flat"] if tiny else abs(odd.local) > LIMITS["steep"]:
+            saturated = tiny and self.words.derivative(odd.result, odd.place)["flat"]
+            kind = "saturated" if saturated else "small" if tiny else "large"
+            other = self._other_factor(odd)
+            if other is not None:
+                words = self._said_of(SENTENCES[f"{kind} factor"], odd, factor=self.words.with_number(other))
+                return Clause(words, at, self._cause(odd))
+            return Clause(self._said_of(SENTENCES[kind], odd), at, self._cause(odd))
         holes = {"count": f"{len(path):,}", "gradient": gradient_text(self.graph.grad[x])}
         return Clause(
             self._said_of(SENTENCES["many small" if tiny else "many large"], odd, **holes), x, self._cause(odd)

@@ -39,8 +39,10 @@ SENTENCES = {
     # It is tiny or huge.
     "nearly cancel": "{count} terms of {partial} nearly cancel: {sum} = {gradient}",
     "saturated": "{op} is saturated: where {this} is {this=}, it passes on only {slope} of a change",
-    "small": "{partial} is only {slope}",
-    "large": "{partial} is {slope}",
+    "small": "{formula} is nearly flat where {this} is {this=}: {partial} is {whole}",
+    "large": "{formula} is steep where {this} is {this=}: {partial} is {whole}",
+    "small factor": "{this} is multiplied by {factor}, a small number",
+    "large factor": "{this} is multiplied by {factor}, a large number",
     "many small": "{count} factors multiply to {gradient}, of which the smallest is {partial} = {slope}",
     "many large": "{count} factors multiply to {gradient}, of which the largest is {partial} = {slope}",
     # It is inf or nan.

@@ -66,7 +66,11 @@ export class Graph {
       if (!this.sloped[n]) continue;
       const x = this.operands[n];
       const upstream = grad[n];
-      for (let place = 0; place < x.length; place++) grad[x[place]] += slopes[place] * upstream;
+      const half = this.op(n) === "dot" ? x.length / 2 : 0; // weight, input, weight, input, ...
+      for (let at = 0; at < x.length; at++) {
+        const place = half ? (at >> 1) + (at & 1) * half : at;
+        grad[x[place]] += slopes[place] * upstream;
+      }
     }
   }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeVar
 
 from scalargrad.drawing.figure import check_options, draw
 from scalargrad.drawing.lettering import escaped, gradient_text, number, visible
@@ -75,11 +75,22 @@ def _page(
     theme: str,
 ) -> ExplorePage:
     recorded = Recorded(output, names)
-    data = page_data(recorded, chosen(inputs, recorded), title or recorded.title(), theme, "explore")
-    text = page_html(
-        data["title"], theme, styles_of("explore"), explore_script(recorded, ENTRY), data, _still(recorded, data, theme)
+    return explore_page(
+        ExplorePage, recorded, chosen(inputs, recorded), title or recorded.title(), recorded.summary(), theme, "explore"
     )
-    return ExplorePage(text, data["title"], data["summary"], HEIGHT, recorded, data)
+
+
+P = TypeVar("P", bound=WidgetPage)
+
+
+def explore_page(
+    kind: type[P], recorded: Recorded, inputs: Iterable[Value], title: str, summary: str, theme: str, mode: str
+) -> P:
+    """A page of this kind, opened in this mode: "explore", "step" or "quiz"."""
+    data = page_data(recorded, inputs, title, theme, mode)
+    still = _still(recorded, data, theme)
+    text = page_html(data["title"], theme, styles_of("explore"), explore_script(recorded, ENTRY), data, still)
+    return kind(text, data["title"], summary, HEIGHT, recorded, data)
 
 
 def explore_script(recorded: Recorded, entry: str = "", module: bool = False) -> str:
@@ -113,7 +124,7 @@ def _still(recorded: Recorded, data: dict[str, Any], theme: str) -> str:
     """The picture of `draw`, the output's numbers, and how each result was computed."""
     output = recorded.copy()
     output.backward()
-    pictures = (still_picture(draw(output, theme=theme, detail=detail).svg()) for detail in (None, "layers"))
+    pictures = (still_picture(draw(output, theme=theme, detail=detail)) for detail in (None, "layers"))
     picture = next((svg for svg in pictures if len(svg) <= LARGEST_PICTURE), "")
     rules = "".join(f"<li>{escaped(line)}</li>" for line in _rules(recorded, output))
     return (

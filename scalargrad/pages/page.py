@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from scalargrad.drawing.figure import Drawing
 from scalargrad.drawing.lettering import escaped
 from scalargrad.drawing.palette import THEMES
 from scalargrad.drawing.svg import MONO_FONT
@@ -114,9 +115,9 @@ def script_of(entry: str | Path, operations: tuple[str, ...], module: bool = Fal
     return bundle(entry, {"operations.js": operations_module(operations)}, module)
 
 
-def still_picture(svg: str) -> str:
+def still_picture(drawing: Drawing) -> str:
     """A picture as a page may hold it, whose policy forbids the attribute `style`; small, without gaps and tooltips."""
-    svg = svg.replace(' style="max-width:100%;height:auto"', "", 1)
+    svg = drawing.svg().replace(drawing.id, "still").replace(' style="max-width:100%;height:auto"', "", 1)
     return HANDLE.sub("", TOOLTIP.sub("", GAP.sub("", svg))).replace(
         f' font-family="{MONO_FONT}"', ' font-family="monospace"'
     )

@@ -114,13 +114,26 @@ CASES = {
     ),
     "a small factor": (
         lambda: named("y", leaf("x", 3) * leaf("w", 1e-5)),
-        *("x", "∂y/∂x is only 1e−5.", "w"),
+        *("x", "x is multiplied by w = 1e−5, a small number.", "w"),
     ),
     "many small factors": (
         halved,
         *("x", "40 factors multiply to 9.095e−13, of which the smallest is ∂(x*0.5)/∂x = 0.5.", "x*0.5"),
     ),
-    "a large factor": (of(lambda x: 1.0 / x)(1e-4), "x", "∂y/∂x is −1e8.", "y"),
+    "a large factor": (
+        of(lambda x: 1.0 / x)(1e-4),
+        "x",
+        "1 / x is steep where x is 0.0001: ∂y/∂x is −1 / x² = −1 / 0.0001² = −1e8.",
+        "y",
+    ),
+    "a large constant": (
+        of(lambda x: x * -1e5)(1),
+        *("x", "x is multiplied by −1e5, a large number.", "y"),
+    ),
+    "a flat exponential": (
+        of(lambda x: x.exp())(-20),
+        *("x", "exp(x) is nearly flat where x is −20: ∂y/∂x is exp(x) = 2.061e−9.", "y"),
+    ),
     "many large factors": (
         doubled,
         *("x", "40 factors multiply to 1.1e12, of which the largest is ∂(x*2)/∂x = 2.", "x*2"),

@@ -192,6 +192,17 @@ def test_a_leaf_is_set_and_a_result_is_not(node):
         in_node(node, script(SET), [data, 1, 5.0])
 
 
+def test_a_dot_adds_pair_by_pair_as_values_do(node):
+    source = random.Random(5)
+    outputs = []
+    for _ in range(100):
+        values = [Value(source.uniform(-2.0, 2.0)) for _ in range(3)]
+        count = source.randint(3, 6)
+        outputs.append(ops.dot(*([source.choice(values) for _ in range(count)] for _ in range(2))) * 1.0)
+    numbers = in_node(node, script(COMPUTED), [recorded(output)[0] for output in outputs])
+    assert check(outputs, numbers) == 0.0
+
+
 # The check itself.
 
 

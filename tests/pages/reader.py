@@ -18,7 +18,7 @@ class Reader(HTMLParser):
         attributes = dict(attributes)
         if attributes.get("http-equiv") == "Content-Security-Policy":
             self.policy = attributes["content"]
-        if tag in ("style", "script") and attributes.get("type") != "application/json":
+        if tag in ("style", "script") and "type" not in attributes:
             self.open = tag
             self.inline.append((tag, ""))
 

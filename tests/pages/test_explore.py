@@ -610,7 +610,8 @@ def test_axe_finds_no_violation(visit, axe, size, scheme):
 
 def test_one_polite_region_speaks_at_most_once_a_second(visit):
     tab = visit(explore(neuron()))
-    tab.clock.install()
+    tab.clock.install(time=0)
+    tab.clock.pause_at(1000)
     regions = tab.locator("[aria-live=polite]")
     assert regions.count() == 1
     card(tab, "w1").locator(".sg-pick").focus()

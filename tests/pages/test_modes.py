@@ -641,6 +641,28 @@ def test_keys_of_the_quiz(visit):
     assert tab.locator(".sg-told h3").inner_text().startswith("✗ Not 2")
 
 
+def test_the_quiz_traps_nobody_who_walks_from_card_to_card(visit):
+    output = neuron()
+    tab = visit(explore(output))
+    tab.keyboard.press("q")
+    settle(tab)
+    first = topological_order(output)[0]
+    card(tab, output, first).locator(".sg-pick").focus()
+    visited = []
+    for _ in range(3):
+        tab.keyboard.press("Tab")
+        settle(tab)
+        visited.append(tab.evaluate("document.activeElement.closest('[data-value]')?.dataset.value"))
+    assert visited == ["1", "2", "3"]
+    asked = question(tab)
+    tab.keyboard.press("Shift+Tab")
+    settle(tab)
+    assert tab.evaluate("document.activeElement.closest('[data-value]')?.dataset.value") == "2"
+    assert question(tab) != asked
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.className") == "sg-answer"
+
+
 def test_new_numbers_hide_all_and_show_all(visit):
     output = neuron()
     tab = visit(explore(output))

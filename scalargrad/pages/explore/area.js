@@ -144,8 +144,8 @@ export class Area {
     const [seen, whole] = [card.root.getBoundingClientRect(), this.ground.getBoundingClientRect()];
     const shift = (low, high, start, end) => (low < start ? start - low : high > end ? end - high : 0);
     const x = shift(seen.left, seen.right, whole.left + 8, whole.right - 8);
-    const y = shift(seen.top, seen.bottom, Math.max(whole.top, 0) + 8, Math.min(whole.bottom, innerHeight) - 8);
-    if (x || y) this.pan(x, seen.bottom < whole.top || seen.top > whole.bottom || whole.height < this.layout.height * this.scale ? y : 0);
+    const y = shift(seen.top, seen.bottom, whole.top + 8, whole.bottom - 8);
+    if (x || y) this.pan(x, y);
   }
 
   listen() {

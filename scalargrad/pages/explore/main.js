@@ -51,6 +51,7 @@ export function mount(root, data, options = {}) {
     if (before) state.setOverlay(null);
     frame.dataset.mode = state.mode;
     for (const part of current()) part.show();
+    if (before) area.fit(); // the strip above the graph comes and goes
   };
 
   function arrange() {
@@ -72,6 +73,7 @@ export function mount(root, data, options = {}) {
   }
 
   state.on("mode", changeMode);
+  state.on("overlay", () => area.layout && state.overlay && area.reveal(state.overlay.glow));
   state.on("view", arrange);
   state.on("reset", () => area.fit());
   state.on("numbers", (positions, outside) => {

@@ -13,7 +13,7 @@ const ATTEMPTS = 200; // at new numbers that are all finite
 export function makeQuiz(state, { panel, bar }) {
   const quiz = new Quiz(state, panel, bar);
   return {
-    keys: { h: () => quiz.hint(), H: () => quiz.hint() },
+    keys: { h: () => quiz.hint(), Enter: (event) => event.target.matches(".sg-pick") && quiz.parts.field.focus() },
     update: () => quiz.update(),
     show: () => quiz.show(),
     hide: () => quiz.hide(),
@@ -78,7 +78,8 @@ class Quiz {
     if (!this.active || position === this.asked || !this.open().includes(position)) return;
     this.ask(position);
     this.state.select(null); // it glows instead
-    this.parts.field.focus();
+    // Who walks from card to card with the Tab key stays there, and goes to the field with Enter.
+    if (!this.panel.getRootNode().activeElement?.matches(".sg-pick:focus-visible")) this.parts.field.focus();
   }
 
   check() {

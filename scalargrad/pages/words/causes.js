@@ -130,10 +130,13 @@ export class Causes {
     const odd = path.reduce((a, b) => ((tiny ? Math.abs(b.local) < Math.abs(a.local) : Math.abs(b.local) > Math.abs(a.local)) ? b : a));
     const at = odd === path[0] ? x : odd.result;
     const told = (template, texts, where) => ({ words: this.saidOf(sentences[template], odd, texts), at: where, cause: this.causeOf(odd) });
-    if (tiny && Math.abs(odd.local) < limits.flat) {
-      return told(this.words.derivative(odd.result, odd.place).flat ? "saturated" : "small", {}, at);
+    if (tiny ? Math.abs(odd.local) < limits.flat : Math.abs(odd.local) > limits.steep) {
+      const { flat, cause } = this.words.derivative(odd.result, odd.place);
+      const kind = tiny && flat ? "saturated" : tiny ? "small" : "large";
+      if (cause === "result") return told(kind, {}, at);
+      const position = new Atoms(this.words, odd.result, odd.place).position(cause);
+      return told(`${kind} factor`, { factor: this.words.withNumber(position) }, at);
     }
-    if (!tiny && Math.abs(odd.local) > limits.steep) return told("large", {}, at);
     return told(tiny ? "many small" : "many large", { count: count(path.length), gradient: gradientText(this.graph.grad[x]) }, x);
   }
 
