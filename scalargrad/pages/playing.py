@@ -35,6 +35,7 @@ from scalargrad.training.targets import counted
 AROUND_POINTS = 0.12  # of their extent
 BATCHES = (32, 8, 1)  # beside all rows and the user's own
 HEIGHT = 820  # of the page inside a notebook
+SPEED = "10×"  # at first: epochs a second
 NOTHING_ELSE = {  # of what `fit` can do
     "early_stopping": None, "callbacks": (), "augment": None, "schedule": None,
     "backend": "numpy", "devices": None, "progress": False,
@@ -253,6 +254,7 @@ def _numbers(training: Training, settings: FitSettings, optimizer: str) -> dict[
         "stepsBefore": steps,
         "seed": settings.rng,
         "epochs": settings.epochs,
+        "speed": SPEED,
         "countsRows": training.counts_rows,
         "settings": {
             "optimizer": optimizer,

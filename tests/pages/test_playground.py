@@ -630,6 +630,24 @@ def test_the_code_follows_the_settings(show):
     assert run_of(tab, "run.training.settings") == {"optimizer": "momentum", "rate": 1, "l2": 0, "batch": 8}
 
 
+def test_a_link_shares_the_settings(show):
+    tab = show(moons_page())
+    tab.select_option(".sg-settings select >> nth=0", "momentum")
+    tab.select_option(".sg-settings select >> nth=1", "8")
+    tab.click(".sg-settings >> text=max")
+    tab.wait_for_timeout(500)
+    address = tab.evaluate("location.hash")
+    assert address == "#optimizer=momentum&batch=8&speed=max"
+    tab.evaluate("location.hash = '#rate=0.5&optimizer=%3Cscript%3E&batch=7&l2=-1&speed=9&__proto__=1&rate=x'")
+    tab.wait_for_timeout(500)
+    assert run_of(tab, "run.training.settings") == {"optimizer": "momentum", "rate": 0.5, "l2": 1e-4, "batch": 8}
+    tab.evaluate(f"location.hash = '{address}'")
+    tab.reload()
+    tab.wait_for_selector(".sg-playground[data-size]")
+    tab.noted.clear()  # the page itself, once more
+    assert run_of(tab, "run.training.settings") == {"optimizer": "momentum", "rate": 0.025, "l2": 1e-4, "batch": 8}
+
+
 def test_a_line_of_the_program_marks_its_units(show):
     tab = show(moons_page())
     tab.click("text=What the compiler made of it")

@@ -1,5 +1,6 @@
 // mount: the playground inside an element, with nothing outside of it.
 
+import { Address } from "./address.js";
 import { CodePanel } from "./code.js";
 import { paletteOf } from "./colours.js";
 import { SPEEDS, Settings, Top } from "./controls.js";
@@ -30,7 +31,7 @@ class Playground {
   constructor(root, data, programs, options) {
     Object.assign(this, { root, data });
     this.run = new Run(data, programs);
-    Object.assign(this, { node: data.network.nodes.length - 1, edge: -1, speed: "10×", isPlaying: false, next: 0, drawing: 8 });
+    Object.assign(this, { node: data.network.nodes.length - 1, edge: -1, speed: data.speed, isPlaying: false, next: 0, drawing: 8 });
     this.grids = { outputs: gridOf(data.range, ACROSS, DOWN), units: gridOf(data.range, MAP, MAP), neuron: gridOf(data.range, NEURON_ACROSS, NEURON_DOWN) };
     this.units = data.network.nodes.map((_, place) => place).filter((place) => data.network.nodes[place].kind === "unit");
     const act = (method) => (...given) => this[method](...given);
@@ -54,6 +55,7 @@ class Playground {
     this.resized = new ResizeObserver(() => this.arrange());
     this.resized.observe(this.frame);
     this.arrange();
+    if (options.page) this.address = new Address(this);
   }
 
   build(root, options) {
@@ -102,6 +104,7 @@ class Playground {
     if (setting === "speed") this.speed = value;
     else this.run.training.set(setting, value);
     if (!this.isPlaying) this.run.record();
+    this.address?.later();
     this.changed();
   }
 
@@ -289,6 +292,7 @@ class Playground {
     this.resized.disconnect();
     this.scheme.removeEventListener("change", this.onscheme);
     this.stopListening();
+    this.address?.close();
     this.root.replaceChildren();
   }
 }
