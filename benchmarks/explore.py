@@ -89,7 +89,7 @@ def main() -> None:
             output = graph()
             page = explore(output)
             path = page.save(Path(folder) / f"{place}.html")
-            tab = browser.new_page(viewport={"width": 1920, "height": 1080})
+            tab = browser.new_page(viewport={"width": 3840, "height": 2160})
             tab.add_init_script(WATCH)
             tab.goto(path.as_uri())
             tab.wait_for_selector(".sg-card")

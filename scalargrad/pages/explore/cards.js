@@ -6,7 +6,7 @@ import { gradientText, number } from "../words/numbers.js";
 import { BADGE_ABOVE, BADGE_RADIUS } from "./place.js";
 
 const [HEADER, CELLS, SLIDER, ROW] = [21, 33, 28, 25];
-const [RESULT_WIDTH, LEAF_WIDTH, RANGE_WIDTH, OPEN_WIDTH, PHONE_LEAF_WIDTH] = [122, 143, 236, 252, 88];
+const [RESULT_WIDTH, LEAF_WIDTH, RANGE_WIDTH, OPEN_WIDTH, PHONE_LEAF_WIDTH] = [122, 143, 236, 240, 88];
 const [MOST_ROWS, ROWS_SHOWN] = [12, 8];
 
 // How large a card is, and how far its badge stands out.
@@ -27,13 +27,18 @@ export function badgeWidth(card) {
   return Math.max(2 * BADGE_RADIUS, card.badge_width ?? 0);
 }
 
-// The values that an open card shows in rows: all but its exit, or the largest gradients of many.
+// The values that an open card shows in rows, parameters first: all but its exit, or the largest gradients of many.
 export function rowsOf(card, state) {
+  const { names, graph } = state;
   const inside = (card.members ?? []).filter((x) => card.exits.length > 1 || x !== card.exits[0]);
-  if (inside.length <= MOST_ROWS || state.rows.has(card.exits.at(-1))) return inside;
-  const bySize = [...inside].sort((one, other) => Math.abs(state.graph.grad[other]) - Math.abs(state.graph.grad[one]));
-  return bySize.slice(0, ROWS_SHOWN).sort((one, other) => one - other);
+  const all = inside.length <= MOST_ROWS || state.rows.has(card.exits.at(-1));
+  const shown = all ? inside : [...inside].sort((one, other) => Math.abs(graph.grad[other]) - Math.abs(graph.grad[one])).slice(0, ROWS_SHOWN);
+  const rank = (x) => (state.isLeaf(x) ? (/bias$/.test(names[x]) ? 1 : 0) : 2);
+  return [...shown].sort((one, other) => rank(one) - rank(other) || (rank(one) === 2 ? one - other : inOrder(names[one], names[other])));
 }
+
+// Names with numbers, weights.2 before weights.10.
+const inOrder = new Intl.Collator("en", { numeric: true }).compare;
 
 function hiddenRows(card, state) {
   const inside = (card.members?.length ?? 0) - (card.exits.length === 1);
@@ -115,7 +120,7 @@ class Row {
     const middle = slides
       ? [element("span", "sg-track", {}, this.controls[0].input, this.controls[0].notch), this.controls[1].input]
       : [this.data];
-    this.root = element("div", `sg-row sg-${state.kind(position)}`, { "data-value": position }, this.pick,
+    this.root = element("div", `sg-row sg-${state.kind(position)}${slides ? "" : " sg-still-row"}`, { "data-value": position }, this.pick,
       element("span", "sg-name", { "aria-hidden": "true" }, name), ...middle, this.grad);
   }
 

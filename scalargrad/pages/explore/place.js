@@ -7,9 +7,9 @@ const BETWEEN_CARDS = 18;
 const AROUND_LANE = 9;
 const NARROWEST_GAP = 52;
 const WIDEST_GAP = 150;
-export const GAPS = ["loose", "tight", "tightest"]; // where a graph would not fit otherwise; the last leaves labels out
+export const GAPS = ["loose", "tight", "tightest"]; // where a graph would not fit otherwise; the last leaves labels out where there are several
 const TIGHT_GAP = 40;
-const MANY_LABELS = 6;
+const [FEW_LABELS, MANY_LABELS] = [2, 6]; // in one gap
 const SHARES = [0.5, 0.45, 0.55, 0.35, 0.65, 0.25, 0.75, 0.15, 0.82];
 export const PILL_HEIGHT = 17;
 export const MOST_PILLS = 60;
@@ -177,7 +177,8 @@ function columnsAlong(view, layers, middles, along, sizes, pills, { down, gaps }
   const starts = [overhang[0]];
   const ends = [overhang[0] + longest[0]];
   for (let column = 1; column < view.columns.length; column++) {
-    let gap = gapOf(widest[column], steepest[column], { down, gaps });
+    const label = gaps === "tightest" && labels[column] > FEW_LABELS ? 0 : widest[column];
+    let gap = gapOf(label, steepest[column], { down, gaps });
     if (labels[column] > MANY_LABELS) gap += down ? 2 * PILL_HEIGHT : { loose: 1.5, tight: 0.5, tightest: 0 }[gaps] * widest[column];
     starts.push(ends[column - 1] + gap + overhang[column]);
     ends.push(starts[column] + longest[column]);
@@ -187,8 +188,8 @@ function columnsAlong(view, layers, middles, along, sizes, pills, { down, gaps }
 
 function gapOf(label, steepest, { down, gaps }) {
   if (down) return label ? 9 + PILL_HEIGHT : 16;
-  if (gaps === "tight") return Math.max(TIGHT_GAP, 8 + label, Math.min(0.3 * steepest, 90));
-  if (gaps === "tightest") return Math.max(TIGHT_GAP, Math.min(0.25 * steepest, 60));
+  const bend = gaps === "tight" ? Math.min(0.3 * steepest, 90) : Math.min(0.25 * steepest, 60);
+  if (gaps !== "loose") return Math.max(TIGHT_GAP, 8 + label, bend);
   return Math.min(Math.max(NARROWEST_GAP, 28 + label, 0.6 * steepest), WIDEST_GAP);
 }
 
