@@ -150,6 +150,33 @@ def test_a_path_is_lit_while_it_is_looked_at(visit):
     assert lit()[1] > 1
 
 
+def test_bars_are_as_long_as_shares(visit):
+    output = several_paths()
+    tab = visit(explore(output))
+    pick(tab, output, leaf(output, "a"))
+    largest, *others = explain(output, leaf(output, "a"), show=3).paths
+    widths = tab.locator(".sg-share span").evaluate_all("all => all.map(bar => parseFloat(bar.style.width))")
+    assert widths == pytest.approx([100.0, *(100 * path.share / largest.share for path in others)], abs=0.01)
+
+
+def test_paths_through_units_are_told_by_their_cards(visit):
+    output = network(3)
+    tab = visit(explore(output))
+    pick(tab, output, leaf(output, "x1"))
+    paths = {gradient_text(path.product) for path in explain(output, leaf(output, "x1"), show=3).paths}
+    for row in tab.locator(".sg-path").all():
+        trail, product, factors, _, _ = row.locator("> *").all()
+        stations = trail.locator("span").all_inner_texts()
+        assert stations[0] == "x1"
+        assert stations[-1] == "loss"
+        assert len(stations) == 5  # x1, a unit, the unit of the output, − 1, and the square
+        numbers = [float(x.strip("()").replace("−", "-")) for x in factors.inner_text().split(" × ")]
+        assert len(numbers) == len(stations) - 1
+        shown = product.inner_text()
+        assert shown in paths
+        assert math.prod(numbers) == pytest.approx(float(shown.replace("−", "-")), rel=1e-3)
+
+
 def test_the_gradient_is_the_slope_of_the_tangent(visit):
     output = neuron()
     output.backward()

@@ -55,7 +55,10 @@ export function makeCurve(state, parent) {
     setAttribute(drawn.here, "d", `M${x(at)} ${TOP - 6}V${BOTTOM + 4}`);
     const ticks = ticksBetween(low, high);
     setAttribute(drawn.grid, "d", ticks.map((tick) => `M${LEFT} ${y(tick).toFixed(1)}H${RIGHT}`).join(""));
-    write(drawn.heights, ticks.map((tick) => [LEFT - 8, y(tick) + 4, "end", number(tick)]));
+    write(
+      drawn.heights,
+      ticks.map((tick) => [LEFT - 8, y(tick) + 4, "end", number(tick)]),
+    );
     write(drawn.places, [
       [LEFT, HEIGHT - 6, "start", number(at - REACH)],
       [x(at), HEIGHT - 6, "middle", `${shortened(name)} = ${number(at)}`],
@@ -102,7 +105,8 @@ function lineThrough(places, heights, x, y, points) {
   places.forEach((place, index) => {
     const height = y(heights[index]);
     const known = Number.isFinite(height);
-    if (known) line += `${broken ? "M" : "L"}${x(place).toFixed(1)} ${Math.min(Math.max(height, -999), 999).toFixed(1)}`;
+    if (known)
+      line += `${broken ? "M" : "L"}${x(place).toFixed(1)} ${Math.min(Math.max(height, -999), 999).toFixed(1)}`;
     if (known && points) line += "h0.01";
     broken = !known || points;
   });
@@ -125,7 +129,8 @@ export function ticksBetween(low, high) {
   const size = 10 ** Math.floor(Math.log10(high - low));
   const step = [0.5, 1, 2, 5, 10].map((times) => times * size).find((tried) => (high - low) / tried <= 3.5);
   const ticks = [];
-  for (let tick = Math.ceil(low / step - 1e-9); tick <= Math.floor(high / step + 1e-9); tick++) ticks.push(tick * step + 0);
+  for (let tick = Math.ceil(low / step - 1e-9); tick <= Math.floor(high / step + 1e-9); tick++)
+    ticks.push(tick * step + 0);
   return ticks;
 }
 
@@ -134,10 +139,15 @@ function shortened(name) {
 }
 
 function write(group, texts) {
-  fill(group, texts, () => shape("text"), (label, [x, y, anchor, text]) => {
-    setAttribute(label, "x", x.toFixed(1));
-    setAttribute(label, "y", y.toFixed(1));
-    setAttribute(label, "text-anchor", anchor);
-    setText(label, text);
-  });
+  fill(
+    group,
+    texts,
+    () => shape("text"),
+    (label, [x, y, anchor, text]) => {
+      setAttribute(label, "x", x.toFixed(1));
+      setAttribute(label, "y", y.toFixed(1));
+      setAttribute(label, "text-anchor", anchor);
+      setText(label, text);
+    },
+  );
 }

@@ -154,10 +154,27 @@ class Descend {
   // Elements.
 
   build(name) {
-    const made = { rate: element("b"), now: element("b"), next: element("b"), words: element("p", "sg-words", { role: "status" }) };
-    made.holds = this.movable.map((position) => button("sg-hold", this.state.words.name(position), () => this.hold(position)));
-    const ends = { min: Math.log10(SMALLEST_RATE), max: Math.log10(LARGEST_RATE), step: 0.01, value: Math.log10(FIRST_RATE) };
-    made.slider = element("input", "sg-slider sg-violet", { type: "range", "aria-label": "learning rate", autocomplete: "off", ...ends });
+    const made = {
+      rate: element("b"),
+      now: element("b"),
+      next: element("b"),
+      words: element("p", "sg-words", { role: "status" }),
+    };
+    made.holds = this.movable.map((position) =>
+      button("sg-hold", this.state.words.name(position), () => this.hold(position)),
+    );
+    const ends = {
+      min: Math.log10(SMALLEST_RATE),
+      max: Math.log10(LARGEST_RATE),
+      step: 0.01,
+      value: Math.log10(FIRST_RATE),
+    };
+    made.slider = element("input", "sg-slider sg-violet", {
+      type: "range",
+      "aria-label": "learning rate",
+      autocomplete: "off",
+      ...ends,
+    });
     made.slider.addEventListener("input", () => this.setRate(made.slider.valueAsNumber));
     made.one = button("sg-one", "Step", () => this.stepOnce());
     made.one.setAttribute("aria-label", "Step down");
@@ -173,7 +190,18 @@ class Descend {
     const buttons = element("div", "sg-buttons", {}, made.one, made.run);
     const ahead = element("div", "sg-ahead", {}, line(`${name}, ${AHEAD} steps ahead`), made.chart.svg);
     const numbers = element("div", "sg-numbers", {}, line(name, made.now), line("next", made.next));
-    made.row = element("section", "sg-descend", { "aria-label": "Descend" }, which, rates, buttons, ahead, numbers, made.words, close);
+    made.row = element(
+      "section",
+      "sg-descend",
+      { "aria-label": "Descend" },
+      which,
+      rates,
+      buttons,
+      ahead,
+      numbers,
+      made.words,
+      close,
+    );
     return made;
   }
 

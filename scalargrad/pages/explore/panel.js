@@ -97,10 +97,12 @@ class Panel {
     setText(parts.ruleTitle, several && into.length ? `Local rule, into ${cards[card].name}` : "Its local rule");
     const lines = [];
     if (into.length) {
-      if (into.length === 1) lines.push({ text: `${words.name(into[0][0])} = ${words.formula(into[0][0])}`, look: "sg-wide" });
+      if (into.length === 1)
+        lines.push({ text: `${words.name(into[0][0])} = ${words.formula(into[0][0])}`, look: "sg-wide" });
       lines.push(...into.map((link) => this.ruleOf(link, cards[card])));
       const slopes = into.map(([result, place]) => graph.slopes[result][place]);
-      if (into.length > 1) lines.push({ text: `${product(slopes)} = `, value: gradientText(slopes.reduce((one, other) => one * other)) });
+      if (into.length > 1)
+        lines.push({ text: `${product(slopes)} = `, value: gradientText(slopes.reduce((one, other) => one * other)) });
       const next = links.slice(into.length).find(([result, place]) => graph.slopes[result][place] !== 1);
       if (next && into.length === 1) lines.push({ ...this.ruleOf(next), look: "sg-narrow" });
     } else {
@@ -108,11 +110,16 @@ class Panel {
       if (shown === graph.output) lines.push({ text: `${words.partial(shown)} = `, value: "1" });
       else lines.push({ text: `no path leads from ${words.name(shown)} to ${words.name(graph.output)}` });
     }
-    fill(parts.rule, lines, () => element("p", "", {}, element("span"), element("b")), (line, { text, value = "", look = "" }) => {
-      setClass(line, look);
-      setText(line.firstChild, text);
-      setText(line.lastChild, value);
-    });
+    fill(
+      parts.rule,
+      lines,
+      () => element("p", "", {}, element("span"), element("b")),
+      (line, { text, value = "", look = "" }) => {
+        setClass(line, look);
+        setText(line.firstChild, text);
+        setText(line.lastChild, value);
+      },
+    );
   }
 
   // Values inside the card of a unit are called by what they are in it: not layers.0.neurons.3.sum, but sum.
@@ -137,7 +144,9 @@ class Panel {
     setText(parts.pathsAside, single ? "1 path, lit in the graph" : `${counted(count)} paths, ${which}`);
     if (single) this.writeLinks(found.paths[0]);
     if (count > 1) this.writeMany();
-    const shortly = single ? `1 path: ${product(found.paths[0].factors)} = ` : `${counted(count)} paths: ${this.sum()} = `;
+    const shortly = single
+      ? `1 path: ${product(found.paths[0].factors)} = `
+      : `${counted(count)} paths: ${this.sum()} = `;
     setText(parts.pathsShort, count ? shortly : "no path: ");
     parts.inShort.hidden = parts.pathed.hidden;
     setText(parts.pathsTotal, gradientText(graph.grad[shown]));
@@ -166,22 +175,32 @@ class Panel {
     const { parts, found } = this;
     const trails = found.paths.map((path) => this.trailOf(path));
     const common = trails[0].names.filter((name) => trails.every((trail) => trail.names.includes(name)));
-    fill(parts.rows, found.paths, (place) => this.makePath(place), (row, path, place) => {
-      const [trail, total, factors, part, bar] = row.children;
-      const sign = path.product < 0 ? "sg-falls" : path.product > 0 ? "sg-rises" : "sg-flat";
-      setClass(row, place === this.chosen ? "sg-path sg-lit" : "sg-path");
-      setAttribute(row, "aria-pressed", place === this.chosen);
-      fill(trail, trails[place].names, () => element("span"), (span, name) => {
-        setText(span, name);
-        setClass(span, common.includes(name) ? "" : "sg-own");
-      });
-      setText(total, gradientText(path.product));
-      setClass(total, sign);
-      setText(factors, product(trails[place].factors));
-      setText(part, percent(path.share));
-      setClass(bar, `sg-share ${sign}`);
-      bar.firstChild.style.width = `${(100 * path.share) / found.paths[0].share || 0}%`;
-    });
+    fill(
+      parts.rows,
+      found.paths,
+      (place) => this.makePath(place),
+      (row, path, place) => {
+        const [trail, total, factors, part, bar] = row.children;
+        const sign = path.product < 0 ? "sg-falls" : path.product > 0 ? "sg-rises" : "sg-flat";
+        setClass(row, place === this.chosen ? "sg-path sg-lit" : "sg-path");
+        setAttribute(row, "aria-pressed", place === this.chosen);
+        fill(
+          trail,
+          trails[place].names,
+          () => element("span"),
+          (span, name) => {
+            setText(span, name);
+            setClass(span, common.includes(name) ? "" : "sg-own");
+          },
+        );
+        setText(total, gradientText(path.product));
+        setClass(total, sign);
+        setText(factors, product(trails[place].factors));
+        setText(part, percent(path.share));
+        setClass(bar, `sg-share ${sign}`);
+        bar.firstChild.style.width = `${(100 * path.share) / found.paths[0].share || 0}%`;
+      },
+    );
     parts.rest.hidden = !found.others;
     setText(parts.rest, `and ${counted(found.others)} more, together ${percent(found.restShare)}`);
     setText(parts.sum, `${this.sum()} = `);
@@ -201,7 +220,10 @@ class Panel {
       if (inside) stations.pop();
       stations.push(result);
     });
-    return { names: stations.map((position) => cards[at(position)]?.name ?? this.words.name(position)), factors: products.reverse() };
+    return {
+      names: stations.map((position) => cards[at(position)]?.name ?? this.words.name(position)),
+      factors: products.reverse(),
+    };
   }
 
   // "1.618 + 0.2778 − 0.0155"
@@ -248,18 +270,44 @@ function build() {
   part("gradCell", "div", "", part("gradName", "dt"), part("grad", "dd"));
   part("ends", "p", "sg-ends", part("low", "span"), part("began", "span"), part("high", "span"));
   part("mover", "div", "sg-mover");
-  const cells = element("dl", "sg-facts", {}, element("div", "", {}, element("dt", "", {}, "data"), part("data", "dd")), made.gradCell);
-  const heading = header(part("name", "h2"), part("kind", "span"), equation("shortly", "sg-short", "short", "shortGrad"));
+  const cells = element(
+    "dl",
+    "sg-facts",
+    {},
+    element("div", "", {}, element("dt", "", {}, "data"), part("data", "dd")),
+    made.gradCell,
+  );
+  const heading = header(
+    part("name", "h2"),
+    part("kind", "span"),
+    equation("shortly", "sg-short", "short", "shortGrad"),
+  );
   part("who", "section", "sg-who", heading, cells, made.mover);
   const inShort = equation("inShort", "sg-in-short", "pathsShort", "pathsTotal");
   part("said", "section", "sg-says sg-said", inShort, part("saysTitle", "h3"), part("says", "p"));
   part("ruled", "section", "sg-ruled", header(part("ruleTitle", "h3")), part("rule", "div", "sg-box sg-formulas"));
-  part("links", "div", "sg-box sg-links", part("linkRows", "div"), equation("linkSum", "sg-sum", "linkProduct", "linkTotal"));
-  part("many", "div", "sg-box sg-many", part("rows", "div"), part("rest", "p", "sg-rest"), equation("manySum", "sg-sum", "sum", "total"));
+  part(
+    "links",
+    "div",
+    "sg-box sg-links",
+    part("linkRows", "div"),
+    equation("linkSum", "sg-sum", "linkProduct", "linkTotal"),
+  );
+  part(
+    "many",
+    "div",
+    "sg-box sg-many",
+    part("rows", "div"),
+    part("rest", "p", "sg-rest"),
+    equation("manySum", "sg-sum", "sum", "total"),
+  );
   const pathsHeading = header(element("h3", "", {}, "Sum over paths"), part("pathsAside", "p", "sg-aside"));
   part("pathed", "section", "sg-pathed", pathsHeading, made.links, made.many);
   part("curved", "section", "sg-curved");
-  const columns = [[made.who, made.said], [made.ruled, made.curved]].map((parts) => element("div", "sg-column", {}, ...parts));
+  const columns = [
+    [made.who, made.said],
+    [made.ruled, made.curved],
+  ].map((parts) => element("div", "sg-column", {}, ...parts));
   part("root", "div", "sg-explains", ...columns, made.pathed);
   return made;
 }

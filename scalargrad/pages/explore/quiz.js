@@ -36,7 +36,7 @@ class Quiz {
     this.tries = 0;
     this.last = null; // the position of the latest gradient that was shown
     this.version = state.version;
-    this.build();
+    this.parts = build(this);
     state.on("selection", (position) => this.choose(position));
   }
 
@@ -141,22 +141,9 @@ class Quiz {
     this.parts.field.focus();
   }
 
-  // Small round numbers on all leaves, such that everything is finite.
   newNumbers() {
-    const { state } = this;
-    const leaves = [...state.sliders];
-    const before = leaves.map(([position]) => [position, state.graph.data[position]]);
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const drawn = leaves.map(([position, range]) => [position, roundNumber(range, attempt)]);
-      for (const [position, x] of drawn) state.graph.set(position, x);
-      state.graph.compute();
-      const finite = state.graph.data.every(Number.isFinite) && state.graph.grad.every(Number.isFinite);
-      for (const [position, x] of before) state.graph.set(position, x);
-      state.graph.compute();
-      if (!finite) continue;
-      state.setLeaves(drawn);
-      break;
-    }
+    const numbers = roundNumbers(this.state);
+    if (numbers) this.state.setLeaves(numbers);
     this.hideAll();
   }
 
@@ -255,11 +242,21 @@ class Quiz {
     parts.soFar.hidden = !rows.length;
     setText(parts.tallied, `${counts.right} right, ${counts.not} not, ${counts.open} to go`);
     const makeRow = () =>
-      element("p", "", {}, element("span"), element("span", "sg-text"), element("b", "", {}, element("s"), " ", element("span")));
+      element(
+        "p",
+        "",
+        {},
+        element("span"),
+        element("span", "sg-text"),
+        element("b", "", {}, element("s"), " ", element("span")),
+      );
     fill(parts.rows, rows, makeRow, (row, position) => {
       const answer = this.answers.get(position);
       const [mark, name, value] = row.children;
-      setClass(row, position === this.asked ? "sg-listed sg-present" : answer.right ? "sg-listed sg-right" : "sg-listed sg-not");
+      setClass(
+        row,
+        position === this.asked ? "sg-listed sg-present" : answer.right ? "sg-listed sg-right" : "sg-listed sg-not",
+      );
       setText(mark, !answer ? "…" : answer.right ? "✓" : "✗");
       setText(name, words.partial(position));
       setText(value.firstChild, answer?.text ?? "");
@@ -275,7 +272,10 @@ class Quiz {
     if (last === null) return;
     const typed = this.answers.get(last)?.text;
     const is = gradientText(graph.grad[last]);
-    setText(parts.lastTitle, typed ? `${words.name(last)}: you typed ${typed}, it is ${is}` : `${words.name(last)}: it is ${is}`);
+    setText(
+      parts.lastTitle,
+      typed ? `${words.name(last)}: you typed ${typed}, it is ${is}` : `${words.name(last)}: it is ${is}`,
+    );
     setText(parts.lastText, words.why(last)?.sentence ?? words.says(last));
   }
 
@@ -286,40 +286,6 @@ class Quiz {
     setText(parts.tally, `${right} right ✓, ${not} not ✗, ${open} to go`);
     parts.rightBar.style.width = `${(100 * right) / (all || 1)}%`;
     parts.notBar.style.width = `${(100 * not) / (all || 1)}%`;
-  }
-
-  // Elements.
-
-  build() {
-    const made = {};
-    const part = (name, tag, classes = "", ...children) => (made[name] = element(tag, classes, {}, ...children));
-    made.field = element("input", "sg-answer", { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false" });
-    made.field.addEventListener("keydown", (event) => this.pressed(event));
-    made.check = button("sg-primary", "Check", () => this.check());
-    made.showMe = button("", "Show me", () => this.showMe());
-    made.told = { root: element("div", "sg-told", { role: "status" }), title: element("h3"), text: element("p") };
-    made.told.root.append(made.told.title, made.told.text);
-    const question = element("p", "sg-what", {}, "What is ", part("what", "b"), " ?");
-    const formula = element("div", "sg-formulas", {}, part("symbols", "p"), part("numbers", "p"));
-    const entry = element("div", "sg-entry", {}, made.field, made.check, made.showMe);
-    part("question", "div", "sg-question", question, formula, entry, made.told.root);
-    const heading = element("header", "sg-heading", {}, element("h2", "", {}, "Quiz"), part("rank", "p"));
-    const soFar = element("header", "", {}, element("h3", "", {}, "So far"), part("tallied", "p", "sg-aside"));
-    part("soFar", "section", "sg-so-far", soFar, part("rows", "div", "sg-box"));
-    part("last", "section", "sg-says", part("lastTitle", "h3"), part("lastText", "p"));
-    const asking = element("section", "sg-asking", {}, heading, made.question, part("done", "p", "sg-done"));
-    part("root", "div", "sg-quiz", asking, made.soFar, made.last);
-    const buttons = [
-      button("", "New numbers", () => this.newNumbers()),
-      button("", "Hide all again", () => this.hideAll()),
-      button("", "Show all", () => this.showAll()),
-    ];
-    const gauge = element("span", "sg-gauge", { "aria-hidden": "true" }, part("rightBar", "span"), part("notBar", "span"));
-    const tally = element("p", "", {}, part("progress", "b"), gauge, part("tally", "span"));
-    part("score", "section", "sg-score", tally, element("div", "sg-buttons", {}, ...buttons));
-    made.score.setAttribute("aria-label", "Progress");
-    for (const part of [made.told.root, made.done, made.soFar, made.last]) part.hidden = true;
-    this.parts = made;
   }
 
   // In the field: Enter checks, H hints, Tab goes to the next question, and after the last one out of the field.
@@ -354,6 +320,53 @@ class Quiz {
   }
 }
 
+// Elements.
+
+function build(quiz) {
+  const made = {};
+  const part = (name, tag, classes = "", ...children) => (made[name] = element(tag, classes, {}, ...children));
+  made.field = element("input", "sg-answer", {
+    type: "text",
+    inputmode: "decimal",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  made.field.addEventListener("keydown", (event) => quiz.pressed(event));
+  made.check = button("sg-primary", "Check", () => quiz.check());
+  made.showMe = button("", "Show me", () => quiz.showMe());
+  made.told = { root: element("div", "sg-told", { role: "status" }), title: element("h3"), text: element("p") };
+  made.told.root.append(made.told.title, made.told.text);
+  const question = element("p", "sg-what", {}, "What is ", part("what", "b"), " ?");
+  const formula = element("div", "sg-formulas", {}, part("symbols", "p"), part("numbers", "p"));
+  const entry = element("div", "sg-entry", {}, made.field, made.check, made.showMe);
+  part("question", "div", "sg-question", question, formula, entry, made.told.root);
+  const heading = element("header", "sg-heading", {}, element("h2", "", {}, "Quiz"), part("rank", "p"));
+  const soFar = element("header", "", {}, element("h3", "", {}, "So far"), part("tallied", "p", "sg-aside"));
+  part("soFar", "section", "sg-so-far", soFar, part("rows", "div", "sg-box"));
+  part("last", "section", "sg-says", part("lastTitle", "h3"), part("lastText", "p"));
+  const asking = element("section", "sg-asking", {}, heading, made.question, part("done", "p", "sg-done"));
+  part("root", "div", "sg-quiz", asking, made.soFar, made.last);
+  const buttons = [
+    button("", "New numbers", () => quiz.newNumbers()),
+    button("", "Hide all again", () => quiz.hideAll()),
+    button("", "Show all", () => quiz.showAll()),
+  ];
+  const gauge = element(
+    "span",
+    "sg-gauge",
+    { "aria-hidden": "true" },
+    part("rightBar", "span"),
+    part("notBar", "span"),
+  );
+  const tally = element("p", "", {}, part("progress", "b"), gauge, part("tally", "span"));
+  part("score", "section", "sg-score", tally, element("div", "sg-buttons", {}, ...buttons));
+  made.score.setAttribute("aria-label", "Progress");
+  for (const part of [made.told.root, made.done, made.soFar, made.last]) part.hidden = true;
+  return made;
+}
+
+// Numbers and order.
+
 // Values in the order in which the backward pass completes their gradients; not those that no gradient reaches.
 function order({ words, graph }) {
   const found = new Map(); // to the place of the last term, as the backward pass comes to them
@@ -361,7 +374,27 @@ function order({ words, graph }) {
     if (terms.length && !graph.constants.has(position)) found.set(position, terms.at(-1));
   });
   const ranks = ([, [result, place]]) => [-result, words.placesInOrder(result).indexOf(place)];
-  return [...found].sort((one, other) => ranks(one)[0] - ranks(other)[0] || ranks(one)[1] - ranks(other)[1]).map(([position]) => position);
+  return [...found]
+    .sort((one, other) => ranks(one)[0] - ranks(other)[0] || ranks(one)[1] - ranks(other)[1])
+    .map(([position]) => position);
+}
+
+// Small round numbers for all leaves, such that everything is finite; null where none are found.
+function roundNumbers({ sliders, graph }) {
+  const leaves = [...sliders];
+  const put = (numbers) => {
+    for (const [position, x] of numbers) graph.set(position, x);
+    graph.compute();
+  };
+  const before = leaves.map(([position]) => [position, graph.data[position]]);
+  let found = null;
+  for (let attempt = 0; attempt < ATTEMPTS && !found; attempt++) {
+    const drawn = leaves.map(([position, range]) => [position, roundNumber(range, attempt)]);
+    put(drawn);
+    if (graph.data.every(Number.isFinite) && graph.grad.every(Number.isFinite)) found = drawn;
+  }
+  put(before);
+  return found;
 }
 
 function roundNumber({ low, high, step }, attempt) {

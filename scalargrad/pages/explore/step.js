@@ -7,7 +7,12 @@ import { Story } from "./story.js";
 import { gradientText, number } from "../words/numbers.js";
 
 const SECONDS = 1.2; // from a step to the next; for those who asked for less motion at least 1
-const SPEEDS = new Map([[0.5, "½×"], [1, "1×"], [2, "2×"], [4, "4×"]]);
+const SPEEDS = new Map([
+  [0.5, "½×"],
+  [1, "1×"],
+  [2, "2×"],
+  [4, "4×"],
+]);
 const PHASES = ["forward", "seed", "backward"];
 const BACK = "M13 2v12L3 8z";
 const FORWARD = "M3 2v12l10-6z";
@@ -61,7 +66,9 @@ class Step {
     const { parts, state } = this;
     const seconds = SECONDS / this.speed;
     clearInterval(this.timer);
-    this.timer = playing ? setInterval(() => this.playStep(), 1000 * (this.stillness.matches ? Math.max(1, seconds) : seconds)) : null;
+    this.timer = playing
+      ? setInterval(() => this.playStep(), 1000 * (this.stillness.matches ? Math.max(1, seconds) : seconds))
+      : null;
     state.playing = playing;
     setText(parts.playWord, playing ? "Pause" : "Play");
     setAttribute(parts.playIcon.firstChild, "d", playing ? PAUSE : FORWARD);
@@ -75,7 +82,9 @@ class Step {
 
   setSpeed(times) {
     this.speed = times;
-    this.parts.speeds.forEach((choice, place) => setAttribute(choice, "aria-pressed", [...SPEEDS.keys()][place] === times));
+    this.parts.speeds.forEach((choice, place) =>
+      setAttribute(choice, "aria-pressed", [...SPEEDS.keys()][place] === times),
+    );
     if (this.timer !== null) this.setPlaying(true);
   }
 
@@ -107,7 +116,11 @@ class Step {
       return sums[position];
     };
     return {
-      grad: (position) => ({ text: gradientText(sum(position)), tint: tint(sum(position), largest), turns: story.turnsAt(position, at) }),
+      grad: (position) => ({
+        text: gradientText(sum(position)),
+        tint: tint(sum(position), largest),
+        turns: story.turnsAt(position, at),
+      }),
       data: (position) => story.isComputed(position, at),
       edge(result, place) {
         const added = story.isAdded(result, place, at);
@@ -151,7 +164,9 @@ class Step {
 
   inShort({ phase, formula, gains }) {
     const { state, graph } = this;
-    const [what, value, numbers] = [formula[0][0], formula.at(-1)[0], formula.at(-2)?.[0]].map((text) => text?.replace(/^= /, ""));
+    const [what, value, numbers] = [formula[0][0], formula.at(-1)[0], formula.at(-2)?.[0]].map((text) =>
+      text?.replace(/^= /, ""),
+    );
     if (phase === "forward") return [`${what} = ${state.words.formula(gains)}`, number(graph.data[gains])];
     return phase === "seed" ? [`${what} = 1`, "1"] : [`${what} += ${numbers}`, value];
   }
@@ -162,14 +177,18 @@ class Step {
     if (phase !== "backward") return;
     const [result, operand, output] = [gives[0], gains, graph.output].map((position) => state.words.name(position));
     setText(parts.local, `Local: how ${result} changes with ${operand}.`);
-    setText(parts.upstream, `Upstream: how ${output} changes with ${result}, known since step ${this.story.completeAt(gives[0])}.`);
+    setText(
+      parts.upstream,
+      `Upstream: how ${output} changes with ${result}, known since step ${this.story.completeAt(gives[0])}.`,
+    );
   }
 
   // Scrolls the list, and nothing else.
   keepInView(row) {
     if (!row) return;
     let box = row.parentElement;
-    while (box && !/auto|scroll/.test(getComputedStyle(box).overflowY)) box = box.matches(".sg-frame") ? null : box.parentElement;
+    while (box && !/auto|scroll/.test(getComputedStyle(box).overflowY))
+      box = box.matches(".sg-frame") ? null : box.parentElement;
     if (!box) return;
     const [inside, whole] = [row.getBoundingClientRect(), box.getBoundingClientRect()];
     const beyond = Math.max(0, inside.bottom - whole.bottom + 24) || Math.min(0, inside.top - whole.top - 24);
@@ -195,13 +214,22 @@ class Step {
 
   buildStrip() {
     const made = {};
-    const part = (name, tag, classes, attributes, ...children) => (made[name] = element(tag, classes, attributes, ...children));
+    const part = (name, tag, classes, attributes, ...children) =>
+      (made[name] = element(tag, classes, attributes, ...children));
     made.back = button("sg-back", "Step back", () => this.goTo(this.at - 1), icon(BACK));
     made.forward = button("sg-forward", "Step forward", () => this.goTo(this.at + 1), icon(FORWARD));
     made.play = button("sg-primary sg-play", "", () => this.play(this.timer === null));
     made.playIcon = icon(FORWARD);
     made.play.append(made.playIcon, part("playWord", "span", "", {}, "Play"));
-    const range = { type: "range", min: 0, max: this.last, step: 1, value: 0, autocomplete: "off", "aria-label": "Step" };
+    const range = {
+      type: "range",
+      min: 0,
+      max: this.last,
+      step: 1,
+      value: 0,
+      autocomplete: "off",
+      "aria-label": "Step",
+    };
     part("slider", "input", "sg-slider sg-violet", range);
     made.slider.addEventListener("input", () => this.goTo(made.slider.valueAsNumber));
     const place = part("counter", "output", "sg-counter", {}, part("place", "b", "", {}), ` / ${this.last}`);
@@ -248,17 +276,42 @@ class Step {
         list.append(row);
       });
       const title = element("h3", "", {}, phase[0].toUpperCase() + phase.slice(1));
-      const section = element("section", `sg-${phase}-steps`, {}, element("header", "", {}, title, element("p", "sg-aside", {}, counts[phase])), list);
+      const section = element(
+        "section",
+        `sg-${phase}-steps`,
+        {},
+        element("header", "", {}, title, element("p", "sg-aside", {}, counts[phase])),
+        list,
+      );
       section.hidden = !list.children.length;
       return section;
     });
     [made.local, made.upstream] = [element("p"), element("p")];
-    made.about = element("section", "sg-says", {}, element("h3", "", {}, "local × upstream"), made.local, made.upstream);
-    const heading = element("header", "sg-heading", {}, element("h2", "", {}, "All steps"), element("p", "", {}, "click one to go there"));
+    made.about = element(
+      "section",
+      "sg-says",
+      {},
+      element("h3", "", {}, "local × upstream"),
+      made.local,
+      made.upstream,
+    );
+    const heading = element(
+      "header",
+      "sg-heading",
+      {},
+      element("h2", "", {}, "All steps"),
+      element("p", "", {}, "click one to go there"),
+    );
     made.list = element("div", "sg-all-steps", {}, heading, ...sections, made.about);
     made.explained = element("div");
     made.close = button("sg-close", "Close", () => this.explain(null));
-    made.explanation = element("section", "sg-explanation", { "aria-label": "Explanation" }, made.close, made.explained);
+    made.explanation = element(
+      "section",
+      "sg-explanation",
+      { "aria-label": "Explanation" },
+      made.close,
+      made.explained,
+    );
     made.explanation.hidden = true;
     return made;
   }
