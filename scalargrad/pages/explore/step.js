@@ -237,25 +237,12 @@ class Step {
     made.speeds = [...SPEEDS].map(([times, name]) => button("", name, () => this.setSpeed(times)));
     made.speeds.forEach((choice, place) => choice.setAttribute("aria-pressed", place === 1));
     const speeds = element("div", "sg-speeds", { role: "group", "aria-label": "Speed" }, ...made.speeds);
-    const timeline = element("div", "sg-timeline", {}, made.slider, this.buildPhases());
+    const timeline = element("div", "sg-timeline", {}, made.slider, phaseBar(this.story));
     const controls = [made.back, made.play, made.forward, timeline, made.counter, speeds];
     part("controls", "div", "sg-controls", { role: "group", "aria-label": "Steps" }, ...controls);
     const told = { "aria-live": "polite", "aria-atomic": "true" };
     part("step", "div", "sg-step", told, part("formula", "p", "sg-formula", {}), part("note", "p", "sg-note", {}));
     return made;
-  }
-
-  // Below the slider: where it goes forward, and where backward.
-  buildPhases() {
-    const results = this.story.computed.size;
-    const lengths = { forward: results, backward: this.last - results };
-    const spans = Object.entries(lengths).map(([name, length]) => {
-      const span = element("span", "", {}, name);
-      span.style.flexGrow = length;
-      span.hidden = !length;
-      return span;
-    });
-    return element("div", "sg-phases", { "aria-hidden": "true" }, ...spans);
   }
 
   buildPanel() {
@@ -338,6 +325,18 @@ class Step {
     state.setOverlay(null);
     state.select(chosen);
   }
+}
+
+// Below the slider: where it goes forward, and where backward.
+function phaseBar({ computed, last }) {
+  const lengths = { forward: computed.size, backward: last - computed.size };
+  const spans = Object.entries(lengths).map(([name, length]) => {
+    const span = element("span", "", {}, name);
+    span.style.flexGrow = length;
+    span.hidden = !length;
+    return span;
+  });
+  return element("div", "sg-phases", { "aria-hidden": "true" }, ...spans);
 }
 
 function writePiece(span, [text, caption]) {
