@@ -6,7 +6,7 @@
 # bug.
 
 # %%
-from scalargrad import SGD, Parameter, Value, diagnose, draw, explain, step_through, topological_order
+from scalargrad import SGD, Parameter, Value, diagnose, draw, explain, explore, step_through, topological_order
 from scalargrad.engine import local_derivatives
 
 # %% [markdown]
@@ -32,12 +32,20 @@ draw(y, title="One value, two edges")
 print(explain(y, a))
 
 # %% [markdown]
+# And here the same graph moves. **Predict** before you drag: for which `a` is its gradient 0, and for which is it
+# twice what it is now? Then move the slider, or type a number: data, gradients and the widths of both edges follow.
+# (The page computes by itself, in a running notebook or a browser: `explore(y).save("page.html")` writes it to a file.)
+
+# %%
+explore(y)
+
+# %% [markdown]
 # ## One term at a time
 #
 # Step through a slightly richer graph. First the data appears, from the leaves to the output; then the seed, a
 # gradient of 1 at the output; then **one step for each term of the chain rule**. Watch the gradients of `a` and `b`
-# grow in several steps. (Arrow keys work; a click on a card explains it. The page needs a running notebook or a
-# browser: `step_through(y).save("steps.html")` writes it to a file.)
+# grow in several steps. (Arrow keys work. The buttons at the top turn the same page into one to explore, and into a
+# quiz: there *you* are `backward()`, from the output to the leaves, and a wrong number is told what it is.)
 
 # %%
 a, b = Value(2.0, "a"), Value(3.0, "b")

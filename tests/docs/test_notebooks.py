@@ -16,7 +16,7 @@ from tests.oracles.needed import marked
 from tests.paths import ROOT
 
 FOLDER = ROOT / "notebooks"
-LONGEST_FILE = 300_000  # bytes
+LONGEST_FILE, LONGEST_FILM = 300_000, 450_000  # bytes
 # Run as notebooks only.
 SLOW = {
     "5_two_moons",
@@ -35,10 +35,16 @@ TRAINED_IN_ARRAYS = {
     "13_a_gpt_from_scalars",
 }
 
-_spec = importlib.util.spec_from_file_location("build_lessons", FOLDER / "build.py")
-build = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(build)
 
+def loaded(name):
+    """A script of the folder, as a module."""
+    spec = importlib.util.spec_from_file_location(f"notebooks_{name}", FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build, record = loaded("build"), loaded("record")
 SCRIPTS = build.lessons()
 every_lesson = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 
@@ -167,7 +173,7 @@ def test_a_notebook_says_nothing_about_a_machine(script):
 
 def test_files_are_small():
     for path in [*FOLDER.glob("*.ipynb"), *build.FIGURES.iterdir()]:
-        assert path.stat().st_size < LONGEST_FILE, path.name
+        assert path.stat().st_size < (LONGEST_FILM if path.suffix == ".gif" else LONGEST_FILE), path.name
 
 
 def test_links_and_pictures_exist():
@@ -186,9 +192,22 @@ def test_the_film_of_the_readme_can_be_made_anew(tmp_path, monkeypatch):
     assert (tmp_path / "moons.gif").read_bytes().startswith(b"GIF89a")
 
 
+def test_the_pages_can_be_recorded_anew(tmp_path, monkeypatch, playwright, chromium):
+    monkeypatch.setenv("CHROMIUM", chromium)
+    with record.browser() as started:
+        for shot in record.SHOTS:
+            record.record(started, shot._replace(keys=shot.keys[:2]), tmp_path)
+        record.film(started, tmp_path / "explore.gif", 2)
+    found = {path.name: path.read_bytes()[:6] for path in tmp_path.iterdir()}
+    assert found.pop("explore.gif") == b"GIF89a"
+    assert set(found) == {f"{shot.name}.png" for shot in record.SHOTS}
+    assert set(found.values()) == {b"\x89PNG\r\n"}
+
+
 def test_every_figure_is_shown_somewhere():
-    shown = "".join(path.read_text(encoding="utf-8") for path in [*SCRIPTS, ROOT / "README.md"])
-    for path in build.FIGURES.glob("*.svg"):
+    pages = [*SCRIPTS, ROOT / "README.md", ROOT / "scalargrad/pages/README.md"]
+    shown = "".join(path.read_text(encoding="utf-8") for path in pages)
+    for path in build.FIGURES.iterdir():
         assert path.name in shown or f"{path.stem}.png" in shown, path.name
 
 
