@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from scalargrad import cli
+from scalargrad.demos import moons
 from scalargrad.nn import MLP
 from tests.platforms import needs_posix
 
@@ -118,6 +119,7 @@ def test_a_link_stays_and_capitals_are_understood(tmp_path):
     assert ElementTree.parse(tmp_path / "far.svg")
 
 
+@pytest.mark.long
 def test_moons_have_a_page_that_trains(tmp_path, capsys):
     pytest.importorskip("sklearn")  # a browser has none
     options = ["--samples", 6, "--hidden", 2, "--epochs", 3, "--seed", 4, "--lr", 0.1, "--out", tmp_path, "--page"]
@@ -128,7 +130,14 @@ def test_moons_have_a_page_that_trains(tmp_path, capsys):
     data = json.loads(re.search('id="data">(.*?)</script>', page)[1])
     weights = MLP(2, [2, 1], rng=4).parameters()  # it begins before the training
     assert data["leaves"][: len(weights)] == [weight.data for weight in weights]
-    assert data["settings"] == {"optimizer": "adam", "rate": 0.1, "l2": 1e-4, "batch": 0}
+
+
+def test_the_page_of_moons_has_their_settings():
+    settings = moons.Settings(samples=4, hidden=(2,), epochs=3, optimizer="momentum", lr=0.1, alpha=0.01)
+    page = moons.playground_of(settings, MLP(2, [2, 1], rng=0), [[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    data = json.loads(re.search('id="data">(.*?)</script>', page.html)[1])
+    assert data["settings"] == {"optimizer": "momentum", "rate": 0.1, "l2": 0.01, "batch": 0}
+    assert data["epochs"] == 3
 
 
 def test_moons_can_be_animated(tmp_path):

@@ -214,7 +214,7 @@ def test_training_goes_on_from_where_it_is(node):
 def test_the_optimizer_and_the_model_stay_as_they_were():
     X, y = points(30)
     model, optimizer = MLP(2, [4, 1], rng=0), Adam(0.02)
-    model.fit(X, y, "mse", optimizer, 3, progress=False)
+    model.fit(X, y, "mse", optimizer, 3, backend="numpy", progress=False)
     before = [[p.data, p.grad] for p in model.parameters()], dict(optimizer.state), optimizer.steps, model.fitted_loss
     playground(model, X, y, own_loss, optimizer)
     after = [[p.data, p.grad] for p in model.parameters()], dict(optimizer.state), optimizer.steps, model.fitted_loss
