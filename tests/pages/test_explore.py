@@ -656,6 +656,12 @@ def test_on_paper_there_are_no_controls(visit):
         assert tab.locator(control).first.is_hidden()
     ground = tab.evaluate("getComputedStyle(document.querySelector('.sg-frame')).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
+    assert tab.locator(".sg-aloud table").bounding_box()["height"] > 150
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    ends = "() => [...document.querySelectorAll('.sg-card')].map(card => card.getBoundingClientRect().right)"
+    assert max(tab.evaluate(ends)) < 690
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.locator(".sg-percent").text_content() in ("99 %", "100 %")
 
 
 # Addresses, strangers, memory.

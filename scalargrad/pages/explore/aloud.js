@@ -11,7 +11,7 @@ export class Aloud {
     this.state = state;
     this.region = element("p", "sg-unseen", { role: "status", "aria-live": "polite" });
     this.table = element("table", "", {});
-    this.root = element("div", "sg-unseen", {}, this.region, this.table);
+    this.root = element("div", "sg-unseen sg-aloud", {}, this.region, this.table);
     this.build();
     state.on("overlay", () => this.write());
   }

@@ -12,6 +12,7 @@ import { MODES } from "./modes.js";
 import { State } from "./state.js";
 import { number } from "../words/numbers.js";
 
+const PAPER = 680; // pixels that a printed page is wide
 const [WIDE, PHONE] = [1100, 600]; // from WIDE on the panel stands at the right; below PHONE it is a sheet
 const RESET = "M13.2 8.6a5.2 5.2 0 1 1-1.5-4.2M13.4 1.6v3.6h-3.6";
 const UNDO = "M3 6.5h6.2a3.6 3.6 0 0 1 0 7.2H5.5M6 3 2.6 6.5 6 10";
@@ -86,6 +87,13 @@ export function mount(root, data, options = {}) {
     arrange();
     schedule();
   });
+  const print = () => {
+    frame.dataset.size = "middle";
+    aloud.write();
+    area.arrange(PAPER, false);
+  };
+  addEventListener("beforeprint", print);
+  addEventListener("afterprint", arrange);
   area.onzoom = zoom.show;
   const forget = listenToKeys(options.page ? document : root, { state, area, help, current, root });
   const address = options.page ? new Address(state) : null;
@@ -99,6 +107,8 @@ export function mount(root, data, options = {}) {
     setLeaves: (pairs) => state.setLeaves(pairs, true),
     destroy() {
       resized.disconnect();
+      removeEventListener("beforeprint", print);
+      removeEventListener("afterprint", arrange);
       forget();
       address?.close();
       aloud.close();
