@@ -62,6 +62,7 @@ def test_reduced_motion_shows_the_last_frame_and_nothing_else_moves(tmp_path):
     svg = draw_frames(descent(), tmp_path / "a.svg").read_text(encoding="utf-8")
     assert re.search(r"prefers-reduced-motion:reduce\)\{[^}]*animation:none", svg)
     assert ".sg-frame:last-of-type{visibility:visible}" in svg
+    assert re.search(r":hover \.sg-frame\{animation-play-state:paused\}", svg)  # and it stays for who looks closely
     assert "<script" not in svg
 
 
