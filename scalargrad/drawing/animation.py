@@ -10,6 +10,7 @@ from scalargrad.drawing.boundary import DecisionBoundary
 from scalargrad.drawing.display import figure_html, much_narrower
 from scalargrad.drawing.figure import Drawing, check_options, draw, views_by_width
 from scalargrad.drawing.layout import same_structure
+from scalargrad.drawing.palette import THEMES
 from scalargrad.drawing.svg import SvgWriter
 from scalargrad.engine import Value
 from scalargrad.files.atomic import replace_file, writable_target
@@ -17,8 +18,6 @@ from scalargrad.support.words import plural
 
 MOST_FRAMES = 500
 FORMATS = (".svg", ".gif")
-
-GIF_COLOURS = 64
 
 Picture = Drawing | DecisionBoundary
 Elements = Callable[[SvgWriter], tuple[list[str], tuple[float, float]]]  # of a frame: see Drawing.elements
@@ -150,11 +149,15 @@ class Film:
 
         images = [picture.image() for picture in self.pictures]
         size = max(image.width for image in images), max(image.height for image in images)
+        colours = {part: colour for part, colour in THEMES[self.pictures[-1].theme][0].items() if part != "band"}
+        palette = Image.new("P", (1, 1))
+        palette.putpalette(bytes.fromhex("".join(colours.values()).replace("#", "")))
         frames = []
         for image in images:
             frame = Image.new("RGB", size, image.getpixel((0, 0)))
             frame.paste(image, (0, 0))
-            frames.append(frame.quantize(GIF_COLOURS, dither=Image.Dither.NONE))
+            # One palette, those of the theme: a frame is then no more than where it differs from the one before.
+            frames.append(frame.quantize(palette=palette, dither=Image.Dither.NONE))
         contents = BytesIO()
         duration = round(self.seconds * 1000)
         frames[0].save(contents, "gif", save_all=True, append_images=frames[1:], duration=duration, loop=0)

@@ -162,6 +162,12 @@ def test_boundaries_are_animated_as_svg_and_gif(tmp_path):
     with image.open(draw_frames(frames, tmp_path / "a.gif", seconds=0.2)) as gif:
         assert gif.n_frames == 3
         assert gif.info["duration"] == 200
+        gif.seek(2)
+        counts = gif.convert("RGB").getcolors()
+    used = {f"#{red:02X}{green:02X}{blue:02X}" for count, (red, green, blue) in counts if count > 500}
+    assert used == {LIGHT[part] for part in ("ground", "tint-positive-1", "tint-positive-2", "tint-positive-3")} | {
+        LIGHT[f"tint-negative-{step}"] for step in (1, 2, 3)
+    }
 
 
 @pytest.mark.oracle("dot")
