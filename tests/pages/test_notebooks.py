@@ -4,12 +4,14 @@ import json
 import re
 import time
 import urllib.request
+from itertools import count
 
 import pytest
 
 from tests.pages.conftest import settle
 from tests.pages.notebooks import MarimoNotebook, Notebook, jupyter, marimo, write_notebook
 
+numbers = count(1)  # of notebooks: each has a file, and a kernel, of its own
 pytestmark = pytest.mark.oracle("jupyterlab", "chromium")
 
 GRAPH = """
@@ -53,14 +55,12 @@ def end_kernels(address):
 
 @pytest.fixture
 def open_notebook(browser):
-    """Opens a notebook of these cells in a tab, once or again; afterwards no script of ours may have failed.
-
-    Notebooks of one name have one kernel, one after another.
-    """
+    """Opens a notebook of these cells in a tab, or one that there is; afterwards no script of ours may have failed."""
     opened, failed = [], []
 
-    def opened_notebook(server, cells, application="lab/tree", name="cells"):
+    def opened_notebook(server, cells, application="lab/tree", name=""):
         folder, address = server
+        name = name or f"cells-{next(numbers)}"
         if cells is not None:
             write_notebook(folder / f"{name}.ipynb", cells)
         tab = browser.new_page(viewport={"width": 1280, "height": 1200})
@@ -196,7 +196,7 @@ def test_a_notebook_that_was_saved_with_its_widgets_shows_them_without_a_kernel_
 
 
 def test_without_anywidget_the_page_itself_is_shown_in_a_frame(server, open_notebook):
-    notebook = open_notebook(server, [f"import sys\nsys.modules['anywidget'] = None\n{GRAPH}"], name="frame")
+    notebook = open_notebook(server, [f"import sys\nsys.modules['anywidget'] = None\n{GRAPH}"])
     notebook.run(0)
     knob = notebook.cell(0).locator("iframe").content_frame.locator('input[type="range"]').first
     knob.wait_for()
