@@ -8,9 +8,10 @@ import pytest
 
 from scalargrad.anomaly import anomaly_detection
 from scalargrad.drawing.folding import MOST_CARDS as CARDS_OF_A_PICTURE
+from scalargrad.drawing.lettering import factor
 from scalargrad.drawing.palette import DARK, LIGHT
-from scalargrad.engine import Value, topological_order
-from scalargrad.nn import Parameter
+from scalargrad.engine import Value, gradients, topological_order
+from scalargrad.nn import MLP, Parameter
 from scalargrad.observers import no_grad
 from scalargrad.ops import sum as sum_of
 from scalargrad.pages.explore import explore
@@ -475,6 +476,17 @@ def test_a_network_is_folded_where_it_would_not_fit(visit):
     tab = visit(page, width=1700)
     assert tab.locator(".sg-card").count() < 20
     assert tab.locator(".sg-band").count() >= 3
+
+
+def test_a_folded_edge_has_the_derivative_of_its_unit(visit):
+    inputs = [Value(1.0, "x1"), Value(-2.0, "x2")]
+    output = MLP(2, [3, 1], rng=0, activation="tanh")(inputs) ** 2
+    neurons = [value for value in topological_order(output) if value.op is not None and value.op.name == "tanh"]
+    slopes = {f"×{factor(slope + 0.0)}" for neuron in neurons for slope in gradients(neuron, inputs)}
+    tab = visit(explore(output))
+    labels = tab.locator(".sg-pill:not([visibility=hidden]) text").all_text_contents()
+    assert len(slopes) == 6
+    assert len(slopes & set(labels)) >= 5  # one may have no room
 
 
 def unit(tab, place=0):
