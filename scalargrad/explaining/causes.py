@@ -103,13 +103,19 @@ class Causes:
     def _no_path(self, x: int) -> Clause:
         graph = self.graph
         flat: dict[str, int] = {}
-        depends = {x}
-        for result in range(x + 1, graph.output + 1):
-            if not depends.isdisjoint(graph.operands[result]):
-                depends.add(result)
-                if (op := graph.ops[result]) and op.partials is None:
-                    flat.setdefault(op.name, result)
+        for result in self._results_of(x):
+            if (op := graph.ops[result]) and op.partials is None:
+                flat.setdefault(op.name, result)
         return Clause(self._said("no path", x, ops=", ".join(flat)), x, next(iter(flat.values()), x))
+
+    def _results_of(self, x: int) -> list[int]:
+        """What is computed from a value, in order."""
+        depends, found = {x}, []
+        for result in range(x + 1, self.graph.output + 1):
+            if not depends.isdisjoint(self.graph.operands[result]):
+                depends.add(result)
+                found.append(result)
+        return found
 
     def _why_zero(self, x: int) -> Why:
         first, *others = self._dead_ends(x)
@@ -139,7 +145,9 @@ class Causes:
     def _zero(self, term: Use, is_here: bool) -> Clause:
         place = self.words.derivative(term.result, term.place)
         operand = self.graph.operands[term.result][term.place]
-        return Clause(self._said_of(place["zero"], term), operand if is_here else term.result, self._cause(term))
+        moves_it = self._other_factor(term) in (operand, *self._results_of(operand))  # as in x * x
+        words = self._said_of(place["zero"] + ("" if moves_it else place["stays"]), term)
+        return Clause(words, operand if is_here else term.result, self._cause(term))
 
     def _cause(self, term: Use) -> int:
         """The other factor, if it is no constant; else the result."""

@@ -129,6 +129,7 @@ def place_in_words(op: Op, term: Term) -> dict[str, Any]:
 
     cases  (condition, term, reason, sentence): the first whose condition is true holds; the last has none
     zero   what is said where it is 0
+    stays  what goes on after that with another factor, which the operand does not move; or ""
     cause  the name of the value that makes it small: the other factor, or `result`
     flat   is it that of a function which saturates?
     """
@@ -143,7 +144,8 @@ def place_in_words(op: Op, term: Term) -> dict[str, Any]:
             sentence = f"{op.name} has the slope {reason}." if reason[0] == "{" else f"{reason}."
         written.append([condition, chosen, reason, sentence])
     flat = op.scalars == 1 and saturates(op)
-    return {"cases": written, "zero": _zero(op, term, flat), "cause": term if is_factor(term) else RESULT, "flat": flat}
+    texts = {"zero": _zero(op, term, flat), "stays": _stays(op, term)}
+    return {"cases": written, **texts, "cause": term if is_factor(term) else RESULT, "flat": flat}
 
 
 def _reason(op: Op, term: Term) -> tuple[str, str]:
@@ -202,8 +204,7 @@ def _state(condition: Term, holds: bool) -> str:
 def _zero(op: Op, term: Term, flat: bool) -> str:
     """The words for a derivative by an operand that is 0, without a full stop."""
     if is_factor(term):
-        stays = "{result} stays {result=}" if op.scalars else "its part of {result} stays 0"
-        return f"{{this}} is multiplied by {{{term}:zero}}: however {{this}} moves, {stays}"
+        return f"{{this}} is multiplied by {{{term}:zero}}"
     if op.partials is None or term == 0 or len(cases_of(term)) > 1:
         return "{reason}"
     if flat:
@@ -211,9 +212,16 @@ def _zero(op: Op, term: Term, flat: bool) -> str:
     return "{formula} is flat where {this} is {this=}: {partial} is {rule}"
 
 
+def _stays(op: Op, term: Term) -> str:
+    """The words for what a factor of 0 means for the result."""
+    if not is_factor(term):
+        return ""
+    return f": however {{this}} moves, {'{result} stays {result=}' if op.scalars else 'its part of {result} stays 0'}"
+
+
 def saturates(op: Op) -> bool:
-    """Is a function of one operand flat at both ends, as tanh is?"""
+    """Is a function of one operand flat at both ends and steep between them, as tanh is?"""
     if op.partials is None or any(low > -1e3 for low, _ in op.domain):
         return False
-    slopes = [op.partials_on_floats(op.on_floats(x), x)[0] for x in (-100.0, 100.0)]
-    return all(abs(slope) < 1e-20 for slope in slopes)
+    low, middle, high = (abs(op.partials_on_floats(op.on_floats(x), x)[0]) for x in (-100.0, 0.0, 100.0))
+    return low < 1e-20 and high < 1e-20 and middle > 0.0

@@ -39,7 +39,17 @@ export class Graph {
     for (let n = 0; n < this.length; n++) if (this.rows[n]) this.data[n] = this.result(n);
   }
 
+  // NaN, where Python has no result: take() of an index that is none, say, when what it is computed from has moved.
   result(n) {
+    try {
+      return this.value(n);
+    } catch (error) {
+      if (error instanceof RangeError) return NaN;
+      throw error;
+    }
+  }
+
+  value(n) {
     const row = this.rows[n];
     const x = this.operands[n];
     const data = this.data;

@@ -52,6 +52,22 @@ CASES = {
         lambda: named("y", ops.dot([leaf("x", 2), leaf("z", 1)], [leaf("w", 0), leaf("v", 1)])),
         *("x", "x is multiplied by w, and w is 0: however x moves, its part of y stays 0.", "w"),
     ),
+    "a square": (
+        of(lambda x: x * x)(0),
+        *("x", "Each of the 2 ways from x to y ends at a 0; one of them: x is multiplied by x, and x is 0.", "x"),
+    ),
+    "a factor that moves along": (
+        of(lambda x: x * named("h", x.sin()).relu())(0),
+        *(
+            "x",
+            "Each of the 2 ways from x to y ends at a 0; one of them: x is multiplied by relu(h), and relu(h) is 0.",
+            "relu(h)",
+        ),
+    ),
+    "a dot with itself": (
+        lambda: named("y", ops.dot(*[[leaf("x", 0), leaf("z", 1)]] * 2)),
+        *("x", "Each of the 2 ways from x to y ends at a 0; one of them: x is multiplied by x, and x is 0.", "x"),
+    ),
     "an off relu": (
         off_relu,
         *("w", "On the way from w to L, at h: relu is off, since its input −6 is not above 0.", "h"),
@@ -63,6 +79,10 @@ CASES = {
     "a flat tanh": (
         of(lambda x: x.tanh())(800),
         *("x", "tanh is saturated: where x is 800, it is flat.", "y"),
+    ),
+    "a peak": (
+        of(lambda x: x.sech())(0),
+        *("x", "sech(x) is flat where x is 0: ∂y/∂x is −sech(x) × tanh(x) = −1 × tanh(0).", "y"),
     ),
     "a flat power": (
         of(lambda x: x**2)(0),

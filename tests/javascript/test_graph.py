@@ -203,6 +203,17 @@ def test_a_dot_adds_pair_by_pair_as_values_do(node):
     assert check(outputs, numbers) == 0.0
 
 
+def test_a_result_that_python_would_refuse_is_nan(node):
+    index, counter, y = Value(1.0), Value(3.0), Value(2.0)
+    output = ops.take(index * 1.0, [y, y * 3.0]) * ops.less(ops.random(1.0, counter), 2.0)
+    data, places = recorded(output)
+    for leaf, number in [(index, 2.0), (index, 0.5), (index, math.nan), (counter, 0.5)]:
+        *_, found, slope, _ = in_node(node, script(SET), [data, places[leaf], number])
+        assert math.isnan(found) == (leaf is index)
+        assert slope == 0.0 or math.isnan(slope)
+    assert in_node(node, script(SET), [data, places[index], 0.0])[2] == 2.0
+
+
 # The check itself.
 
 

@@ -99,13 +99,22 @@ export class Causes {
 
   zero(term, isHere) {
     const { result, place } = term;
-    const words = this.saidOf(this.words.derivative(result, place).zero, term);
-    return { words, at: isHere ? this.graph.operands[result][place] : result, cause: this.causeOf(term) };
+    const { zero, stays } = this.words.derivative(result, place);
+    const operand = this.graph.operands[result][place];
+    const movesIt = [operand, ...this.graph.resultsOf(operand)].includes(this.otherFactor(term)); // as in x * x
+    const words = this.saidOf(movesIt ? zero : zero + stays, term);
+    return { words, at: isHere ? operand : result, cause: this.causeOf(term) };
+  }
+
+  // The operand that the derivative is; else the result.
+  otherFactor({ result, place }) {
+    return new Atoms(this.words, result, place).position(this.words.derivative(result, place).cause);
   }
 
   // The other factor, if it is no constant; else the result.
-  causeOf({ result, place }) {
-    const position = new Atoms(this.words, result, place).position(this.words.derivative(result, place).cause);
+  causeOf(term) {
+    const { result } = term;
+    const position = this.otherFactor(term);
     return position === null || this.words.isConstant(position) ? result : position;
   }
 
