@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy
 
 from scalargrad.checks import whole
+from scalargrad.compiler.backends.javascript.module import FILES as MODULE_FILES
 from scalargrad.drawing.lettering import escaped
 from scalargrad.files.atomic import replace_file
 from scalargrad.javascript.bundle import bundle
@@ -20,7 +21,7 @@ from scalargrad.training.objectives import OBJECTIVES
 from scalargrad.training.programs import Target, lock_of, outputs_program
 
 HERE = Path(__file__).parent
-PREDICT = HERE / "trial" / "predict.js"
+FILES = [*MODULE_FILES, HERE / "trial" / "predict.js"]
 SUFFIXES = (".js", ".mjs", ".html")
 LABELLED = [name for name, objective in OBJECTIVES.items() if objective.classes is not None]
 
@@ -69,7 +70,7 @@ def model_module(model: Module, shape: Sequence[int] | None = None) -> str:
             text,
             f"export const SHAPE = {json.dumps(sizes)};",
             "export const { outputs, predict, probabilities } = (() => {",
-            picked([PREDICT], ["verbsOf"]),
+            picked(FILES, ["verbsOf"]),
             f"return verbsOf(forward, NUMBERS, SHAPE, OUTPUT, {json.dumps(model.fitted_loss or '')});",
             "})();",
             "",

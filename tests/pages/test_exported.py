@@ -96,17 +96,27 @@ def test_other_models_give_what_they_give_in_python(name, node, tmp_path):
 
 
 def test_one_row_is_several_of_one(node, tmp_path):
-    text = script(MLP(2, [3], rng=0), tmp_path).replace(ALL, "globalThis.answer = () => [predict([1, 2]).length];")
-    assert in_node(node, text, 0) == [1]
+    ways = "[[1, 2], [[1, 2]], Float32Array.of(1, 2), [Float64Array.of(1, 2), [3, 4]]]"
+    text = script(MLP(2, [3], rng=0), tmp_path)
+    text = text.replace(ALL, f"globalThis.answer = () => {ways}.map((rows) => predict(rows).length);")
+    assert in_node(node, text, 0) == [1, 1, 1, 2]
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ("predict([1, 2, 3])", "rows are [rows, 2] numbers, and these are 3"),
-        ("predict([])", "rows are [rows, 2] numbers, and these are 0"),
+        ("predict([1, 2, 3])", "a model has rows of the shape [2], and not 3 numbers"),
+        ("predict([[1, 2, 3], [4, 5, 6]])", "and row 0 is none: [1,2,3]"),
+        ("predict([[1], [2]])", "and row 0 is none: [1]"),
+        ("predict([[1, 2], []])", "and row 1 is none: []"),
+        ("predict([[1, 2], [3, null]])", "and row 1 is none: [3,null]"),
+        ("predict([[1, 2], undefined])", "and row 1 is none: undefined"),
+        ("predict([])", "a model has rows of the shape [2], and not 0 numbers"),
+        ("predict(undefined)", "a model has rows of the shape [2], and not undefined"),
+        ("predict(Float32Array.of(1, 2, 3))", "a model has rows of the shape [2], and not 3 numbers"),
+        ("predict(new Float64Array(0))", "a model has rows of the shape [2], and not 0 numbers"),
         ("predict([[1, 2], [3, NaN]])", "row 1 holds NaN: all numbers are finite"),
-        ("predict([['a', 2]])", "row 0 holds NaN"),
+        ("predict([['a', 2]])", 'and row 0 is none: ["a",2]'),
         ("predict([1, Infinity])", "row 0 holds Infinity"),
     ],
 )

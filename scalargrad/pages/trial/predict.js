@@ -1,3 +1,5 @@
+import { flatRows } from "../../compiler/backends/javascript/functions.js";
+
 // What a saved model says of rows, as model.predict() does in Python.
 
 // The labels and the probabilities that the outputs of a row mean, by the loss that the model was fitted with.
@@ -38,13 +40,10 @@ function nested(flat, shape, begin = 0) {
   return Array.from({ length: count }, (_, n) => nested(flat, inner, begin + n * size));
 }
 
-// Rows as nested arrays: one row is several, of one. An error for a number that is none, or is not finite.
+// Rows as nested arrays: one row is several, of one. An error for what has not their shape, or is not finite.
 function checkedRows(rows, shape) {
   const size = shape.reduce((product, length) => product * length, 1);
-  const flat = rows instanceof Float64Array ? rows : Float64Array.from([rows].flat(Infinity));
-  if (flat.length === 0 || flat.length % size) {
-    throw new Error(`rows are [${["rows", ...shape].join(", ")}] numbers, and these are ${flat.length}`);
-  }
+  const flat = flatRows(rows, shape, "a model");
   const wrong = flat.findIndex((x) => !Number.isFinite(x));
   if (wrong >= 0) throw new Error(`row ${Math.floor(wrong / size)} holds ${flat[wrong]}: all numbers are finite`);
   return flat;

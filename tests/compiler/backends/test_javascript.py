@@ -241,10 +241,14 @@ def test_one_row_or_several_are_taken_flat_or_nested(run):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ("M.forward([3], [[1, 2, 3], 5])", "argument 0 has 3 numbers, and its rows have 2"),
+        ("M.forward([3], [[1, 2, 3], 5])", "argument 0 has rows of the shape [2], and not 3 numbers"),
+        ("M.forward([3], [[[1, 2], [3]], 5])", "argument 0 has rows of the shape [2], and row 1 is none: [3]"),
+        ("M.forward([3], [[[1], [2]], 5])", "argument 0 has rows of the shape [2], and row 0 is none: [1]"),
+        ("M.forward([3], [[1, 2], [[5]]])", "argument 1 has rows of one number, and row 0 is none: [5]"),
+        ("M.forward([3], [[1, 2], null])", "argument 1 has rows of one number, and not null"),
         ("M.forward([3], [[[1, 2], [3, 4]], 5])", "the arguments have 2 and 1 rows"),
         ("M.forward([3], [[1, 2]])", "the inputs are an array of 2: the rows of each argument"),
-        ("M.forward([3], [[], []])", "argument 0 has 0 numbers"),
+        ("M.forward([3], [[], []])", "argument 0 has rows of the shape [2], and not 0 numbers"),
         ("M.forward([3, 4], [[1, 2], 5])", "parameters are 1 numbers, and not 2"),
         ("M.forward([3], [[1, 2], 5], [1])", "rows are some of 0 to 0"),
         ("M.forward([3], [[1, 2], 5], [])", "rows are some of 0 to 0"),

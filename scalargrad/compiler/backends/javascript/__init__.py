@@ -18,7 +18,7 @@ A module of `compile(loss).javascript(X, y, optimizer=SGD(lr=0.1))` exports
     step(state, inputs, rows = null)            one step of the optimizer; the loss before it. The state moves in place
     order(count, seed, epoch)                   Int32Array: the rows in the order in which Python's trainer takes them
 
-`inputs` has the rows of each argument: a flat Float64Array, nested arrays, or one row. `rows` are the numbers of those
+`inputs` has the rows of each argument: flat numbers, nested arrays, or one row. `rows` are the numbers of those
 rows that count, such as a piece of `order(...)`, an Int32Array; null for all. random(), such as dropout, draws by these
 numbers. Where `parameters` are asked for, a state will do: its buffers then count, too. Between steps a page may change
 `lr`, `weight_decay` and all numbers of a state. take() of an index that is none throws a RangeError.

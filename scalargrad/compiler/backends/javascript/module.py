@@ -85,7 +85,7 @@ def module_of(facts: Facts, forward: Program, backward: Program | None, training
     )
 
 
-FACTS = "const facts = { parameters: NUMBERS, buffers: BUFFER_NUMBERS, countsRows: COUNTS_ROWS };"
+FACTS = "const facts = { parameters: NUMBERS, buffers: BUFFER_NUMBERS, inputs: INPUTS, countsRows: COUNTS_ROWS };"
 
 
 def _head(facts: Facts) -> list[str]:
