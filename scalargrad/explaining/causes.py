@@ -109,7 +109,7 @@ class Causes:
         return Clause(self._said("no path", x, ops=", ".join(flat)), x, next(iter(flat.values()), x))
 
     def _results_of(self, x: int) -> list[int]:
-        """What is computed from a value, in order."""
+        """The results that follow from a value, in order."""
         depends, found = {x}, []
         for result in range(x + 1, self.graph.output + 1):
             if not depends.isdisjoint(self.graph.operands[result]):
