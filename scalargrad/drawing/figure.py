@@ -66,7 +66,7 @@ def check_options(theme: object, detail: object, names: object, title: object) -
         raise ValueError(f"theme is one of {', '.join(map(repr, THEMES))}, got {theme!r}")
     if detail is not None and detail not in DETAILS:
         raise ValueError(f"detail is one of {', '.join(map(repr, DETAILS))} or None, got {detail!r}")
-    if names is not None and not isinstance(names, Mapping):
+    if names is not None and not (isinstance(names, Mapping) and all(isinstance(name, str) for name in names)):
         raise TypeError(f"names takes a dict from names to Values such as locals(), got {names!r}")
     if not isinstance(title, str):
         raise TypeError(f"title takes a text, got {title!r}")

@@ -895,6 +895,7 @@ def test_the_digraph_has_a_node_for_each_card_and_each_operation():
         ({"theme": "blue"}, ValueError, "theme is one of 'light', 'dark', 'auto', got 'blue'"),
         ({"detail": "all"}, ValueError, "detail is one of 'values', 'folded', 'units', 'layers' or None, got 'all'"),
         ({"names": ["x"]}, TypeError, "names takes a dict"),
+        ({"names": {1: Value(1.0)}}, TypeError, "names takes a dict"),
         ({"title": 3}, TypeError, "title takes a text, got 3"),
     ],
 )
