@@ -98,6 +98,7 @@ def badge_of(value: Value) -> str:
         return sign
     if is_infix(value.op):
         first, second = (number(x) if type(x) is float else "" for x in arguments)
+        second = second and in_brackets(second)
         return f"{first} {sign} {second}".strip() if sign in WORDS else f"{first}{sign}{second}"
     if len(arguments) > 4:
         return f"{sign}(…)"
