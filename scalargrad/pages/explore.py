@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextvars import Context
 from typing import Any, TypeVar
 
+from scalargrad.drawing.display import least_width
 from scalargrad.drawing.figure import check_options, draw
 from scalargrad.drawing.lettering import escaped, gradient_text, number, visible
 from scalargrad.engine import Value, topological_order
@@ -18,7 +19,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 mount(document.querySelector(".sg-page"), data, { page: true });
 """
 HEIGHT = 760  # of the page inside a notebook
-LARGEST_PICTURE = 90_000  # characters; above that layers are drawn
+LARGEST_PICTURE, WIDEST_PICTURE = 90_000, 1168  # characters and pixels; above that layers are drawn
 MOST_RULES, MOST_ARGUMENTS = 300, 6
 
 
@@ -124,12 +125,14 @@ def _still(recorded: Recorded, data: dict[str, Any], theme: str) -> str:
     """The picture of `draw`, the output's numbers, and how each result was computed."""
     output = recorded.copy()
     output.backward()
-    pictures = (still_picture(draw(output, theme=theme, detail=detail)) for detail in (None, "layers"))
-    picture = next((svg for svg in pictures if len(svg) <= LARGEST_PICTURE), "")
+    pictures = [still_picture(draw(output, theme=theme, detail=detail)) for detail in (None, "layers")]
+    pictures = [svg for svg in pictures if len(svg) <= LARGEST_PICTURE]
+    picture = next((svg for svg in pictures if least_width(svg) <= WIDEST_PICTURE), pictures[-1] if pictures else "")
     rules = "".join(f"<li>{escaped(line)}</li>" for line in _rules(recorded, output))
     return (
         f'<div class="sg-still"><h1>{escaped(data["title"])}</h1><p>{escaped(data["summary"])}. Moving the numbers '
-        f"needs JavaScript.</p>{picture}<ol>{rules}</ol></div>\n"
+        f'needs JavaScript.</p><div class="sg-still-picture" tabindex="0" role="group" aria-label="The graph">{picture}'
+        f"</div><ol>{rules}</ol></div>\n"
     )
 
 
