@@ -24,7 +24,7 @@ from scalargrad.support.words import distinct, plural, short_name
 
 MOST_VALUES = 5000
 MOST_CARDS = 120  # in a view; each frame of a drag writes them all
-WIDEST_CARD = 166
+WIDEST_CARD, WIDEST_RANGES = 166, 236  # of a number, and of the lowest and highest of several
 WORTH_FOLDING = 0.8  # of the cards of the view before, at most
 MOST_VALUES_STEPPED, MOST_TERMS_STEPPED = 300, 1000
 RANGE, RANGE_OF_WEIGHTS = 10.0, 2.0
@@ -148,17 +148,23 @@ class Recorded:
         return f"{plural(len(self.values), 'value')}, {plural(slopes, 'local derivative')}"
 
     def title(self) -> str:
-        """The output as a formula of leaves, `o = tanh(x1·w1 + b)`, or only its name, where that is too long."""
+        """The output as a formula of leaves, `o = tanh(x1·w1 + b)`, or only its name.
+
+        That is where the formula is too long, and where it would end in results that have a number for a name.
+        """
         spellings = words_for_pages(self.operations)["spellings"]
         terms: dict[Value, tuple[Any, int]] = {}  # and how many names and numbers are in it
-        for value, owner in zip(self.values, self.snapshot.owners, strict=True):  # a unit is called by its name
-            name, args = self.names[self.position[value]], () if owner else value.args
+        for place, (value, owner) in enumerate(zip(self.values, self.snapshot.owners, strict=True)):
+            name, args = self.names[self.position[value]], () if owner else value.args  # a unit is called by its name
             parts = [(x, 1) if isinstance(x, float) else terms[x] for x in args if not isinstance(x, tuple)]
             size = sum(count for _, count in parts)
             opened = args != () and len(parts) == len(args) and size <= MOST_IN_TITLE
-            terms[value] = ([str(value.op), *(part for part, _ in parts)], size) if opened else (name, 1)
-        output = short_name(self.names[-1]) if self.snapshot.labels[-1] else "output"
+            is_number = value.op is not None and name == f"v{place}" and not self.snapshot.labels[place]
+            closed = (name, MOST_IN_TITLE + 1 if is_number else 1)
+            terms[value] = ([str(value.op), *(part for part, _ in parts)], size) if opened else closed
         formula = written(terms[self.values[-1]][0], piece_of, spellings).text.replace(" × ", "·")
+        has_name = self.snapshot.labels[-1] or formula == self.names[-1]
+        output = short_name(self.names[-1]) if has_name else "output"
         is_long = len(formula) > LONGEST_TITLE or formula in (self.names[-1], output)
         return output if is_long else f"{output} = {formula}"
 
@@ -197,7 +203,7 @@ class Recorded:
         name = self.names[exits[0]] if detail == "values" else visible(card.name)
         tag = card.function if card.off else card.tag
         header = header_indent(card) + 8 + width(tag, TAG_SIZE, bold=True) + PADDING + (26 if len(places) > 1 else 0)
-        shown = clipped_name(name, WIDEST_CARD - header, NAME_SIZE)
+        shown = clipped_name(name, (WIDEST_CARD if len(exits) == 1 else WIDEST_RANGES) - header, NAME_SIZE)
         data: dict[str, object] = {"exits": exits, "kind": card.kind, "name": shown}
         data["header"] = math.ceil(header + width(shown, NAME_SIZE, bold=True))
         if shown != name:

@@ -11,8 +11,10 @@ from scalargrad.drawing.folding import MOST_CARDS as CARDS_OF_A_PICTURE
 from scalargrad.drawing.lettering import factor
 from scalargrad.drawing.palette import DARK, LIGHT
 from scalargrad.engine import Value, gradients, topological_order
+from scalargrad.losses import mse
 from scalargrad.nn import MLP, Parameter
 from scalargrad.observers import no_grad
+from scalargrad.ops import dot
 from scalargrad.ops import sum as sum_of
 from scalargrad.pages.explore import explore
 from scalargrad.pages.recorded import MOST_CARDS, Recorded
@@ -161,6 +163,12 @@ def test_titles():
     x, w = Value(2.0), Value(3.0)
     assert explore((x * w + 1.0).relu(), names={"x": x, "w": w}).title == "output = relu(x·w + 1)"
     assert explore(chain(80)).title == "output"
+    assert explore(x.tanh(), names={"x": x}).title == "tanh(x)"
+    model = MLP(2, [3, 1], rng=0)
+    assert explore(mse([model([0.5, -1.0])], [1.0])).title == "output"  # not "output = v27"
+    for _ in range(20):
+        x = (x * 1.1).tanh()
+    assert explore(x).title == "output"  # nor "output = tanh(tanh(v35)·1.1)"
     assert explore(network(3)).title == "loss = (layers.1.neurons.0 − 1)²"
     assert repr(explore(neuron())) == "<ExplorePage o = tanh(x1·w1 + x2·w2 + b): 10 values, 9 local derivatives>"
 
@@ -487,6 +495,46 @@ def test_a_folded_edge_has_the_derivative_of_its_unit(visit):
     labels = tab.locator(".sg-pill:not([visibility=hidden]) text").all_text_contents()
     assert len(slopes) == 6
     assert len(slopes & set(labels)) >= 5  # one may have no room
+
+
+def test_where_nothing_fits_the_least_wide_view_is_shown(visit):
+    tab = visit(explore(mse([MLP(2, [8, 8, 1], rng=0)([0.5, -1.0])], [1.0])), width=848)
+    assert tab.locator(".sg-percent").text_content() == "70 %"
+    assert tab.locator(".sg-card").count() == 22  # units; layers are 1,300 pixels wide with their ranges
+
+
+def test_names_and_numbers_have_room_on_a_phone(visit):
+    for output in (network(3), dot([Value(n / 7, f"x{n}") for n in range(150)], [0.1234567] * 150), neuron()):
+        tab = visit(explore(output), width=390, height=844)
+        cut = """() => [...document.querySelectorAll(".sg-card .sg-header .sg-name, .sg-card .sg-cell")]
+            .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.textContent)"""
+        assert tab.evaluate(cut) == []
+    assert tab.locator(".sg-tag:visible").count() == 6  # of a neuron's values all words stay
+
+
+def test_titles_of_layers_lie_on_nothing_on_a_phone(visit):
+    tab = visit(explore(network(3)), width=390, height=844)
+    over = """() => [...document.querySelectorAll(".sg-band span")].filter((title) => {
+        const one = title.getBoundingClientRect();
+        return [...document.querySelectorAll(".sg-card, .sg-band")].some((other) => {
+            const { top, bottom } = other.getBoundingClientRect();
+            return other !== title.parentNode && one.top < bottom && one.bottom > top;
+        });
+    }).map((title) => title.textContent)"""
+    assert tab.locator(".sg-band").count() == 3
+    assert tab.evaluate(over) == []
+
+
+def test_the_picture_without_javascript_can_be_read(visit):
+    tab = visit(explore(network(3)), width=390, java_script_enabled=False)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    width, drawn = tab.locator(".sg-still svg").evaluate("svg => [svg.clientWidth, svg.viewBox.baseVal.width]")
+    assert 390 < width == drawn <= 1300  # as large as it was drawn, and few cards: it scrolls by itself
+
+
+def test_the_modes_fit_on_the_smallest_phone(visit):
+    tab = visit(explore(neuron()), width=320, height=640)
+    assert tab.locator(".sg-modes").evaluate("modes => modes.scrollWidth - modes.clientWidth") == 0
 
 
 def unit(tab, place=0):

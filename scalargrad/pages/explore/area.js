@@ -4,7 +4,7 @@ import { Card, badgeWidth, sizeOf } from "./cards.js";
 import { element } from "./dom.js";
 import { Edges, pillWidths } from "./edges.js";
 import { Folded } from "./fold.js";
-import { BADGE_ABOVE, BADGE_RADIUS, GAPS, place } from "./place.js";
+import { BADGE_ABOVE, BADGE_RADIUS, GAPS, groupOf, place } from "./place.js";
 
 const [SMALLEST, LARGEST] = [0.2, 4]; // of the zoom
 const LEAST_FIT = 0.7; // below that units fold
@@ -22,15 +22,20 @@ export class Area {
     this.listen();
   }
 
-  // Lay out for a ground of this width: the first view that fits, or the last.
+  // Lay out for a ground of this width: the first view that fits, or the least wide.
   arrange(width, down) {
     [this.width, this.down] = [width, down];
     const scaleOf = ({ layout }) => (width - 2 * this.margin) / layout.width;
-    const fits = (folded) => {
+    const largest = (folded) => {
       folded.compute();
-      return GAPS.some((gaps) => scaleOf(this.layoutOf(folded, gaps, false)) >= LEAST_FIT);
+      return Math.max(...GAPS.map((gaps) => scaleOf(this.layoutOf(folded, gaps, false))));
     };
-    const folded = this.foldeds.find(fits) ?? this.foldeds.at(-1);
+    let [folded, fit] = [null, 0];
+    for (const next of this.foldeds) {
+      if (fit >= LEAST_FIT) break;
+      const scale = largest(next);
+      if (scale > fit) [folded, fit] = [next, scale];
+    }
     const [loose, tight, tightest] = GAPS.map((gaps) => this.layoutOf(folded, gaps));
     const arranged = scaleOf(loose) >= 1 ? loose : scaleOf(tight) >= LEAST_FIT ? tight : tightest;
     if (arranged.folded !== this.folded) this.show(arranged.folded);
@@ -63,7 +68,14 @@ export class Area {
     const badges = folded.cards.flatMap((card, index) => (card.badge ? [badgeBox(card, layout.boxes[index], this.down)] : []));
     this.edges.put(layout, badges, widths);
     this.putBands();
+    this.makeRoomForNames();
     this.fit();
+  }
+
+  // Where a name would be cut off on a phone, the word beside it gives way: shape and colour of the card say the same.
+  makeRoomForNames() {
+    for (const card of this.cards) card.root.classList.remove("sg-cramped");
+    for (const card of this.cards) card.isCramped = this.down && card.name.scrollWidth > card.name.clientWidth;
   }
 
   // A box around each column whose cards are of one layer.
@@ -73,9 +85,8 @@ export class Area {
     this.topMargin = 0;
     folded.view.columns.forEach((column, number) => {
       const cards = column.filter((vertex) => vertex < folded.cards.length);
-      const groups = new Set(cards.map((card) => folded.cards[card].group ?? ""));
-      const [group] = groups;
-      if (groups.size !== 1 || !group) return;
+      const group = groupOf(folded.view, column);
+      if (!group) return;
       const functions = [...new Set(cards.map((card) => folded.cards[card].function))].filter(Boolean).sort().join(" or ");
       const title = element("span", "", {}, functions ? `${group} · ${cards.length} ${functions}` : group);
       const [start, end] = layout.columns[number];

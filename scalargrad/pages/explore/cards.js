@@ -6,7 +6,7 @@ import { gradientText, number } from "../words/numbers.js";
 import { BADGE_ABOVE, BADGE_RADIUS } from "./place.js";
 
 const [HEADER, CELLS, SLIDER, ROW] = [21, 33, 28, 25];
-const [RESULT_WIDTH, LEAF_WIDTH, RANGE_WIDTH, OPEN_WIDTH, PHONE_LEAF_WIDTH] = [122, 143, 236, 240, 88];
+const [RESULT_WIDTH, LEAF_WIDTH, RANGE_WIDTH, OPEN_WIDTH, PHONE_LEAF_WIDTH, PHONE_RANGE_WIDTH] = [122, 143, 236, 240, 88, 168];
 const [MOST_ROWS, ROWS_SHOWN] = [12, 8];
 
 // How large a card is, and how far its badge stands out.
@@ -18,7 +18,7 @@ export function sizeOf(card, state, down, open = state.open.has(card.exits.at(-1
     return { width: Math.max(OPEN_WIDTH, card.header), height: HEADER + ROW * rows + CELLS + 2, overhang };
   }
   const slides = card.exits.length === 1 && state.sliders.has(exit);
-  if (down && state.isLeaf(exit)) return { width: PHONE_LEAF_WIDTH, height: slides ? 74 : 62, overhang };
+  if (down && state.isLeaf(exit)) return { width: card.exits.length > 1 ? PHONE_RANGE_WIDTH : PHONE_LEAF_WIDTH, height: slides ? 74 : 62, overhang };
   const narrowest = card.exits.length > 1 ? RANGE_WIDTH : slides ? LEAF_WIDTH : RESULT_WIDTH;
   return { width: Math.max(narrowest, down ? 0 : card.header), height: HEADER + CELLS + (slides ? SLIDER : 0), overhang };
 }
@@ -164,7 +164,8 @@ export class Card {
     this.gradCell = element("div", "sg-cell sg-grad", {}, caption("grad"), this.mark, this.grad);
     this.rows = this.isOpen ? rowsOf(card, state).map((x) => new Row(state, x, nameInside(state.names[x], card))) : [];
     this.controls = this.slides ? [new Field(state, this.exit), new Slider(state, this.exit)] : [];
-    const header = element("div", "sg-header", {}, element("span", "sg-name", { "aria-hidden": "true" }, card.name), this.tag);
+    this.name = element("span", "sg-name", { "aria-hidden": "true" }, card.name);
+    const header = element("div", "sg-header", {}, this.name, this.tag);
     if (card.members) header.append(this.toggle());
     const dataCell = element("div", "sg-cell sg-data", {}, caption("data"), this.slides ? this.controls[0].input : this.data);
     const parts = [this.pick, header, ...this.rows.map((row) => row.root)];
@@ -205,7 +206,7 @@ export class Card {
     const off = this.folded.isOff(this.index);
     setText(this.tag, off ? "off" : (card.tag ?? ""));
     setClass(this.gradCell, `sg-cell sg-grad sg-${shown.tint}${shown.unknown ? " sg-unknown" : ""}`);
-    const looks = { open: this.isOpen, several: card.exits.length > 1, leaf: state.isLeaf(this.exit), slides: this.slides, badged: card.badge, off, unknown: !known,
+    const looks = { open: this.isOpen, several: card.exits.length > 1, leaf: state.isLeaf(this.exit), slides: this.slides, badged: card.badge, cramped: this.isCramped, off, unknown: !known,
       selected: this.holds(state.selected), lit: context.litCards.has(this.index), cause: this.holds(context.cause),
       glow: overlay && this.holds(overlay.glow), gives: overlay?.gives?.some((x) => this.holds(x)),
       "not-finite": !card.exits.every((x) => Number.isFinite(state.graph.data[x])) };

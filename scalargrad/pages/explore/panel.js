@@ -40,6 +40,7 @@ class Panel {
     for (const control of this.controls) control.paint();
     this.writeRule();
     this.writePaths();
+    this.parts.curved.hidden = position === this.graph.output; // a straight line, whatever the graph
     this.curve.update(position);
     this.light();
   }
@@ -98,7 +99,7 @@ class Panel {
     const lines = [];
     if (into.length) {
       if (into.length === 1)
-        lines.push({ text: `${words.name(into[0][0])} = ${words.formula(into[0][0])}`, look: "sg-wide" });
+        lines.push({ text: this.equation(into[0][0]), look: "sg-wide" });
       lines.push(...into.map((link) => this.ruleOf(link, cards[card])));
       const slopes = into.map(([result, place]) => graph.slopes[result][place]);
       if (into.length > 1)
@@ -106,7 +107,7 @@ class Panel {
       const next = links.slice(into.length).find(([result, place]) => graph.slopes[result][place] !== 1);
       if (next && into.length === 1) lines.push({ ...this.ruleOf(next), look: "sg-narrow" });
     } else {
-      if (!this.state.isLeaf(shown)) lines.push({ text: `${words.name(shown)} = ${words.formula(shown)}` });
+      if (!this.state.isLeaf(shown)) lines.push({ text: this.equation(shown) });
       if (shown === graph.output) lines.push({ text: `${words.partial(shown)} = `, value: "1" });
       else lines.push({ text: `no path leads from ${words.name(shown)} to ${words.name(graph.output)}` });
     }
@@ -120,6 +121,11 @@ class Panel {
         setText(line.lastChild, value);
       },
     );
+  }
+
+  // "n = v6 + b"; a value without a name may be called by its formula, and then that is all.
+  equation(result) {
+    return [...new Set([this.words.name(result), this.words.formula(result)])].join(" = ");
   }
 
   // Values inside the card of a unit are called by what they are in it: not layers.0.neurons.3.sum, but sum.

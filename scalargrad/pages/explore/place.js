@@ -9,6 +9,7 @@ const NARROWEST_GAP = 52;
 const WIDEST_GAP = 150;
 export const GAPS = ["loose", "tight", "tightest"]; // where a graph would not fit otherwise; the last leaves labels out where there are several
 const TIGHT_GAP = 40;
+const ROOM_FOR_TITLE = 28; // of a layer, above its cards, where the graph runs down
 const [FEW_LABELS, MANY_LABELS] = [2, 6]; // in one gap
 const SHARES = [0.5, 0.45, 0.55, 0.35, 0.65, 0.25, 0.75, 0.15, 0.82];
 export const PILL_HEIGHT = 17;
@@ -156,6 +157,12 @@ export function isotonic(wanted, weights) {
   return pools.flatMap(([mean, , count]) => Array(count).fill(mean));
 }
 
+// The layer of which all cards of this column are, or "".
+export function groupOf(view, column) {
+  const groups = new Set(column.filter((vertex) => vertex < view.cards.length).map((card) => view.cards[card].group ?? ""));
+  return groups.size === 1 ? [...groups][0] : "";
+}
+
 // Beginning and end of each column: as long as its longest card, a gap that its edges, labels and badges need.
 function columnsAlong(view, layers, middles, along, sizes, pills, { down, gaps }) {
   const zeros = () => view.columns.map(() => 0);
@@ -180,6 +187,7 @@ function columnsAlong(view, layers, middles, along, sizes, pills, { down, gaps }
     const label = gaps === "tightest" && labels[column] > FEW_LABELS ? 0 : widest[column];
     let gap = gapOf(label, steepest[column], { down, gaps });
     if (labels[column] > MANY_LABELS) gap += down ? 2 * PILL_HEIGHT : { loose: 1.5, tight: 0.5, tightest: 0 }[gaps] * widest[column];
+    if (down && groupOf(view, view.columns[column])) gap += ROOM_FOR_TITLE;
     starts.push(ends[column - 1] + gap + overhang[column]);
     ends.push(starts[column] + longest[column]);
   }
