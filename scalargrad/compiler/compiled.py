@@ -205,7 +205,7 @@ class Compiled(Programs):
 
         >>> w = Value(3.0, "w")
         >>> text = compile(lambda x: (w * x - 1.0) ** 2).javascript([0.0])
-        >>> "export const PARAMETERS = [\"w\"];" in text
+        >>> 'export const PARAMETERS = ["w"];' in text
         True
         """
         from scalargrad.compiler.backends.javascript.export import exported  # nobody else needs it

@@ -57,7 +57,7 @@ def checked_backend(word: object, what: str = "backend") -> str:
     >>> checked_backend("metal")
     Traceback (most recent call last):
         ...
-    ValueError: backend 'metal' is not known; there are eager, numpy, native, jax, or compiled for native
+    ValueError: backend 'metal' is not known; there are eager, numpy, native, jax, javascript, or compiled for native
     """
     if isinstance(word, str) and word in ALIASES:
         return ALIASES[word]
