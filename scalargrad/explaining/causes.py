@@ -175,6 +175,9 @@ class Causes:
             return None
         tiny = size < LIMITS["tiny"]
         path = self._largest_path(x)
+        product = math.prod(term.local for term in path)
+        if tiny and abs(product) >= LIMITS["tiny"]:
+            return self._cancelled_on(x, path)
         odd = (min if tiny else max)(path, key=lambda term: abs(term.local))
         at = x if odd is path[0] else odd.result
         if abs(odd.local) < LIMITS["flat"] if tiny else abs(odd.local) > LIMITS["steep"]:
@@ -185,10 +188,23 @@ class Causes:
                 words = self._said_of(SENTENCES[f"{kind} factor"], odd, factor=self.words.with_number(other))
                 return Clause(words, at, self._cause(odd))
             return Clause(self._said_of(SENTENCES[kind], odd), at, self._cause(odd))
-        holes = {"count": f"{len(path):,}", "gradient": gradient_text(self.graph.grad[x])}
+        alone = all(len(self.terms(value)) == 1 for value in [x, *(term.result for term in path[:-1])])
+        where = "" if alone else SENTENCES["one of many"]
+        holes = {"count": f"{len(path):,}", "product": gradient_text(product), "where": where}
         return Clause(
             self._said_of(SENTENCES["many small" if tiny else "many large"], odd, **holes), x, self._cause(odd)
         )
+
+    def _cancelled_on(self, x: int, path: list[Use]) -> Clause:
+        """The value on a path of which most was lost in the sum of its terms."""
+
+        def left(value: int) -> float:
+            return abs(self.graph.grad[value]) / (sum(abs(term.product) for term in self.terms(value)) or 1.0)
+
+        value = min([x, *(term.result for term in path[:-1])], key=left)
+        terms = self.terms(value)
+        words = self._said("nearly cancel", value, count=f"{len(terms):,}", sum=self.sum_of(terms))
+        return Clause(words, value, value)
 
     def _largest_path(self, x: int) -> list[Use]:
         path = []

@@ -43,8 +43,9 @@ SENTENCES = {
     "large": "{formula} is steep where {this} is {this=}: {partial} is {whole}",
     "small factor": "{this} is multiplied by {factor}, a small number",
     "large factor": "{this} is multiplied by {factor}, a large number",
-    "many small": "{count} factors multiply to {gradient}, of which the smallest is {partial} = {slope}",
-    "many large": "{count} factors multiply to {gradient}, of which the largest is {partial} = {slope}",
+    "many small": "{count} factors multiply to {product}{where}, of which the smallest is {partial} = {slope}",
+    "many large": "{count} factors multiply to {product}{where}, of which the largest is {partial} = {slope}",
+    "one of many": " on the largest path",
     # It is inf or nan.
     "given": "{x} is {x=}, the first number that is not finite",
     "became": "{x} is {x=}, the first number that is not finite: {numbers}",

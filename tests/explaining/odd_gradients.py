@@ -35,6 +35,13 @@ def doubled():
     return named("y", y)
 
 
+def halved_twice():
+    y = leaf("x", 2)
+    for _ in range(14):
+        y = y * 0.25 + y * 0.25
+    return named("y", y)
+
+
 def zero_factor():
     return named("o", named("p", leaf("x2", 0) * leaf("w2", 1)) + leaf("b", 1))
 
@@ -51,6 +58,18 @@ CASES = {
     "a dot": (
         lambda: named("y", ops.dot([leaf("x", 2), leaf("z", 1)], [leaf("w", 0), leaf("v", 1)])),
         *("x", "x is multiplied by w, and w is 0: however x moves, its part of y stays 0.", "w"),
+    ),
+    "many paths": (
+        halved_twice,
+        *(
+            "x",
+            "28 factors multiply to 3.725e−9 on the largest path, of which the smallest is ∂(x*0.25#2)/∂x = 0.25.",
+            None,
+        ),
+    ),
+    "a difference on the way": (
+        lambda: named("y", (lambda h: h * 3.0 - h * 2.9999)(named("h", leaf("x", 2) * 1.5))),
+        *("x", "On the way from x to y, at h: 2 terms of ∂y/∂h nearly cancel: −3 + 3 = 0.0001.", "h"),
     ),
     "a square": (
         of(lambda x: x * x)(0),

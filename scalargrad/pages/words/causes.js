@@ -136,6 +136,8 @@ export class Causes {
     if (limits.tiny <= size && size <= limits.huge) return null;
     const tiny = size < limits.tiny;
     const path = this.largestPath(x);
+    const product = path.reduce((all, { local }) => all * local, 1);
+    if (tiny && Math.abs(product) >= limits.tiny) return this.cancelledOn(x, path);
     const odd = path.reduce((a, b) => ((tiny ? Math.abs(b.local) < Math.abs(a.local) : Math.abs(b.local) > Math.abs(a.local)) ? b : a));
     const at = odd === path[0] ? x : odd.result;
     const told = (template, texts, where) => ({ words: this.saidOf(sentences[template], odd, texts), at: where, cause: this.causeOf(odd) });
@@ -146,7 +148,17 @@ export class Causes {
       const position = new Atoms(this.words, odd.result, odd.place).position(cause);
       return told(`${kind} factor`, { factor: this.words.withNumber(position) }, at);
     }
-    return told(tiny ? "many small" : "many large", { count: count(path.length), gradient: gradientText(this.graph.grad[x]) }, x);
+    const alone = [x, ...path.slice(0, -1).map((term) => term.result)].every((value) => this.terms(value).length === 1);
+    const where = alone ? "" : sentences["one of many"];
+    return told(tiny ? "many small" : "many large", { count: count(path.length), product: gradientText(product), where }, x);
+  }
+
+  // The value on a path of which most was lost in the sum of its terms.
+  cancelledOn(x, path) {
+    const left = (value) => Math.abs(this.graph.grad[value]) / (this.terms(value).reduce((sum, { product }) => sum + Math.abs(product), 0) || 1);
+    const value = [x, ...path.slice(0, -1).map((term) => term.result)].reduce((a, b) => (left(b) < left(a) ? b : a));
+    const terms = this.terms(value);
+    return { words: this.said("nearly cancel", value, { count: count(terms.length), sum: this.sumOf(terms) }), at: value, cause: value };
   }
 
   largestPath(x) {
