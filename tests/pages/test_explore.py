@@ -503,6 +503,14 @@ def test_where_nothing_fits_the_least_wide_view_is_shown(visit):
     assert tab.locator(".sg-card").count() == 22  # units; layers are 1,300 pixels wide with their ranges
 
 
+def test_a_page_too_narrow_for_anything_waits_for_room(visit):
+    tab = visit(explore(network(3)), width=20)
+    tab.set_viewport_size({"width": 848, "height": 760})
+    settle(tab)
+    assert tab.locator(".sg-frame").get_attribute("data-size") == "middle"
+    assert tab.locator(".sg-card").count() == 8
+
+
 def test_names_and_numbers_have_room_on_a_phone(visit):
     for output in (network(3), dot([Value(n / 7, f"x{n}") for n in range(150)], [0.1234567] * 150), neuron()):
         tab = visit(explore(output), width=390, height=844)

@@ -863,3 +863,12 @@ def test_two_playgrounds_on_a_page_and_one_that_goes(show):
     tab.evaluate("() => document.querySelector('main').playground.destroy()")
     tab.wait_for_timeout(100)
     assert tab.locator(".sg-playground").count() == 0
+
+
+def test_the_main_button_has_room_on_the_smallest_phone(visit):
+    X, y = points()
+    tab = visit(playground(MLP(2, [3, 1], rng=0), X, y), width=320, height=640)
+    button = tab.locator(".sg-main-button")
+    for _ in range(2):  # Play, and Pause
+        assert button.evaluate("button => button.scrollWidth <= button.clientWidth")
+        button.click()

@@ -30,7 +30,7 @@ export class Area {
       folded.compute();
       return Math.max(...GAPS.map((gaps) => scaleOf(this.layoutOf(folded, gaps, false))));
     };
-    let [folded, fit] = [null, 0];
+    let [folded, fit] = [null, -Infinity];
     for (const next of this.foldeds) {
       if (fit >= LEAST_FIT) break;
       const scale = largest(next);
