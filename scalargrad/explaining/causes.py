@@ -178,6 +178,8 @@ class Causes:
         product = math.prod(term.local for term in path)
         if tiny and abs(product) >= LIMITS["tiny"]:
             return self._cancelled_on(x, path)
+        if not tiny and abs(product) <= LIMITS["huge"]:
+            return Clause(self._said("paths", x, product=gradient_text(product)), x, x)
         odd = (min if tiny else max)(path, key=lambda term: abs(term.local))
         at = x if odd is path[0] else odd.result
         if abs(odd.local) < LIMITS["flat"] if tiny else abs(odd.local) > LIMITS["steep"]:

@@ -46,6 +46,7 @@ SENTENCES = {
     "many small": "{count} factors multiply to {product}{where}, of which the smallest is {partial} = {slope}",
     "many large": "{count} factors multiply to {product}{where}, of which the largest is {partial} = {slope}",
     "one of many": " on the largest path",
+    "paths": "The paths from {x} to {o} add up to {gradient}, and the largest of them gives {product}",
     # It is inf or nan.
     "given": "{x} is {x=}, the first number that is not finite",
     "became": "{x} is {x=}, the first number that is not finite: {numbers}",

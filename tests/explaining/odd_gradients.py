@@ -42,6 +42,13 @@ def halved_twice():
     return named("y", y)
 
 
+def added_to_itself():
+    y = leaf("x", 2)
+    for _ in range(20):
+        y = y + y
+    return named("y", y)
+
+
 def zero_factor():
     return named("o", named("p", leaf("x2", 0) * leaf("w2", 1)) + leaf("b", 1))
 
@@ -58,6 +65,10 @@ CASES = {
     "a dot": (
         lambda: named("y", ops.dot([leaf("x", 2), leaf("z", 1)], [leaf("w", 0), leaf("v", 1)])),
         *("x", "x is multiplied by w, and w is 0: however x moves, its part of y stays 0.", "w"),
+    ),
+    "a million paths": (
+        added_to_itself,
+        *("x", "The paths from x to y add up to 1.049e6, and the largest of them gives 1.", "x"),
     ),
     "many paths": (
         halved_twice,

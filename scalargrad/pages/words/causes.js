@@ -138,6 +138,9 @@ export class Causes {
     const path = this.largestPath(x);
     const product = path.reduce((all, { local }) => all * local, 1);
     if (tiny && Math.abs(product) >= limits.tiny) return this.cancelledOn(x, path);
+    if (!tiny && Math.abs(product) <= limits.huge) {
+      return { words: this.said("paths", x, { product: gradientText(product) }), at: x, cause: x };
+    }
     const odd = path.reduce((a, b) => ((tiny ? Math.abs(b.local) < Math.abs(a.local) : Math.abs(b.local) > Math.abs(a.local)) ? b : a));
     const at = odd === path[0] ? x : odd.result;
     const told = (template, texts, where) => ({ words: this.saidOf(sentences[template], odd, texts), at: where, cause: this.causeOf(odd) });
