@@ -504,7 +504,7 @@ def test_where_nothing_fits_the_least_wide_view_is_shown(visit):
 
 
 def test_a_page_too_narrow_for_anything_waits_for_room(visit):
-    tab = visit(explore(network(3)), width=20)
+    tab = visit(explore(network(3)), width=10)
     tab.set_viewport_size({"width": 848, "height": 760})
     settle(tab)
     assert tab.locator(".sg-frame").get_attribute("data-size") == "middle"
