@@ -280,6 +280,8 @@ def _range(rows: ndarray) -> list[float]:
     for numbers in rows.T:
         low, high = float(numbers.min()), float(numbers.max())
         border = AROUND_POINTS * (high - low) or 1.0
+        if not numpy.isfinite(high - low + 4.0 * border):
+            raise ValueError(f"X reaches from {low} to {high}: too far for a map")
         found += [low - border, high + border]
     return found
 

@@ -27,7 +27,7 @@ MOST_CARDS = 120  # in a view; each frame of a drag writes them all
 WIDEST_CARD, WIDEST_RANGES = 166, 236  # of a number, and of the lowest and highest of several
 WORTH_FOLDING = 0.8  # of the cards of the view before, at most
 MOST_VALUES_STEPPED, MOST_TERMS_STEPPED = 300, 1000
-RANGE, RANGE_OF_WEIGHTS = 10.0, 2.0
+RANGE, RANGE_OF_WEIGHTS, WIDEST_RANGE = 10.0, 2.0, 2.0**1022  # the largest of which a range is a float
 LONGEST_TITLE, MOST_IN_TITLE = 60, 16  # characters; names and numbers
 
 
@@ -122,7 +122,7 @@ class Recorded:
                 continue
             usual = RANGE_OF_WEIGHTS if self._is_weight(leaf) else RANGE
             size = abs(self.data[place])
-            limit = 2 * size if usual < size < math.inf else usual
+            limit = min(2 * size, WIDEST_RANGE) if usual < size < math.inf else usual
             sliders.append((place, -limit, limit, 0.0))
         return sliders
 

@@ -109,6 +109,13 @@ def test_only_inputs_have_sliders():
             explore(output, inputs=wrong)
 
 
+def test_the_largest_numbers_have_sliders():
+    x = Value(1.5e308, "x")
+    recorded = Recorded(x * 2.0)
+    ((_, low, high, _),) = recorded.sliders([x])
+    assert 0.0 < high - low < float("inf")
+
+
 def test_mistakes_are_told():
     with pytest.raises(TypeError, match=r"explore takes a Value, got \[1\.0\]"):
         explore([1.0])

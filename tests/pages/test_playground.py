@@ -342,6 +342,7 @@ GOOD = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1]
     ({"X": [[[1.0, 2.0]] * 2] * 3}, ValueError, r"X has the shape \(3, 2, 2\)"),
     ({"X": [[[1.0, 2.0]], [[1.0, 2.0]] * 2, [[1.0, 2.0]]]}, ValueError, "X holds sequences"),
     ({"X": [[1.0, float("nan")], [1.0, 2.0], [0.0, 0.0]]}, ValueError, "nan"),
+    ({"X": [[-1.7e308, 0.0], [1.7e308, 1.0], [0.0, 0.0]]}, ValueError, "too far for a map"),
     ({"X": "points"}, TypeError, "X"),
     ({"y": [0, 1]}, ValueError, "y has 2 rows and X has 3"),
     ({"y": [0, float("inf"), 1]}, ValueError, "inf"),

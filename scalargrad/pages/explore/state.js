@@ -6,6 +6,7 @@ import { Words } from "../words/words.js";
 import { largestSize, typed } from "./look.js";
 
 const MODES = ["explore", "step", "quiz"];
+const WIDEST_RANGE = 2 ** 1022; // the largest of which a range is a float
 const EVENTS = ["numbers", "selection", "mode", "overlay", "lit", "view", "reset"];
 
 export class State {
@@ -99,7 +100,10 @@ export class State {
       const range = this.sliders.get(position);
       if (!range || Object.is(this.graph.data[position], number)) continue;
       const size = Math.abs(number);
-      if (range.step !== 1 && Number.isFinite(size) && size > range.high) [range.low, range.high] = [-2 * size, 2 * size];
+      if (range.step !== 1 && Number.isFinite(size) && size > range.high) {
+        range.high = Math.min(2 * size, WIDEST_RANGE);
+        range.low = -range.high;
+      }
       this.graph.set(position, range.step === 1 ? Math.min(Math.max(Math.round(number), range.low), range.high) : number);
       changed = true;
     }
