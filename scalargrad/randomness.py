@@ -82,5 +82,5 @@ def of_one_sample(x: float) -> float:
     """The mean over a batch where samples come one at a time: of a batch of one. ValueError for a larger one."""
     share = current_share()
     if type(share) is float and share != 1.0:
-        raise ValueError('batch_mean: statistics of a batch take engine="compiled": Values see one sample at a time')
+        raise ValueError('batch_mean: statistics of a batch take backend="native": Values see one sample at a time')
     return x

@@ -33,7 +33,7 @@ def number(x: float) -> str:
     """
     if math.isnan(x):
         return "NaN"
-    mantissa, _, exponent = f"{x:.4g}".partition("e")
+    mantissa, _, exponent = f"{float(x):.4g}".partition("e")  # of a Fraction, too
     text = f"{mantissa}e{int(exponent)}" if exponent else mantissa
     return text.replace("-", "−")
 

@@ -106,7 +106,7 @@ def test_mnist_alone_may_be_missing(tmp_path):
 def test_nothing_else_skips_for_an_oracle():
     """A package without which a test is skipped is a dependency, which only a browser or a processor can lack."""
     dependencies = {"llvmlite.binding", "scalargrad.nn", "scalargrad.sklearn", "sklearn", "graphviz", "PIL.Image"}
-    dependencies |= {"sklearn.datasets"}
+    dependencies |= {"sklearn.datasets", "contourpy"}  # which matplotlib brings
     for file in sorted((ROOT / "tests").rglob("*.py")):
         asked = set(re.findall(r'importorskip\("([^"]+)"', file.read_text(encoding="utf-8")))
         assert asked <= dependencies, f"{file.relative_to(ROOT)}: mark the test, see tests/oracles/needed.py"

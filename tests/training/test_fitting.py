@@ -1025,7 +1025,7 @@ def test_a_buffer_that_nothing_reads_gets_the_mean_of_the_batch():
 )
 def test_the_mean_of_a_batch_is_refused_where_samples_come_one_at_a_time(call):
     model = Averaged()
-    with pytest.raises(ValueError, match='batch_mean: statistics of a batch take engine="compiled"'):
+    with pytest.raises(ValueError, match='batch_mean: statistics of a batch take backend="native"'):
         call(model)
     assert model.average.data == 0.0
 
