@@ -58,15 +58,15 @@ def test_the_shape_of_a_row_is_said_where_a_model_does_not(tmp_path, capsys):
         (["nowhere.safetensors"], "nowhere.safetensors (No such file or directory)"),
         (["{model}", "--shape", "3", "-o", "m.js"], "no module for rows of the shape [3]: "),
         (["{model}", "--shape", "0", "-o", "m.js"], "shape is whole numbers from 1 on"),
-        (["{text}", "-o", "m.js"], "text.safetensors"),
+        (["{other}", "-o", "m.js"], "text.safetensors"),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(arguments, words, saved, capsys, monkeypatch):
     text = saved.with_name("text.safetensors")
-    text.write_text("no model")
+    text.write_text("no model", encoding="utf-8")
     monkeypatch.chdir(saved.parent)
     before = sorted(path.name for path in saved.parent.iterdir())
-    assert run("export", *(argument.format(model=saved, text=text) for argument in arguments)) == 2
+    assert run("export", *(argument.format(model=saved, other=text) for argument in arguments)) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     assert words in shown.err

@@ -36,7 +36,7 @@ needs_node = pytest.mark.oracle("node")
 # The module's text as a classic script: what it exports is M.
 SCRIPT = """
 globalThis.answer = (() => {{
-{text}
+{module}
 const M = {{ {names} }};
 return {body};
 }})();
@@ -62,7 +62,7 @@ def script(text, body):
         for names in re.findall(r"^export const (?:\{ )?([\w, ]+?)(?: \})? =", text, re.M)
         for name in names.split(", ")
     ]
-    return SCRIPT.format(text=re.sub(r"^export ", "", text, flags=re.M), names=", ".join(names), body=body)
+    return SCRIPT.format(module=re.sub(r"^export ", "", text, flags=re.M), names=", ".join(names), body=body)
 
 
 def moons_problem():
