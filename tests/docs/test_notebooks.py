@@ -13,7 +13,7 @@ import warnings
 import pytest
 
 from tests.oracles.needed import marked
-from tests.paths import ROOT
+from tests.paths import PACKAGE, ROOT
 
 FOLDER = ROOT / "notebooks"
 LONGEST_FILE, LONGEST_FILM = 300_000, 450_000  # bytes
@@ -205,7 +205,7 @@ def test_the_pages_can_be_recorded_anew(tmp_path, monkeypatch, playwright, chrom
 
 
 def test_every_figure_is_shown_somewhere():
-    pages = [*SCRIPTS, ROOT / "README.md", ROOT / "scalargrad/pages/README.md"]
+    pages = [*SCRIPTS, ROOT / "README.md", PACKAGE / "pages/README.md"]
     shown = "".join(path.read_text(encoding="utf-8") for path in pages)
     for path in build.FIGURES.iterdir():
         assert path.name in shown or f"{path.stem}.png" in shown, path.name
