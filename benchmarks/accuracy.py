@@ -31,7 +31,7 @@ from tests.oracles.mpmath import (
     worst_derivative,
 )
 from tests.oracles.needed import PROGRAMS
-from tests.oracles.scripts import a_browser, in_node
+from tests.oracles.scripts import a_browser, in_a_page_of, in_node
 
 COLUMNS = "{:12} {:>7} {:>9} {:>7} {:>7}   {:>7} {:>9} {:>7} {:>9}   {:>7} {:>9} {:>7}   {:34} {:34} {:24} {}"
 Runs = Mapping[str, Callable | None]  # how a script is run in each engine, None where it is missing
@@ -70,7 +70,8 @@ def engines(stack: ExitStack) -> Runs:
     if chromium:
         from playwright import sync_api
 
-        runs["chromium"] = stack.enter_context(a_browser(sync_api, chromium))
+        browser = stack.enter_context(a_browser(sync_api, chromium))
+        runs["chromium"] = stack.enter_context(in_a_page_of(browser))
     return runs
 
 

@@ -89,6 +89,15 @@ def oracle(name):
 globals().update({f"oracle_{name}": oracle(name) for name in (*MODULES, *PROGRAMS, *FILES)})
 
 
+@pytest.fixture(scope="session")
+def browser(playwright, chromium):
+    """The one Chromium of a session."""
+    from tests.oracles.scripts import a_browser  # which loads NumPy
+
+    with a_browser(playwright, chromium) as started:
+        yield started
+
+
 def pytest_runtest_setup(item):
     for mark in item.iter_markers("oracle"):
         for name in mark.args:

@@ -192,12 +192,10 @@ def test_the_film_of_the_readme_can_be_made_anew(tmp_path, monkeypatch):
     assert (tmp_path / "moons.gif").read_bytes().startswith(b"GIF89a")
 
 
-def test_the_pages_can_be_recorded_anew(tmp_path, monkeypatch, playwright, chromium):
-    monkeypatch.setenv("CHROMIUM", chromium)
-    with record.browser() as started:
-        for shot in record.SHOTS:
-            record.record(started, shot._replace(keys=shot.keys[:2]), tmp_path)
-        record.film(started, tmp_path / "explore.gif", 2)
+def test_the_pages_can_be_recorded_anew(tmp_path, browser):
+    for shot in record.SHOTS:
+        record.record(browser, shot._replace(keys=shot.keys[:2]), tmp_path)
+    record.film(browser, tmp_path / "explore.gif", 2)
     found = {path.name: path.read_bytes()[:6] for path in tmp_path.iterdir()}
     assert found.pop("explore.gif") == b"GIF89a"
     assert set(found) == {f"{shot.name}.png" for shot in record.SHOTS}

@@ -5,10 +5,6 @@ import pytest
 from scalargrad.engine import Value
 from scalargrad.nn import MLP
 
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 WIDTHS = (848, 600, 390)
 
 
@@ -18,14 +14,6 @@ def network(backward=True, widths=(4, 4, 1)):
     if backward:
         loss.backward()
     return loss
-
-
-@pytest.fixture(scope="module")
-def browser(playwright, chromium):
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from scalargrad.drawing import DecisionBoundary, draw, draw_frames
 from scalargrad.drawing.contours import contours
 from scalargrad.drawing.palette import LIGHT
 from scalargrad.engine import Value
-from tests.drawing.cells import WIDTHS, browser, measured, network, show
+from tests.drawing.cells import WIDTHS, measured, network, show
 
 SVG = "{http://www.w3.org/2000/svg}"
-__all__ = ["browser", "show"]  # fixtures
+__all__ = ["show"]  # a fixture
 
 POINTS, CLASSES = [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]], [0, 1, 1]
 

@@ -12,9 +12,9 @@ from scalargrad.drawing import display, draw
 from scalargrad.engine import Value
 from scalargrad.nn import Parameter
 from scalargrad.nn.recurrent import LSTMCell
-from tests.drawing.cells import MEASURE, WIDTHS, browser, measured, network, show
+from tests.drawing.cells import MEASURE, WIDTHS, measured, network, show
 
-__all__ = ["browser", "show"]  # fixtures
+__all__ = ["show"]  # a fixture
 
 # Graphs.
 

@@ -16,7 +16,7 @@ from scalargrad.ops import OPERATIONS
 from scalargrad.randomness import uniform
 from tests.javascript.rows import computed_rows, script
 from tests.oracles.mpmath import GRADIENT_ULP, VALUE_ULP, deep, points, worst_case
-from tests.oracles.scripts import a_browser, in_node
+from tests.oracles.scripts import in_a_page_of, in_node
 
 inf, nan = math.inf, math.nan
 NUMERIC = [op for op in OPERATIONS.values() if op.name != "random"]
@@ -91,17 +91,17 @@ def test_values_and_gradients_match_mpmath(op, run):
 
 
 @pytest.mark.long
-def test_values_and_gradients_match_mpmath_in_a_browser(playwright, chromium):
-    with a_browser(playwright, chromium) as run:
+def test_values_and_gradients_match_mpmath_in_a_browser(browser):
+    with in_a_page_of(browser) as run:
         for op in NUMERIC:
             worst = judged(run, op, list(points(op, 300, seed=1)))
             assert worst.value <= VALUE_ULP, (op, worst)
             assert worst.gradient <= GRADIENT_ULP[op.name], (op, worst)
 
 
-def test_random_is_pythons_in_a_browser_and_the_edges_too(playwright, chromium):
+def test_random_is_pythons_in_a_browser_and_the_edges_too(browser):
     counters = counters_of_all_sizes()
-    with a_browser(playwright, chromium) as run:
+    with in_a_page_of(browser) as run:
         found = computed_rows(run, OPERATIONS["random"], [(xs,) for xs in counters])
         assert [value for value, _ in found] == [uniform(*xs) for xs in counters]
         for name in ("pow", "exp", "erfc", "sigmoid", "tanh", "maximum", "where"):

@@ -9,6 +9,10 @@ from functools import partial
 
 import numpy as np
 
+ARGUMENTS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 # A script sets `answer`, a function from data to a list of numbers. JSON has no inf, nan and -0.0: they are texts.
 IN_NODE = """
 const data = JSON.parse(require("fs").readFileSync(0, "utf8"));
@@ -45,13 +49,23 @@ def in_node(node, script, data):
 
 @contextmanager
 def a_browser(playwright, chromium):
-    """`run(script, data)`, as `in_node`, in a browser of its own."""
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--headless", "--no-sandbox", "--disable-gpu"])
+    """Chromium, which a process can start only once at a time."""
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         try:
-            yield partial(_in_a_page, browser.new_page())
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def in_a_page_of(browser):
+    """`run(script, data)`, as `in_node`, in a page of its own."""
+    page = browser.new_page()
+    try:
+        yield partial(_in_a_page, page)
+    finally:
+        page.close()
 
 
 def _in_a_page(page, script, data):

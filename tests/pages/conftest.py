@@ -1,24 +1,11 @@
-"""A browser, and pages in it that may ask for nothing and complain of nothing."""
+"""Pages in a browser that may ask for nothing and complain of nothing."""
 
 import pytest
-
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 
 
 def settle(tab):
     """Wait until what was changed has been painted."""
     tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-@pytest.fixture(scope="session")
-def browser(playwright, chromium):
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

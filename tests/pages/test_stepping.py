@@ -21,22 +21,13 @@ from scalargrad.ops import dot, less, maximum, mean, take, where
 from scalargrad.ops import sum as sum_of
 from scalargrad.pages.stepping import step_through
 from tests.pages.conftest import settle
+from tests.pages.graphs import neuron
 from tests.pages.reader import Reader
 
 LAST_STEP = 15  # of the neuron
 
 
 # Graphs.
-
-
-def neuron():
-    x1, x2 = Value(2.0, "x1"), Value(0.0, "x2")
-    w1, w2, b = Parameter(-3.0, "w1"), Parameter(1.0, "w2"), Parameter(6.8813735870195432, "b")
-    n = x1 * w1 + x2 * w2 + b
-    n.label = "n"
-    o = n.tanh()
-    o.label = "o"
-    return o
 
 
 def cube():

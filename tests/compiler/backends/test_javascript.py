@@ -28,7 +28,7 @@ from scalargrad.ops import OPERATIONS
 from scalargrad.optim import Optimizer
 from tests.oracles.forks import in_a_child
 from tests.oracles.functions import CASES, check_against_the_loop
-from tests.oracles.scripts import a_browser, in_node
+from tests.oracles.scripts import in_a_page_of, in_node
 from tests.platforms import needs_posix
 
 needs_node = pytest.mark.oracle("node")
@@ -133,8 +133,8 @@ def test_the_loss_curve_of_the_moons_is_pythons(run):
     assert losses == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_loss_curve_of_the_moons_is_pythons_in_a_browser(playwright, chromium):
-    with a_browser(playwright, chromium) as run:
+def test_the_loss_curve_of_the_moons_is_pythons_in_a_browser(browser):
+    with in_a_page_of(browser) as run:
         losses, expected, *_ = trained(lambda: Adam(0.025), moons_at_their_rate, epochs=200, run=run)
     assert losses == pytest.approx(expected, abs=1e-12)
 
