@@ -1,32 +1,22 @@
-// The address: what was dragged stands after its #, so that a link shares it.
+// The address of explore: what was dragged stands after its #.
 
-const PAUSE = 300; // milliseconds without a change, before it is written
+import { PageAddress } from "../address.js";
 
-export class Address {
+export class Address extends PageAddress {
   constructor(state) {
+    super();
     this.state = state;
-    this.onhash = () => this.read();
     state.on("numbers", () => this.later());
     state.on("mode", () => this.later());
-    addEventListener("hashchange", this.onhash);
   }
 
   // #w1=-2.8&x=0.5&mode=step: those that are no longer what they were, by name.
-  write() {
+  parts() {
     const { state } = this;
     const moved = state.leaves().filter(([x, data]) => !Object.is(data, state.began.get(x)));
     const parts = moved.map(([x, data]) => `${encodeURIComponent(state.names[x])}=${data}`);
     if (state.mode !== state.data.mode) parts.push(`&mode=${state.mode}`);
-    try {
-      history.replaceState(null, "", parts.length ? `#${parts.join("&")}` : location.pathname + location.search);
-    } catch {
-      // A frame without an address of its own.
-    }
-  }
-
-  later() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.write(), PAUSE);
+    return parts;
   }
 
   read() {
@@ -47,10 +37,5 @@ export class Address {
       if (positions.has(known) && text !== "" && !Number.isNaN(number)) pairs.push([positions.get(known), number]);
     }
     state.setLeaves(pairs);
-  }
-
-  close() {
-    clearTimeout(this.timer);
-    removeEventListener("hashchange", this.onhash);
   }
 }

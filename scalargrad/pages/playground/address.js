@@ -1,34 +1,22 @@
-// The address: settings that were changed stand after its #, so that a link shares them.
+// The address of a playground: settings that were changed stand after its #.
 
+import { PageAddress } from "../address.js";
 import { SPEEDS } from "./controls.js";
 
-const PAUSE = 300; // milliseconds without a change, before it is written
-
-export class Address {
+export class Address extends PageAddress {
   // playground: of a page of its own; others have no address
   constructor(playground) {
+    super();
     this.playground = playground;
-    this.onhash = () => this.read();
-    addEventListener("hashchange", this.onhash);
     this.read();
   }
 
   // #rate=0.1&optimizer=sgd&speed=max: those that are not as they were.
-  write() {
+  parts() {
     const { data, run, speed } = this.playground;
     const now = { ...run.training.settings, speed };
     const began = { ...data.settings, speed: data.speed };
-    const parts = Object.keys(now).filter((name) => now[name] !== began[name]).map((name) => `${name}=${encodeURIComponent(now[name])}`);
-    try {
-      history.replaceState(null, "", parts.length ? `#${parts.join("&")}` : location.pathname + location.search);
-    } catch {
-      // A frame without an address of its own.
-    }
-  }
-
-  later() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.write(), PAUSE);
+    return Object.keys(now).filter((name) => now[name] !== began[name]).map((name) => `${name}=${encodeURIComponent(now[name])}`);
   }
 
   // What is written there by hand may be anything.
@@ -45,10 +33,5 @@ export class Address {
       const value = Object.hasOwn(known, name) && text !== "" ? known[name](text) : false;
       if (value !== false) this.playground.set(name, value);
     }
-  }
-
-  close() {
-    clearTimeout(this.timer);
-    removeEventListener("hashchange", this.onhash);
   }
 }
