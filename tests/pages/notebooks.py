@@ -92,11 +92,18 @@ class Notebook:
 
     def __init__(self, tab, address):
         self.tab = tab
+        tab.add_locator_handler(tab.locator(".jp-Dialog"), self.accept)
         tab.goto(address)
         tab.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
         tab.locator('[data-status="idle"], .jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for(
             state="attached", timeout=60_000
         )
+
+    @staticmethod
+    def accept(dialog):
+        """A dialog of the application's own, as when its server was slow to answer: a user reads it and goes on."""
+        print("accepted:", dialog.inner_text())
+        dialog.locator(".jp-Dialog-footer button").last.click()  # the way on, where there are several
 
     def cell(self, place):
         return self.tab.locator(".jp-Notebook .jp-CodeCell").nth(place)
