@@ -10,25 +10,37 @@ from scalargrad.ieee import dot, total, where
 from scalargrad.operands import UNMASK, brief, flatten, is_recorded, number, operand
 
 
-def is_whole(x: object, kind: type = Integral) -> TypeGuard[int]:
-    """Is `x` a whole number, of Python or of NumPy? True and False are none."""
-    return isinstance(x, kind) and not isinstance(x, bool)
+def is_whole(x: object) -> TypeGuard[int]:
+    """Is `x` a whole number, of Python or NumPy, or an array of one without axes? True and False are none."""
+    return _is_number(_opened(x), Integral)
 
 
 def is_real(x: object) -> TypeGuard[float]:
-    """Is `x` a number, of Python or of NumPy, inf and nan among them? True and False are none."""
-    return isinstance(x, Real) and not isinstance(x, bool)
+    """Is `x` a number, as `is_whole` takes them, inf and nan among them? True and False are none."""
+    return _is_number(_opened(x), Real)
 
 
-def whole(name: str, setting: object, least: int, what: str = "", kind: type = Integral) -> int:
+def _is_number(x: object, kind: type) -> bool:
+    return isinstance(x, kind) and not isinstance(x, bool)
+
+
+def _opened(x: object) -> object:
+    """The number in an array or tensor without axes, and anything else as it is."""
+    if getattr(x, "shape", None) != () or is_recorded(x):
+        return x
+    refuse_hidden(x, "a number")
+    return getattr(x, "item", lambda: x)()
+
+
+def whole(name: str, setting: object, least: int, what: str = "") -> int:
     """A whole number of at least `least`, else a ValueError that says `what` the setting is.
 
     >>> whole("epochs", 2.5, least=0)
     Traceback (most recent call last):
     ValueError: epochs is a whole number from 0 on, got 2.5
     """
-    if not is_whole(setting, kind) or setting < least:
-        raise ValueError(f"{name} is {what or f'a whole number from {least} on,'} got {setting!r}")
+    if not is_whole(setting) or setting < least:
+        raise ValueError(f"{name} is {what or f'a whole number from {least} on,'} got {brief(setting)}")
     return int(setting)
 
 

@@ -60,7 +60,7 @@ def compile(
     backend = checked_backend(backend)
     dtype = checked_dtype(dtype, backend)
     if threads is not None:
-        whole("threads", threads, 1, "a whole number from 1 on, or None for all processors;", int)
+        threads = whole("threads", threads, 1, "a whole number from 1 on, or None for all processors;")
     if devices is not None and not BACKENDS[backend].devices:
         raise ValueError(f'devices are those of JAX: backend="jax", not {backend!r}')
     if function is None:

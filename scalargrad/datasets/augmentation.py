@@ -38,8 +38,8 @@ class Rotate:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        real("degrees", self.degrees, 0.0, 180.0)
-        real("fill", self.fill)
+        object.__setattr__(self, "degrees", real("degrees", self.degrees, 0.0, 180.0))
+        object.__setattr__(self, "fill", real("fill", self.fill))
 
     def __call__(self, images: ndarray, seed: int, epoch: int) -> ndarray:
         angles = self.degrees * (pi / 180.0) * (2.0 * _uniform(len(images), seed, epoch, ROTATE) - 1.0)
@@ -54,8 +54,8 @@ class Shift:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        whole("pixels", self.pixels, 0, kind=int)
-        real("fill", self.fill)
+        object.__setattr__(self, "pixels", whole("pixels", self.pixels, 0))
+        object.__setattr__(self, "fill", real("fill", self.fill))
 
     def __call__(self, images: ndarray, seed: int, epoch: int) -> ndarray:
         choices = 2 * self.pixels + 1

@@ -8,7 +8,7 @@ from scalargrad.datasets.names import ALPHABET, END, STEPS, decode
 from scalargrad.losses import cross_entropy
 from scalargrad.nn import BatchNorm2d, Conv2d, Dropout, Flatten, GlobalAvgPool, MaxPool2d, Sequential
 from scalargrad.nn.attention import TransformerBlock
-from scalargrad.nn.dense import Layer, check_size, generator
+from scalargrad.nn.dense import Layer, checked_size, generator
 from scalargrad.nn.embedding import Embedding
 from scalargrad.nn.module import Module
 from scalargrad.nn.normalisation import LayerNorm, Normalize
@@ -88,8 +88,7 @@ class AttentionNames(Module):
         dim_feedforward: int = 64,
         rng: int | random.Random | None = None,
     ) -> None:
-        check_size("d_model", d_model)
-        source = generator(rng)
+        d_model, source = checked_size("d_model", d_model), generator(rng)
         self.embedding = Embedding(len(ALPHABET), d_model, source)
         self.position = matrix(STEPS, d_model, lambda: source.gauss(0.0, 1.0))
         self.block = TransformerBlock(d_model, nhead, dim_feedforward, rng=source)

@@ -115,7 +115,7 @@ def explain(output: Value, wrt: Value, names: Mapping[str, object] | None = None
         if not isinstance(value, Value):
             remedy = "call explain once for each" if isinstance(value, Iterable) else "pass the Value itself"
             raise TypeError(f"explain takes one Value as {role}, got {short_name(ascii(value))}; {remedy}")
-    whole("show", show, 1, "how many paths to write out, at least 1,", int)
+    show = whole("show", show, 1, "how many paths to write out, at least 1,")
     snapshot = Snapshot(output, names)
     order, called = snapshot.values, _names(snapshot)
     asked = called[wrt] if wrt in called else short_name(visible(str(wrt.label))) or "wrt"

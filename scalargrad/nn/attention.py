@@ -13,7 +13,7 @@ from scalargrad.files.architecture import (
     described,
     shapes_of_parts,
 )
-from scalargrad.nn.dense import Layer, check_size, generator, layer_description
+from scalargrad.nn.dense import Layer, checked_size, generator, layer_description
 from scalargrad.nn.functions import softmax
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.nn.normalisation import LayerNorm
@@ -28,7 +28,7 @@ def _attention_parts(embed_dim: int, num_heads: int) -> dict[str, Description]:
 
 
 def _attention_shapes(embed_dim: int, num_heads: int) -> Shapes:
-    check_size("embed_dim", embed_dim)
+    checked_size("embed_dim", embed_dim)
     projections = {"in_proj_weight": [3 * embed_dim, embed_dim], "in_proj_bias": [3 * embed_dim]}
     return {**projections, **shapes_of_parts(_attention_parts(embed_dim, num_heads))}
 
@@ -57,8 +57,7 @@ class CausalSelfAttention(Module):
     """
 
     def __init__(self, embed_dim: int, num_heads: int = 1, rng: int | random.Random | None = None) -> None:
-        check_size("embed_dim", embed_dim)
-        check_size("num_heads", num_heads)
+        embed_dim, num_heads = checked_size("embed_dim", embed_dim), checked_size("num_heads", num_heads)
         if embed_dim % num_heads:
             raise ValueError(f"num_heads divides embed_dim: {embed_dim} numbers are not {num_heads} equal parts")
         source, limit = generator(rng), sqrt(6.0 / (4 * embed_dim))  # Glorot's, for 3 * embed_dim rows
@@ -149,8 +148,7 @@ class TransformerBlock(Module):
         layer_norm_eps: float = 1e-5,
         rng: int | random.Random | None = None,
     ) -> None:
-        check_size("d_model", d_model)
-        check_size("dim_feedforward", dim_feedforward)
+        d_model, dim_feedforward = checked_size("d_model", d_model), checked_size("dim_feedforward", dim_feedforward)
         one_of("activation", activation, ACTIVATIONS)
         rng = generator(rng)
         self.self_attn = CausalSelfAttention(d_model, nhead, rng)

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Any
 
-from scalargrad.checks import is_whole, one_of
+from scalargrad.checks import is_list, is_whole, listed, one_of
 from scalargrad.datasets.nested import Sample, check_image, numbers_in, on_each_number
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Shapes, check_flag, described, no_shapes
-from scalargrad.nn.dense import INITIALISATIONS, check_size, generator
+from scalargrad.nn.dense import INITIALISATIONS, checked_size, generator
 from scalargrad.nn.module import Module, Parameter
-from scalargrad.operands import is_recorded
+from scalargrad.operands import brief, is_recorded
 from scalargrad.ops import dot, maximum, mean
 
 Pair = tuple[int, int]
@@ -78,8 +78,7 @@ class Conv2d(Module):
         init: str = "fan_in",
         rng: int | random.Random | None = None,
     ) -> None:
-        check_size("in_channels", in_channels)
-        check_size("out_channels", out_channels)
+        in_channels, out_channels = checked_size("in_channels", in_channels), checked_size("out_channels", out_channels)
         one_of("init", init, FIRST_WEIGHTS)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = pair("kernel_size", kernel_size)
@@ -225,12 +224,12 @@ def as_value(x: Any) -> Any:
 
 def pair(name: str, size: Size, least: int = 1) -> Pair:
     """Two whole numbers, from one for both or from two."""
-    both = (size, size) if isinstance(size, int) else size
-    if isinstance(both, tuple | list) and len(both) == 2:
-        first, second = both
-        if all(is_whole(n, int) and n >= least for n in (first, second)):
-            return first, second
-    raise ValueError(f"{name} is a whole number of at least {least}, or a pair of them, got {size!r}")
+    wanted = f"a whole number of at least {least}, or a pair of them"
+    both = tuple(listed(size, name, wanted)) if is_list(size) and not isinstance(size, str) else (size, size)
+    if len(both) != 2 or not all(is_whole(n) and n >= least for n in both):
+        raise ValueError(f"{name} is {wanted}, got {brief(size)}")
+    first, second = both
+    return int(first), int(second)
 
 
 def plain(size: Pair) -> Any:

@@ -6,12 +6,12 @@ from itertools import pairwise
 from math import sqrt
 from typing import Any
 
-from scalargrad.checks import listed, one_of, whole
+from scalargrad.checks import is_whole, listed, one_of, whole
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Description, Shapes, described, prefixed
 from scalargrad.holders import arrays_of, inventory
 from scalargrad.nn.module import Module, Parameter
-from scalargrad.operands import is_recorded
+from scalargrad.operands import brief, is_recorded
 from scalargrad.ops import OPERATIONS, dot
 from scalargrad.support.collecting import uncollected
 
@@ -57,7 +57,7 @@ class Neuron(Module):
         rng: int | random.Random | None = None,
         fan_out: int = 1,
     ) -> None:
-        check_size("fan_in", fan_in)
+        fan_in, fan_out = checked_size("fan_in", fan_in), checked_size("fan_out", fan_out)
         one_of("activation", activation, [*ACTIVATIONS, "linear"])
         one_of("init", init, INITIALISATIONS)
         rng, draw = generator(rng), INITIALISATIONS[init]
@@ -106,8 +106,7 @@ class Layer(Module):
     """
 
     def __init__(self, fan_in: int, fan_out: int, rng: int | random.Random | None = None, **options: Any) -> None:
-        check_size("fan_out", fan_out)
-        rng = generator(rng)
+        fan_in, fan_out, rng = checked_size("fan_in", fan_in), checked_size("fan_out", fan_out), generator(rng)
         with uncollected():
             self.neurons = [Neuron(fan_in, rng=rng, fan_out=fan_out, **options) for _ in range(fan_out)]
 
@@ -223,10 +222,13 @@ def generator(rng: int | random.Random | None) -> Any:
     """A source of random numbers from a seed, from itself, or Python's global one."""
     if rng is None:
         return random
-    if not isinstance(rng, int) and not hasattr(rng, "uniform"):
-        raise TypeError(f"rng is a seed, a whole number, or a random.Random, got {rng!r}")
-    return random.Random(rng) if isinstance(rng, int) else rng
+    if is_whole(rng):
+        return random.Random(int(rng))
+    if not all(hasattr(rng, name) for name in ("uniform", "gauss", "randrange")):
+        raise TypeError(f"rng is a seed, a whole number, or a random.Random, got {brief(rng)}")
+    return rng
 
 
-def check_size(name: str, size: object) -> None:
-    whole(name, size, 1, "a whole number of at least 1,", int)
+def checked_size(name: str, size: object) -> int:
+    """A whole number of at least 1, as Python's."""
+    return whole(name, size, 1, "a whole number of at least 1,")

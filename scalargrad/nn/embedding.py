@@ -4,7 +4,7 @@ import random
 
 from scalargrad.datasets.nested import Sample, is_nested
 from scalargrad.files.architecture import Arguments, described
-from scalargrad.nn.dense import check_size, generator
+from scalargrad.nn.dense import checked_size, generator
 from scalargrad.nn.module import Module
 from scalargrad.nn.sequences import matrix
 from scalargrad.operands import is_recorded, operand
@@ -37,10 +37,9 @@ class Embedding(Module):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, rng: int | random.Random | None = None) -> None:
-        check_size("num_embeddings", num_embeddings)
-        check_size("embedding_dim", embedding_dim)
+        rows, columns = checked_size("num_embeddings", num_embeddings), checked_size("embedding_dim", embedding_dim)
         source = generator(rng)
-        self.weight = matrix(num_embeddings, embedding_dim, lambda: source.gauss(0.0, 1.0))
+        self.weight = matrix(rows, columns, lambda: source.gauss(0.0, 1.0))
 
     def __call__(self, tokens: Sample) -> tuple:
         columns = tuple(zip(*self.weight, strict=True))  # each is shared by all tokens

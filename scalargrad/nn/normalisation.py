@@ -6,14 +6,16 @@ Normalize learns nothing: its mean and deviation are known from the data.
 from collections.abc import Sequence
 from typing import Any
 
-from scalargrad.checks import real
+from scalargrad.checks import is_whole, listed, real
 from scalargrad.datasets.nested import Sample, check_image, checked_shape, like, numbers_in, on_each_number, shown
 from scalargrad.files.architecture import Shapes, check_number, described
-from scalargrad.nn.dense import check_size
+from scalargrad.nn.dense import checked_size
 from scalargrad.nn.module import Buffer, Module, Parameter
 from scalargrad.operands import number
 from scalargrad.ops import batch_mean, dot, less, mean, sqrt, where
 from scalargrad.randomness import current_share
+
+A_SHAPE = "a whole number, or a list of them, as normalized_shape"
 
 
 def _batch_norm_shapes(num_features: int, eps: float, momentum: float) -> Shapes:
@@ -41,10 +43,9 @@ class BatchNorm(Module):
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        check_size("num_features", num_features)
-        if not 0.0 <= momentum <= 1.0:
-            raise ValueError(f"momentum is a number from 0 to 1, got {momentum!r}")
-        self.num_features, self.eps, self.momentum = num_features, number(eps, "eps"), number(momentum, "momentum")
+        num_features = checked_size("num_features", num_features)
+        self.num_features, self.eps = num_features, number(eps, "eps")
+        self.momentum = real("momentum", momentum, 0.0, 1.0)
         self.weight = tuple(Parameter(1.0) for _ in range(num_features))
         self.bias = tuple(Parameter(0.0) for _ in range(num_features))
         self.running_mean = tuple(Buffer(0.0) for _ in range(num_features))
@@ -144,9 +145,10 @@ class LayerNorm(Module):
     """
 
     def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5) -> None:
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        for size in shape or (0,):
-            check_size("each size in normalized_shape", size)
+        sizes = (normalized_shape,) if is_whole(normalized_shape) else listed(normalized_shape, "LayerNorm", A_SHAPE)
+        shape = tuple([checked_size("each size in normalized_shape", size) for size in sizes])
+        if not shape:
+            raise ValueError(f"LayerNorm takes {A_SHAPE}, and normalized_shape is empty")
         self.normalized_shape, self.eps = shape, number(eps, "eps")
         self.weight, self.bias = (_filled(shape, number) for number in (1.0, 0.0))
 
@@ -185,7 +187,7 @@ class Normalize(Module):
 
     def __init__(self, mean: float, deviation: float) -> None:
         self.mean, self.deviation = real("mean", mean), real("deviation", deviation)
-        if deviation <= 0.0:
+        if self.deviation <= 0.0:
             raise ValueError(f"deviation is a number above 0, got {deviation!r}")
 
     def __call__(self, sample: Sample) -> Any:

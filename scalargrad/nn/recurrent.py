@@ -16,7 +16,7 @@ from scalargrad.datasets.nested import Sample, checked_shape, is_nested, shown
 from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Shapes, check_flag, described
 from scalargrad.holders import arrays_of
-from scalargrad.nn.dense import as_operands, check_size, generator
+from scalargrad.nn.dense import as_operands, checked_size, generator
 from scalargrad.nn.module import Module, Parameter
 from scalargrad.nn.sequences import as_sequence, linear, matrix
 from scalargrad.ops import sigmoid, tanh
@@ -42,8 +42,7 @@ class Cell(Module):
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, rng: int | random.Random | None = None
     ) -> None:
-        check_size("input_size", input_size)
-        check_size("hidden_size", hidden_size)
+        input_size, hidden_size = checked_size("input_size", input_size), checked_size("hidden_size", hidden_size)
         self.input_size, self.hidden_size = input_size, hidden_size
         rows, source, scale = self.gates * hidden_size, generator(rng), 1.0 / sqrt(hidden_size)
 
@@ -102,7 +101,7 @@ def _cell_arguments(cell: Cell) -> Arguments:
 
 
 def _cell_shapes(kind: type[Cell], input_size: int, hidden_size: int, bias: bool, **options: Any) -> Shapes:
-    check_size("hidden_size", hidden_size)
+    checked_size("hidden_size", hidden_size)
     check_flag("bias", bias)
     if options.keys() != {*kind.options}:
         raise ValueError(f"{kind.__name__} has the options {list(kind.options)}, got {list(options)}")
@@ -249,8 +248,7 @@ class Recurrent(Module):
         rng: int | random.Random | None = None,
         **options: Any,
     ) -> None:
-        check_size("num_layers", num_layers)
-        source = generator(rng)
+        num_layers, source = checked_size("num_layers", num_layers), generator(rng)
         self.cells = [
             self.cell(hidden_size if layer else input_size, hidden_size, bias, rng=source, **options)
             for layer in range(num_layers)
@@ -310,7 +308,7 @@ def _network_arguments(network: Recurrent) -> Arguments | None:
 def _network_shapes(
     kind: type[Recurrent], input_size: int, hidden_size: int, num_layers: int, bias: bool, **options: Any
 ) -> Shapes:
-    check_size("num_layers", num_layers)
+    checked_size("num_layers", num_layers)
     if num_layers > MOST_LAYERS:
         raise ValueError(f"num_layers is at most {MOST_LAYERS} in a file, got {num_layers}")
     sizes = [input_size, *[hidden_size] * (num_layers - 1)]

@@ -73,9 +73,8 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
-        whole("every", every, 1, "a whole number of epochs from 1 on,")
         self.path: str | os.PathLike[str] = path
-        self.every: int = every
+        self.every = whole("every", every, 1, "a whole number of epochs from 1 on,")
 
     def __call__(self, run: Run) -> None:
         if run.epoch % self.every == 0 or run.epoch == run.epochs or run.history.stopped:
