@@ -66,7 +66,7 @@ def one_of(what: str, name: Any, known: Iterable[str], more: str = "") -> Any:
     ValueError: backend 'fortran' is not known; there are numpy, native
     """
     if not isinstance(name, str) or name not in known:
-        raise ValueError(f"{what} {name!r} is not known; there are {', '.join(known)}{more}")
+        raise ValueError(f"{what} {brief(name)} is not known; there are {', '.join(known)}{more}")
     return name
 
 

@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any
 
 from scalargrad.ieee import Number
+from scalargrad.support.words import brief as brief
 
 Operand = Any  # a float, a Value or a term of the compiler: formulas hold for each of them
 
@@ -58,10 +59,3 @@ def number(x: Any, taker: str) -> float:
 
 
 UNMASK = "fill it in with filled(number), or leave it out with compressed()"
-
-
-def brief(x: object) -> str:
-    """An object as an error shows it: in a line that is not long."""
-    text = repr(x)
-    first = text.split("\n")[0][:120]
-    return text if text == first else f"{first[:100]}..."

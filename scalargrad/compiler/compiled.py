@@ -21,6 +21,7 @@ from scalargrad.engine import Value
 from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer
+from scalargrad.support.doors import as_called
 
 
 def compile(
@@ -70,6 +71,7 @@ def compile(
     return Compiled(function, dtype, backend, threads, devices)
 
 
+@as_called
 class Compiled(Programs):
     """A compiled function, called with arrays whose rows are samples.
 

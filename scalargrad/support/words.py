@@ -1,4 +1,4 @@
-"""Counts, shares and lists in words."""
+"""Counts, shares, lists and objects in words."""
 
 import math
 from collections import Counter
@@ -28,6 +28,18 @@ def short_list(names: Sequence[str]) -> str:
 
 def short_name(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def brief(x: object) -> str:
+    """An object as an error shows it: in a line that is not long, and without its place in memory.
+
+    >>> brief(object()), brief([object()] * 9)
+    ('<object object>', '[<object object>, <object object>, <object object>, <object object>, <object object>...')
+    """
+    text = repr(x)
+    first, *others = text.split("\n")[0][:4000].split(" at 0x")
+    first = "".join([first, *(other.lstrip("0123456789abcdefABCDEF") for other in others)])
+    return f"{first[:88]}..." if len(first) > 100 or "\n" in text else first
 
 
 def distinct(names: Iterable[str]) -> list[str]:
