@@ -8,7 +8,7 @@ from scalargrad.checks import is_list, listed, plain, settle
 from scalargrad.engine import Value
 from scalargrad.holders import without_frozen
 from scalargrad.operands import Operand, brief, is_recorded, operand
-from scalargrad.ops import dot, pow, sqrt
+from scalargrad.ops import dot, less, pow, sqrt, where
 
 
 class Optimizer:
@@ -204,11 +204,17 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     max_norm = _checked("max_norm", max_norm)
     slopes = tuple(parameter.grad for parameter in parameters)
     norm = sqrt(dot(slopes, slopes))
-    scale = max_norm / (norm + 1e-6)
+    scale = scale_of_clipped(norm, max_norm)
     if scale < 1.0:
         for parameter in parameters:
             parameter.grad *= scale
     return norm
+
+
+def scale_of_clipped(norm: Operand, max_norm: float) -> Any:
+    """The factor for gradients of that norm; 1 where the norm is nan. Compiled steps compute it, too."""
+    scale = max_norm / (norm + 1e-6)
+    return where(less(scale, 1.0), scale, 1.0)
 
 
 def moving_parameters(taker: str, parameters: Iterable[Value]) -> list[Value]:

@@ -154,13 +154,14 @@ class Compiled(Programs):
         measures: Mapping[str, Buffer] = NO_MEASURES,
         parameters: Iterable[Value] | None = None,
         steps: int | None = None,
+        clip_grad_norm: float | None = None,
     ) -> Trainer:
         """Training with whole steps in the program: see `Trainer`."""
         if not BACKENDS[self.backend_name].trains:
             raise ValueError(
                 f'the backend "{self.backend_name}" has no trainer: write the loop yourself, with optimizer.step()'
             )
-        return Trainer(self, optimizer, batch_size, rng, schedule, measures, parameters, steps)
+        return Trainer(self, optimizer, batch_size, rng, schedule, measures, parameters, steps, clip_grad_norm)
 
     def to_jax(self, *arrays: object, buffers: bool = False) -> tuple:
         """The program as a pure function for code of your own in JAX: (parameters, X, Y) -> (loss, gradients).

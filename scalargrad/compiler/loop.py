@@ -43,17 +43,18 @@ class Loop:
         schedule: Schedule | None,
         moving: Sequence[Value],
         make: Callable[[Program], TrainingBackend],
+        clip_grad_norm: float | None = None,
     ) -> None:
         self.programs, self.program = programs, program
         self.settings = _settings(optimizer), _settings(schedule)
-        self.made_for = optimizer, schedule
+        self.made_for = optimizer, schedule, clip_grad_norm
         self.counts_steps = programs.steps in program.buffers
         self.moving, free = moving, dict.fromkeys(moving)
         self.parameters = list(dict.fromkeys([x for x in program.parameters if x in free]) | free)
         self.along: Sequence[Value] = ()  # what it was told last to take along
         self.later: Loop | None = None
         self.training, clock, state, self.formulas = with_optimizer(
-            program, optimizer, schedule, programs.steps, self.parameters
+            program, optimizer, schedule, programs.steps, self.parameters, clip_grad_norm=clip_grad_norm
         )
         self.backend = make(self.training)
         self.shape = optimizer.state_size, len(self.parameters)
@@ -74,7 +75,7 @@ class Loop:
         others = [parameter for parameter in parameters if parameter not in own]
         known = [] if self.later is None else self.later.parameters
         if others != known:
-            optimizer, schedule = self.made_for
+            optimizer, schedule, _ = self.made_for
             self.later = (
                 Loop(self.programs, of_nothing(), optimizer, schedule, others, self._in_numpy) if others else None
             )
@@ -83,13 +84,17 @@ class Loop:
     def _in_numpy(self, program: Program) -> TrainingBackend:
         return cast(TrainingBackend, NumpyBackend(program, self.programs.dtype))
 
-    def optimizes_as(self, optimizer: Optimizer, schedule: Schedule | None, moving: Sequence[Value]) -> bool:
+    def optimizes_as(
+        self, optimizer: Optimizer, schedule: Schedule | None, moving: Sequence[Value], clip_grad_norm: float | None
+    ) -> bool:
         """Is what the formulas read, and what moves, as it was?"""
         if moving is not self.moving:
             own, free = set(self.parameters), set(moving)
             if not own <= free or any(x in free and x not in own for x in self.program.parameters):
                 return False
             self.moving = moving
+        if clip_grad_norm != self.made_for[2]:
+            return False
         is_same = optimizer is self.made_for[0] and schedule is self.made_for[1]
         if not is_same and self.settings != (_settings(optimizer), _settings(schedule)):
             return False

@@ -20,7 +20,7 @@ from scalargrad.datasets.sequences import Group
 from scalargrad.engine import Value
 from scalargrad.holders import without_frozen
 from scalargrad.ops import sum
-from scalargrad.optim import Optimizer
+from scalargrad.optim import Optimizer, clip_grad_norm
 from scalargrad.schedules import Schedule, checked_factor
 from scalargrad.structure import Buffer
 
@@ -54,13 +54,17 @@ def take_step(
     span: tuple[int, int],
     parameters: Sequence[Value],
     updates: Mapping[Buffer, float],
+    max_norm: float | None = None,
 ) -> None:
     """One step on gradients that are there, and new numbers of buffers. If it fails, nothing has moved.
 
     Of the parameters, those that are not frozen move.
 
-    span   of the schedule: the steps before it, and how many it has
+    span       of the schedule: the steps before it, and how many it has
+    max_norm   of the gradients: they are clipped to it
     """
+    if max_norm is not None:
+        clip_grad_norm(parameters, max_norm)
     if isinstance(optimizer.state, Memory):  # it may lie in a program
         optimizer.state = optimizer.state.copy()
     rate: Any = optimizer.lr
@@ -131,10 +135,11 @@ class OwnSteps:
         optimizer: Optimizer,
         schedule: Schedule | None,
         moving: Sequence[Value],
+        max_norm: float | None = None,
     ) -> None:
         """`variant` is that of the group."""
         self.programs, self.variant, self.group, self.moving = programs, variant, group, moving
-        self.optimizer, self.schedule, self.span = optimizer, schedule, (0, 1)
+        self.optimizer, self.schedule, self.max_norm, self.span = optimizer, schedule, max_norm, (0, 1)
 
     def in_step(self, optimizer: Optimizer, span: tuple[int, int], work: Callable[[], Any]) -> Any:
         """Do some work: Values and the optimizer are in step all the time."""
@@ -176,7 +181,7 @@ class OwnSteps:
         for parameter, slope in zip(read, slopes.tolist(), strict=True):
             parameter.grad += slope
         counted = {**updates, self.programs.steps: self.programs.steps.data + 1.0}
-        take_step(self.optimizer, self.schedule, self.span, list(self.moving), counted)
+        take_step(self.optimizer, self.schedule, self.span, list(self.moving), counted, self.max_norm)
         return loss
 
     @quiet

@@ -12,8 +12,8 @@ from scalargrad.compiler.plan import with_more_parameters
 from scalargrad.compiler.program import UNIFORM, Kind, Program, Table
 from scalargrad.compiler.writer import Rows, Writer
 from scalargrad.engine import Value
-from scalargrad.ops import add, minimum, mul
-from scalargrad.optim import Optimizer, checked_rate
+from scalargrad.ops import add, dot, minimum, mul, sqrt
+from scalargrad.optim import Optimizer, checked_rate, scale_of_clipped
 from scalargrad.schedules import Schedule
 
 LOWEST = 4  # the place in the clock of the lowest rate
@@ -26,6 +26,7 @@ def with_optimizer(
     steps: Value,
     parameters: list[Value],
     adjusted: Sequence[str] = (),
+    clip_grad_norm: float | None = None,
 ) -> tuple[Program, ndarray, ndarray, list[Formula]]:
     """The program whose `moves` make one training step; the rows of its clock; those of the state; what it was made of.
 
@@ -33,6 +34,7 @@ def with_optimizer(
     if there is a schedule, the lowest rate that it gave, as far as it is below 0.
     The parameters in `parameters` move, also those that the program does not read: their gradient is 0.
     The clock ends with settings of the optimizer whose names are in `adjusted`: these may change between steps.
+    The gradients of all that moves are clipped as by the function `clip_grad_norm`, unless that is None.
     """
     update, factor = formulas(optimizer, schedule, [*parameters, steps, *program.updates], adjusted)
     read = set(program.parameters)
@@ -77,6 +79,8 @@ def with_optimizer(
         if unread := len(program.parameters) - len(slopes):
             slopes = numpy.concatenate([slopes, writer.constant(0.0, unread).rows])
         gradient = Rows(writer, Table(UNIFORM, slopes[chosen]))
+        if clip_grad_norm is not None:
+            gradient = mul(gradient, many(_scale(gradient, clip_grad_norm)))
         parameter = Rows(writer, Table(UNIFORM, places))
         moved, *kept = update.on(parameter, gradient, *remembered, *map(many, (rate, following, *settings)))
         moved_rows = _table(writer, moved, count).rows
@@ -107,6 +111,14 @@ def _without_overwriting(writer: Writer, moves: list[tuple[Table, Table]]) -> li
             source = writer.map(add, source, Table(UNIFORM, numpy.repeat(nothing.rows, len(source.rows))))
         found.append((source, target))
     return found
+
+
+def _scale(gradient: Rows, max_norm: float) -> Table:
+    """One row: what all gradients are multiplied by, so that their norm is at most `max_norm`."""
+    writer = gradient.writer
+    whole = Table(UNIFORM, gradient.table.rows[None])  # in the order of the parameters, as backends keep it
+    norm = sqrt(Rows(writer, writer.map(dot, whole, whole)))
+    return _table(writer, scale_of_clipped(norm, max_norm), 1)
 
 
 def of_nothing() -> Program:

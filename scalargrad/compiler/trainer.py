@@ -15,7 +15,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import shuffled
-from scalargrad.checks import is_whole, whole
+from scalargrad.checks import is_whole, real, whole
 from scalargrad.compiler.loop import Loop
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import Program
@@ -69,6 +69,8 @@ class Trainer:
     rng          a whole number: the seed of the shuffles
     schedule     changes the rate from step to step, over all steps of a run
     steps        how many there will be for the schedule, where `step` makes them
+    clip_grad_norm   each step is made on gradients that the function of this name has scaled to that norm; None: as
+                 they are
     measures     Buffers by name, to each of which a step adds a mean over its rows: their means over an epoch's rows
                  are recorded beside the loss
     parameters   each step is `zero_grad(); backward(); optimizer.step(parameters)`: those that the program does not
@@ -103,6 +105,7 @@ class Trainer:
         measures: Mapping[str, Buffer],
         parameters: Iterable[Value] | None = None,
         steps: int | None = None,
+        clip_grad_norm: float | None = None,
     ) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
@@ -114,6 +117,7 @@ class Trainer:
             raise TypeError(f"schedule is a Schedule such as Cosine(), or None; got {schedule!r}")
         if steps is not None:
             whole("steps", steps, 1)
+        self.clip_grad_norm = None if clip_grad_norm is None else real("clip_grad_norm", clip_grad_norm, 0.0)
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
         self.schedule, self.measures = schedule, dict(measures)
@@ -320,15 +324,17 @@ class Trainer:
     def _part(self, group: Group, variant: Variant, flat: list, rows: int) -> Part:
         """A group with a loop on its program."""
         if not is_one_formula(self.optimizer):
-            own = OwnSteps(self.compiled, variant, group, self.optimizer, self.schedule, self._candidates)
+            own = OwnSteps(
+                self.compiled, variant, group, self.optimizer, self.schedule, self._candidates, self.clip_grad_norm
+            )
             return Part(own, flat, rows, variant, group)
-        program, loops, moving = variant.backward, self.compiled.loops, self._moving()
+        program, loops, moving, most = variant.backward, self.compiled.loops, self._moving(), self.clip_grad_norm
         for loop in loops:
-            if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, moving):
+            if loop.program is program and loop.optimizes_as(self.optimizer, self.schedule, moving, most):
                 break
         else:
             loops[:] = [loop for loop in loops if self.compiled.keeps(loop.program)]
-            loop = Loop(self.compiled, program, self.optimizer, self.schedule, moving, self.compiled.build)
+            loop = Loop(self.compiled, program, self.optimizer, self.schedule, moving, self.compiled.build, most)
         loop.take_along(moving)
         to_front(loops, loop, MOST_LOOPS)
         return Part(loop, flat, rows, variant, group)

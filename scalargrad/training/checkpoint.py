@@ -27,6 +27,7 @@ from scalargrad.training.run import EarlyStopping, Run
 from scalargrad.training.together import Alone, Processes
 
 CURVE = "history."  # before the name of a measure
+FREE = ("early_stopping",)  # settings that files of before hold, and that a resumed run may change
 
 
 class Details:
@@ -67,7 +68,8 @@ class Checkpoint:
     every   so many epochs, and after the last one
 
     It runs after all other callbacks of an epoch. To resume, pass the same data and settings, and a model and an
-    optimizer made the same way; only `epochs` may be another number, unless there is a schedule, and `devices`. Of
+    optimizer made the same way; only `epochs` may be another number, unless there is a schedule, and `devices`,
+    `early_stopping` and `min_delta`: it counts on from the epochs without a better loss that the run had. Of
     several processes the first one writes, and all read. The files that `scalargrad.load` opens are others:
     `model.save` writes them.
     """
@@ -137,13 +139,14 @@ def read_run(path: str | os.PathLike[str], run: Run) -> Counters:
         undescribed = str({"class": type(details.model).__name__, "arguments": None})
         if found.get("model") == undescribed:  # by the version of before, say: then its arrays tell
             own = {**own, "model": undescribed}
+        found = {name: setting for name, setting in found.items() if name not in FREE}
         _refuse_other_runs(path, found, own)
         counters = Counters(**{name: int(count) for name, count in state["counters"].items()})
         epoch, seconds, steps, lr = (state[name] for name in ("epoch", "seconds", "steps", "lr"))
         values = arrays["values"].tolist()
         curves = {name: arrays[f"{CURVE}{name}"].tolist() for name in state["measures"]}
         best = None
-        if details.stopping:
+        if details.stopping and "best_epoch" in state:
             numbers = arrays["best"].tolist() if state["best_numbers"] else []
             best = state["best_loss"], state["best_epoch"], numbers
         remembered = _remembered(run, arrays)
@@ -160,8 +163,9 @@ def read_run(path: str | os.PathLike[str], run: Run) -> Counters:
     run.optimizer.state, run.optimizer.steps, run.optimizer.lr = remembered, steps, lr
     run.epoch, run.history.seconds = epoch, seconds
     run.history.update(curves)
-    if details.stopping and best:
-        details.stopping.best, details.stopping.epoch, details.stopping.numbers = best
+    if details.stopping:
+        if best:
+            details.stopping.best, details.stopping.epoch, details.stopping.numbers = best
         details.stopping(run)
     return counters
 

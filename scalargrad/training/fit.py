@@ -51,7 +51,7 @@ def fit(
     run = Run(model, settings.optimizer, settings.epochs)
     details = run.details = Details(model, _describing(model, settings, data), processes)
     if settings.early_stopping:
-        details.stopping = EarlyStopping(settings.early_stopping, details.values)
+        details.stopping = EarlyStopping(settings.early_stopping, details.values, settings.min_delta)
     processes.refuse_others(lambda: _conditions(run, settings, data) | _state(run))
     validate = partial(_validated, model, objective, data, settings.backend)
     with _fitted_with(model, objective):
@@ -113,7 +113,13 @@ def _describing(model: Structure, settings: FitSettings, data: Data) -> Callable
 def _conditions(run: Run, settings: FitSettings, data: Data) -> dict[str, Any]:
     """Conditions that several processes must have in common before they train together."""
     checkpoints = [callback.every for callback in settings.callbacks if isinstance(callback, Checkpoint)]
-    more = {"epochs": run.epochs, "validation": data.held_out is not None, "number of checkpoints": checkpoints}
+    more = {
+        "epochs": run.epochs,
+        "early_stopping": settings.early_stopping,
+        "min_delta": settings.min_delta,
+        "validation": data.held_out is not None,
+        "number of checkpoints": checkpoints,
+    }
     return {**run.details.description, **more}
 
 

@@ -101,7 +101,12 @@ class CompiledLearner(Learner):
         self.groups = grouped(self.columns)
         measures = {"score": score} if objective.score else {}
         self.trainer = self.program.trainer(
-            settings.optimizer, settings.batch_size, settings.rng, self.schedule, measures
+            settings.optimizer,
+            settings.batch_size,
+            settings.rng,
+            self.schedule,
+            measures,
+            clip_grad_norm=settings.clip_grad_norm,
         )
         self.moving: Sequence[Value] = []
         self.found: object = None  # the inventory that has these
@@ -184,7 +189,8 @@ class EagerLearner(Learner):
             loss = loss + settings.l2 * sum_of_squares(parameters)
         self.model.zero_grad()
         loss.backward()
-        take_step(settings.optimizer, self.schedule, (self.so_far.start, self.steps), parameters, updates.numbers)
+        span = self.so_far.start, self.steps
+        take_step(settings.optimizer, self.schedule, span, parameters, updates.numbers, settings.clip_grad_norm)
         self.so_far = self.so_far._replace(steps=self.so_far.steps + 1)
         return loss.data, sum([score for _, score in found])
 

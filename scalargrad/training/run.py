@@ -79,20 +79,23 @@ class Run:
 class EarlyStopping:
     """A callback: stops after so many epochs without a better loss, of validation if there is one.
 
+    min_delta   a loss is better if it is below the best one by more than that, as in Keras: the best epoch, too, is the
+                last one that was better by this rule
+
     A loss of validation is that of the numbers after the epoch: the values are put back to the best ones at the end,
     unless a Ctrl-C or an error ended it. The loss of training was measured on the way there, and says nothing about any
     one state: it only stops.
     """
 
-    def __init__(self, patience: int, values: Sequence[Value]) -> None:
-        self.patience, self.values = patience, values
+    def __init__(self, patience: int, values: Sequence[Value], min_delta: float = 0.0) -> None:
+        self.patience, self.values, self.min_delta = patience, values, min_delta
         self.best, self.epoch = inf, 0
         self.numbers: list[float] = []  # of the values, after the best epoch
 
     def __call__(self, run: Run) -> None:
         name = "val_loss" if "val_loss" in run.history else "loss"
         loss = run.measures[name]
-        if loss < self.best:
+        if loss + self.min_delta < self.best:
             self.best, self.epoch = loss, run.epoch
             if name == "val_loss":
                 self.numbers = numbers_of(self.values)

@@ -72,6 +72,14 @@ def _penalty(l2: object) -> float:
     return real("l2", l2, 0.0)
 
 
+def _norm(clip_grad_norm: object) -> float:
+    return real("clip_grad_norm", clip_grad_norm, 0.0)
+
+
+def _gain(min_delta: object) -> float:
+    return real("min_delta", min_delta, 0.0)
+
+
 def _functions(callbacks: object) -> tuple[Callable, ...]:
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks is a list of functions of the run, got {callbacks!r}")
@@ -96,9 +104,11 @@ class FitSettings:
     optimizer: Optimizer = field(metadata=_facts(_optimizer, rule_of))
     epochs: int = field(metadata=_facts(_whole("epochs", 0)))
     batch_size: int | None = field(metadata=_facts(_or_none(_whole("batch_size", 1, ALL)), _as_it_is))
-    early_stopping: int | None = field(metadata=_facts(_or_none(_whole("early_stopping", 1, WAIT)), _as_it_is))
+    early_stopping: int | None = field(metadata=_facts(_or_none(_whole("early_stopping", 1, WAIT))))
+    min_delta: float = field(metadata=_facts(_gain))
     rng: int = field(metadata=_facts(_seed, _as_it_is))
     l2: float = field(metadata=_facts(_penalty, _as_it_is))
+    clip_grad_norm: float | None = field(metadata=_facts(_or_none(_norm), _as_it_is))
     callbacks: Sequence[Callable] = field(metadata=_facts(_functions))
     augment: Callable | None = field(metadata=_facts(_or_none(_augmentation), settings_of))
     backend: str = field(metadata=_facts(checked_backend))
@@ -119,6 +129,8 @@ class FitSettings:
         for setting in fields(self):
             if check := setting.metadata["checked"]:
                 object.__setattr__(self, setting.name, check(getattr(self, setting.name)))
+        if self.min_delta and self.early_stopping is None:
+            raise ValueError(f"min_delta={self.min_delta} is for early_stopping: pass that, too, early_stopping=10")
         if self.devices is not None and self.backend != "jax":
             raise ValueError(f'devices are those of JAX: backend="jax", not {self.backend!r}')
 

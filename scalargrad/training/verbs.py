@@ -44,6 +44,8 @@ class Verbs(Structure):
         resume: "str | PathLike[str] | None" = None,
         devices: int | str | None = None,
         engine: str | None = None,
+        min_delta: float = 0.0,
+        clip_grad_norm: float | None = None,
     ) -> "History":
         """Train this model on the samples X [rows, ...] and the targets y [rows, ...]; returns what was measured.
 
@@ -58,6 +60,10 @@ class Verbs(Structure):
         validation      (X, y) to measure on after each epoch, or the fraction of the rows to put aside for that
         early_stopping  stop after so many epochs without a better loss; with validation, its loss counts, and the best
                         parameters are put back
+        min_delta       a loss is better if it is below the best one by more than that: `early_stopping` and its best
+                        epoch go by this
+        clip_grad_norm  each step is made on gradients that the function of this name has scaled to at most that norm;
+                        gradients are not clipped one by one
         callbacks       each is called after every epoch with a Run: see `scalargrad.training.run`
         rng             a seed, for the order of the rows and the choice of those for validation
         backend         "native"; "jax", for accelerators and many devices; "numpy", to read; "javascript", in node; or

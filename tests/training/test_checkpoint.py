@@ -206,7 +206,7 @@ CHANGES = {
     "optimizer  ": {"optimizer": Adam(0.03)},
     "batch_size": {"batch_size": 8},
     "l2": {"l2": 0.0},
-    "early_stopping": {"early_stopping": None},
+    "clip_grad_norm": {"clip_grad_norm": 1.0},
     "rng": {"rng": 6},
     "engine": {"engine": "eager"},
     "schedule": {"schedule": "cosine"},
