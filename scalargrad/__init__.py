@@ -21,13 +21,15 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a 
     from scalargrad.engine import topological_order as topological_order
     from scalargrad.explaining.diagnosis import diagnose as diagnose
     from scalargrad.explaining.explanation import explain as explain
-    from scalargrad.functional import GradcheckError as GradcheckError
+    from scalargrad.finite_differences import GradcheckError as GradcheckError
+    from scalargrad.finite_differences import gradcheck as gradcheck
     from scalargrad.functional import grad as grad
-    from scalargrad.functional import gradcheck as gradcheck
     from scalargrad.functional import hessian as hessian
     from scalargrad.functional import hvp as hvp
+    from scalargrad.functional import jacobian as jacobian
     from scalargrad.functional import jvp as jvp
     from scalargrad.functional import value_and_grad as value_and_grad
+    from scalargrad.functional import vjp as vjp
     from scalargrad.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
     from scalargrad.losses import cross_entropy as cross_entropy
     from scalargrad.losses import hinge as hinge
@@ -70,7 +72,8 @@ NAMES = {
     "anomaly": ["AnomalyError", "anomaly_detection"],
     "observers": ["no_grad"],
     "engine": ["Value", "gradients", "topological_order"],
-    "functional": ["GradcheckError", "grad", "gradcheck", "hessian", "hvp", "jvp", "value_and_grad"],
+    "functional": ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"],
+    "finite_differences": ["GradcheckError", "gradcheck"],
     "losses": ["binary_cross_entropy_with_logits", "cross_entropy", "hinge", "huber", "l2", "mse"],
     "optim": ["SGD", "Adam", "AdamW", "RMSProp", "clip_grad_norm"],
     "nn": ["MLP", "Buffer", "Layer", "Module", "Neuron", "Parameter"],

@@ -180,8 +180,8 @@ class Value:
     _op = property(lambda self: self.op.symbol if self.op else "")
 
 
-def topological_order(output: Value, sloped: bool = False) -> list[Value]:
-    """Every Value that `output` was computed from, and itself: operands before results, each once.
+def topological_order(output: Value | tuple[Value, ...], sloped: bool = False) -> list[Value]:
+    """Every Value that `output`, or a tuple of them, was computed from, and itself: operands before results, each once.
 
     With `sloped` not what predicates were computed from: no gradient leads through them.
     """

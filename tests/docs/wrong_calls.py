@@ -110,6 +110,7 @@ KINDS: dict[str, Kind] = {
     "wrt": (lambda: Value(1.0), set()),
     "inputs": NUMBERS_LIST,
     "create_graph": FLAG,
+    "has_aux": FLAG,
     "sloped": FLAG,
     "function": FUNCTION,
     "argnum": (lambda: 0, set()),

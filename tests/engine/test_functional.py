@@ -384,8 +384,8 @@ def test_arrays_come_as_arrays_of_values_and_gradients_as_arrays():
 def test_arrays_of_other_types_are_numbers(dtype):
     point = numpy.array([1, 1], dtype)
     assert grad(lambda w: w[0] * w[1] * 300.0)(point).tolist() == [300.0, 300.0]
-    assert hessian(lambda w: w[0] * w[1])(point) == [[0.0, 1.0], [1.0, 0.0]]
-    assert hvp(lambda w: w[0] * w[1], point, numpy.array([1, 2], "uint8")) == [2.0, 1.0]
+    assert hessian(lambda w: w[0] * w[1])(point).tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    assert hvp(lambda w: w[0] * w[1], point, numpy.array([1, 2], "uint8")).tolist() == [2.0, 1.0]
 
 
 def test_an_array_without_axes_is_a_number():
@@ -405,13 +405,9 @@ def test_an_array_of_values_from_outside_keeps_their_dependence():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: grad(lambda w: w[0])({0: 1.0}), "takes a real number, got {0: 1.0}"),
         (lambda: grad(lambda w: w[0])({1.0, 2.0}), "takes a real number"),
         (lambda: grad(lambda w: w[0])(numpy.ma.array([1.0, 2.0], mask=[0, 1])), "masked"),
         (lambda: grad(lambda w: w[0])(numpy.array(["1.0"])), "convert text"),
-        (lambda: hessian(lambda v: v * v)(3.0), "hessian takes a list of numbers as the point, got 3.0"),
-        (lambda: hvp(lambda v: v * v, 3.0, 1.0), "hvp takes a list of numbers as the point, got 3.0"),
-        (lambda: hessian(lambda v: v[0])({0: 1.0}), "hessian takes a list .* gives its keys"),
         (lambda: gradcheck(lambda v: v * v, 1.0), "gradcheck takes a list of the function's arguments, got 1.0"),
     ],
 )
