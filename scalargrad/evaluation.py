@@ -1,6 +1,7 @@
 """One run of a function that is to be differentiated, and whether the number of an input went on without its Value."""
 
 from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from numbers import Real
 
 from scalargrad.engine import Value, topological_order
@@ -214,3 +215,14 @@ def check_function(name: str, function: object) -> None:
     """A TypeError for what is no function."""
     if not callable(function):
         raise TypeError(f"{name} takes a function, got {brief(function)}: pass the function itself, not its result")
+
+
+def takes(function: Callable[..., Tree], args: Sequence[Tree]) -> bool:
+    """Does the function take so many arguments, as far as it says?"""
+    try:
+        signature(function).bind(*args)
+    except TypeError:
+        return False
+    except ValueError:  # one of C, which does not say
+        return True
+    return True

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, isclose, isfinite, nan, ulp
 
-from scalargrad.checks import data_of, listed
+from scalargrad.checks import data_of, listed, real
 from scalargrad.engine import Value, gradients, local_derivatives, partials_of_floats, topological_order
-from scalargrad.evaluation import check_function, one_value
+from scalargrad.evaluation import check_function, one_value, takes
 from scalargrad.observers import with_grad
 from scalargrad.operands import brief, flatten, is_recorded
 from scalargrad.trees import Tree, as_values, leaves, with_structure
@@ -29,9 +29,16 @@ def gradcheck(function: Callable[..., Tree], inputs: Sequence[Tree], tolerance: 
     """
     check_function("gradcheck", function)
     if isinstance(inputs, Mapping):
-        raise TypeError(f"gradcheck takes a list of the function's arguments, got {brief(inputs)}: pass [it]")
+        raise TypeError(f"gradcheck takes a list of the function's arguments, got {brief(inputs)}: put it into one")
+    tolerance = real("gradcheck's tolerance", tolerance, 0.0)
+    given = list(listed(inputs, "gradcheck", "a list of the function's arguments"))
+    if not takes(function, given):
+        raise TypeError(
+            f"gradcheck takes a list of the function's arguments, and the function does not take {len(given)}, "
+            f"got {brief(inputs)}: for one that is a list, put that into a list"
+        )
     with with_grad():
-        fresh = as_values(list(listed(inputs, "gradcheck", "a list of the function's arguments")), "gradcheck")
+        fresh = as_values(given, "gradcheck")
         output = one_value(function(*fresh), "gradcheck")
         rough = [value for value in topological_order(output) if not _is_smooth(value, tolerance)]
         inputs_here = leaves(fresh)

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from inspect import signature
 
 from scalargrad.checks import checked_values, is_whole, listed, settle
 from scalargrad.engine import Value, gradients, local_derivatives, topological_order
-from scalargrad.evaluation import Run, check_function
+from scalargrad.evaluation import Run, check_function, takes
 from scalargrad.finite_differences import GradcheckError, gradcheck
 from scalargrad.observers import tell, with_grad
 from scalargrad.operands import brief, is_recorded, operand
@@ -270,10 +269,6 @@ def hvp(function: Function, point: Tree, direction: Tree) -> Tree:
 
 def _arguments(function: Function, point: Tree) -> tuple[tuple, int | tuple[int, ...]]:
     """The arguments that a point stands for, and their places."""
-    if type(point) is tuple:
-        try:
-            signature(function).bind(*point)
-            return point, tuple(range(len(point)))
-        except (TypeError, ValueError):  # it takes another number of them, or does not say
-            pass
+    if type(point) is tuple and takes(function, point):
+        return point, tuple(range(len(point)))
     return (point,), 0

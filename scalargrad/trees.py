@@ -91,14 +91,13 @@ def leaves_like(tree: Tree, other: Tree, taker: str, role: str, whose: str) -> l
     [0.0, 1.0, 0.5]
     """
     tree, other = (x.tolist() if is_array(x) else x for x in (tree, other))
-    unlike = f"{taker}: the {role} is built like the {whose}, but there is {brief(other)} for {brief(tree)}"
-    if _keys(tree) is None and _keys(other) is None:
+    keys, others = _keys(tree), _keys(other)
+    if keys is None and others is None:
         return [checked_leaf(other, f"{taker}'s {role}")]
-    if _keys(tree) is None or _keys(other) is None or isinstance(tree, dict) != isinstance(other, dict):
-        raise TypeError(unlike)
-    if _keys(tree) != _keys(other):
-        raise ValueError(unlike)
-    return [x for key in _keys(tree) or () for x in leaves_like(tree[key], other[key], taker, role, whose)]
+    if keys is None or keys != others:
+        error = ValueError if type(keys) is type(others) else TypeError
+        raise error(f"{taker}: the {role} is built like the {whose}, but there is {brief(other)} for {brief(tree)}")
+    return [x for key in keys for x in leaves_like(tree[key], other[key], taker, role, whose)]
 
 
 def _keys(tree: Tree) -> KeysView | range | None:

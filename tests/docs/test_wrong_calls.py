@@ -13,10 +13,9 @@ Dropout(…) Embedding Embedding(…) Flatten(…) GRU GRU(…) GRUCell GRUCell(
 LSTM(…) LSTMCell LSTMCell(…) Layer Layer(…) LayerNorm LayerNorm(…) MLP MLP(…) MaxPool2d MaxPool2d(…) Neuron
 Neuron(…) Normalize Normalize(…) RMSProp RNN RNN(…) RNNCell RNNCell(…) SGD Sequential(…) Trainer(…)
 TransformerBlock TransformerBlock(…) WarmUp clip_grad_norm compile cross_entropy diagnose draw draw_frames
-explain explore export grad gradcheck gradients hessian hinge huber hvp l2 live load load_into load_mnist
+explain explore export gradients hinge huber l2 live load load_into load_mnist
 load_moons log_softmax playground plot_attention plot_boundary plot_comparison plot_confusion plot_curves
 plot_history plot_images plot_points plot_steps read_digit softmax step_through topological_order
-value_and_grad
 """
 
 

@@ -113,8 +113,8 @@ KINDS: dict[str, Kind] = {
     "has_aux": FLAG,
     "sloped": FLAG,
     "function": FUNCTION,
-    "argnum": (lambda: 0, set()),
-    "argnums": (lambda: 0, set()),
+    "argnum": (lambda: 0, {"minus", "empty"}),
+    "argnums": (lambda: 0, {"none", "minus", "empty"}),
     "point": NUMBERS_LIST,
     "direction": NUMBERS_LIST,
     "tangents": NUMBERS_LIST,
@@ -322,6 +322,7 @@ INSTANCES: dict[str, Callable[[], object]] = {
     "Trainer": lambda: scalargrad.compile(Line(), backend="numpy").trainer(SGD()),
 }
 KINDS |= {
+    "gradcheck.inputs": (lambda: [[0.5, 1.0]], set()),
     "export.path": (lambda: "file.js", set()),
     "Normalize.sample": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value"}),
     "BatchNorm1d.sample": (lambda: [0.5, 1.0], {"list"}),

@@ -522,6 +522,13 @@ WRONG = [
     ("gradcheck(first, {'a': 1.0})", TypeError, r"gradcheck takes a list of the function's arguments, got {'a': 1.0}"),
     ("gradcheck(square, [None])", TypeError, "gradcheck takes a real number, got None"),
     ("gradcheck(square, '1')", TypeError, "gradcheck takes a list"),
+    (
+        "gradcheck(first, [0.5, 1.0])",
+        TypeError,
+        "gradcheck takes a list of .* does not take 2, got .* put that into a list",
+    ),
+    ("gradcheck(square, [0.5], tolerance=None)", ValueError, "gradcheck's tolerance is a number from 0 on, got None"),
+    ("gradcheck(square, [0.5], float('nan'))", ValueError, "gradcheck's tolerance is a number from 0 on, got nan"),
     ("gradcheck(lambda x: [x, x], [1.0])", TypeError, "gradcheck: a function .* returns one Value"),
 ]
 
