@@ -20,6 +20,7 @@ from scalargrad.datasets.sequences import (
 )
 from scalargrad.structure import Structure
 from scalargrad.support.words import plural
+from scalargrad.training.class_weights import ClassWeight, weights_of_rows
 from scalargrad.training.objectives import Objective, refuse_one_class
 from scalargrad.training.programs import shapes_of_outputs
 from scalargrad.training.targets import counted, numbers_for_outputs
@@ -44,9 +45,11 @@ class Data:
         validation: object,
         sample_weight: object,
         seed: int,
+        class_weight: ClassWeight | None = None,
     ) -> None:
         inputs = checked_samples(X)
-        targets = checked_targets(objective, y, inputs, shapes_of_outputs(model, inputs))
+        shapes = shapes_of_outputs(model, inputs)
+        targets = checked_targets(objective, y, inputs, shapes)
         self.model, self.objective = model, without_measure(objective) if isinstance(targets, Ragged) else objective
         weights = None if sample_weight is None else _shares(checked_weights(sample_weight, len(inputs)), inputs.dtype)
         self.held_out: tuple[Column, Column] | None = None
@@ -57,11 +60,15 @@ class Data:
             weights = None if weights is None else weights[kept]
         elif validation is not None:
             self.held_out = self._other_samples(inputs, validation)
+        if class_weight is not None:
+            weights = weights_of_rows(class_weight, objective, next(iter(shapes.values())), targets, weights)
+            weights = _shares(weights, inputs.dtype) if weights.any() else weights
         if weights is not None and not weights.all():
             taking_part = weights > 0.0
             inputs, targets, weights = inputs[taking_part], targets[taking_part], weights[taking_part]
             if not len(weights):
-                raise ValueError("sample_weight is 0 for every row that is left to train on")
+                words = "sample_weight" if class_weight is None else "the product of class_weight and sample_weight"
+                raise ValueError(f"{words} is 0 for every row that is left to train on")
         if isinstance(targets, ndarray):
             refuse_one_class(objective, targets)
         self._refuse_targets_beyond(inputs.dtype, targets)

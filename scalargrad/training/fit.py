@@ -42,7 +42,7 @@ def fit(
     devices = devices_for(settings.backend, settings.devices)
     processes = processes_of(devices)
     with processes.in_step():
-        data = Data(model, objective, X, y, validation, sample_weight, settings.rng)
+        data = Data(model, objective, X, y, validation, sample_weight, settings.rng, settings.class_weight)
         objective, uneven = data.objective, isinstance(data.inputs, Ragged)
         if uneven and settings.augment:
             raise ValueError("augment changes samples of one shape, and X has several: change the sequences before fit")

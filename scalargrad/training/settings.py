@@ -8,6 +8,7 @@ from scalargrad.checks import real, whole
 from scalargrad.compiler.backends import checked_backend, chosen_backend, old_word
 from scalargrad.optim import Adam, Optimizer
 from scalargrad.schedules import Constant, Schedule, schedule_of
+from scalargrad.training.class_weights import ClassWeight, checked_class_weight
 from scalargrad.training.data import SPLIT
 from scalargrad.training.objectives import objective_of
 
@@ -109,6 +110,7 @@ class FitSettings:
     rng: int = field(metadata=_facts(_seed, _as_it_is))
     l2: float = field(metadata=_facts(_penalty, _as_it_is))
     clip_grad_norm: float | None = field(metadata=_facts(_or_none(_norm), _as_it_is))
+    class_weight: ClassWeight | None = field(metadata=_facts(_or_none(checked_class_weight), _or_none(str)))
     callbacks: Sequence[Callable] = field(metadata=_facts(_functions))
     augment: Callable | None = field(metadata=_facts(_or_none(_augmentation), settings_of))
     backend: str = field(metadata=_facts(checked_backend))

@@ -1,6 +1,6 @@
 """Verbs: fit, predict, predict_proba and evaluate as methods of a model. What they call is loaded when it is used."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from scalargrad.holders import BARE, note
@@ -46,6 +46,7 @@ class Verbs(Structure):
         engine: str | None = None,
         min_delta: float = 0.0,
         clip_grad_norm: float | None = None,
+        class_weight: str | Mapping[int, float] | None = None,
     ) -> "History":
         """Train this model on the samples X [rows, ...] and the targets y [rows, ...]; returns what was measured.
 
@@ -64,6 +65,8 @@ class Verbs(Structure):
                         epoch go by this
         clip_grad_norm  each step is made on gradients that the function of this name has scaled to at most that norm;
                         gradients are not clipped one by one
+        class_weight    for losses of classes: {label: weight}, with a weight for each label of y, or "balanced", as in
+                        scikit-learn: each row counts as much as its label's weight, times its `sample_weight`
         callbacks       each is called after every epoch with a Run: see `scalargrad.training.run`
         rng             a seed, for the order of the rows and the choice of those for validation
         backend         "native"; "jax", for accelerators and many devices; "numpy", to read; "javascript", in node; or
