@@ -1,17 +1,18 @@
 """Value: a number that remembers how it was computed, and the chain rule that runs back through its memory."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalargrad import observers
 from scalargrad.checks import as_float, checked_values, data_of, settle
 from scalargrad.ieee import Number
 from scalargrad.methods import stamp_operations
-from scalargrad.operands import flatten, is_recorded, number
+from scalargrad.operands import Operand, flatten, is_recorded, operand
 from scalargrad.ops import Op, dot
+from scalargrad.protocol import RealNumber
 
 
-class Value:
+class Value(RealNumber):
     """A number that remembers the operation and the operands that it was computed from.
 
     data     the number, a float
@@ -41,12 +42,13 @@ class Value:
         if observers.open_blocks:
             observers.show(self)
 
-    def backward(self) -> None:
+    def backward(self, gradient: Operand = 1.0) -> None:
         """Set `.grad` of every Value that this one was computed from; leaves add it to what they have.
 
-        The grad of a result is d(self) / d(result), set afresh by each call. A leaf accumulates over calls, as in
-        PyTorch: set it to 0 (`zero_grad`) before the next step of training.
+        The grad of a result is d(self) / d(result), set afresh by each call, times `gradient` where a number or a Value
+        is passed. A leaf accumulates over calls, as in PyTorch: set it to 0 (`zero_grad`) before the next step.
         """
+        gradient = data_of(operand(gradient, "backward"))
         for observer in observers.observers.get():
             observer.before_backward(topological_order(self))
         order = topological_order(self, sloped=True)
@@ -55,7 +57,7 @@ class Value:
                 value.grad = 0.0
             elif type(value.data) is not float or type(value.grad) is not float:
                 settle(value)
-        self.grad += 1.0
+        self.grad += gradient
         for value in reversed(order):
             op, upstream = value.op, value.grad
             if op is None or op.partials is None:  # a leaf, or a predicate: no slope to pass on
@@ -110,28 +112,6 @@ class Value:
         label = f", label={self.label!r}" if self.label else ""
         return f"{type(self).__name__}(data={self.data}, grad={self.grad}{label})"
 
-    def __float__(self) -> float:
-        if observers.open_blocks:
-            observers.tell("read", self)
-        return self.data if type(self.data) is float else number(self.data, "float()")
-
-    def __int__(self) -> int:
-        return int(float(self))
-
-    def __round__(self, digits: int | None = None) -> float:
-        return round(float(self), digits)
-
-    def __pos__(self) -> "Value":
-        return self
-
-    conjugate = __pos__  # NumPy asks for it where it computes variances and norms of objects
-
-    def __bool__(self) -> bool:
-        return self.data != 0.0
-
-    def __format__(self, spec: str) -> str:
-        return format(self.data, spec) if spec else repr(self)
-
     def __reduce__(self) -> tuple:
         if self.op is not None:
             raise TypeError(f"{self!r} has a history, which is neither copied nor pickled: use detach(), or a leaf")
@@ -161,23 +141,6 @@ class Value:
     def lift(number: float) -> "Value":
         """A number as a Value, where it stands among Values."""
         return Value(number)
-
-    if TYPE_CHECKING:  # stamped on the class from the table, at the end of this file
-
-        def _operator(self, other: Any) -> "Value": ...
-        def __getattr__(self, name: str) -> Any: ...
-        def __neg__(self) -> "Value": ...
-        def __abs__(self) -> "Value": ...
-        def __lt__(self, other: Any) -> bool: ...
-        def __gt__(self, other: Any) -> bool: ...
-
-        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operator
-        __truediv__ = __rtruediv__ = __pow__ = __rpow__ = _operator
-        __le__ = __ge__ = __lt__
-
-    # The names that micrograd's notebooks read.
-    _prev = property(lambda self: set(self.operands))
-    _op = property(lambda self: self.op.symbol if self.op else "")
 
 
 def topological_order(output: Value | tuple[Value, ...], sloped: bool = False) -> list[Value]:
@@ -284,4 +247,4 @@ def reverse_sweep(order: list[Value], slopes: dict, recorded: bool = False) -> I
             yield value, slopes[value], local_derivatives(value, recorded)
 
 
-stamp_operations(Value, numeric=True)
+stamp_operations(Value, numeric=True)  # __add__, exp and all the others

@@ -1,31 +1,32 @@
 """The operations of the table as methods and operators, of Values and of terms: closures, one for each row."""
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
-from scalargrad.operands import Operand, is_recorded, number, operand
+from scalargrad.operands import Operand, number, operand, takes_over
 from scalargrad.ops import OPERATIONS, Op
+from scalargrad.protocol import NUMPY_NAMES
 
 
 def stamp_operations(cls: type, numeric: bool = False) -> None:
     """Give a class every operation as a method, and Python's operators: for Values, and for terms of the compiler.
 
-    Of a `numeric` class, Value, the methods compute with `data`, and it has comparisons; a term only records.
+    Of a `numeric` class, Value, the methods compute with `data`; a term only records.
     """
     quick = {1: _unary, 2: _binary}  # by how many arguments are single operands: the hot path of the eager engine
     for op in OPERATIONS.values():
         is_quick = numeric and op.scalars in quick and op.default is None
         method = quick[op.scalars](op, cls) if is_quick else _general(op)
         method.__name__, method.__doc__ = op.name, f"The operation {op.name} of the table in ops.py."
+        method.__qualname__ = f"{cls.__name__}.{op.name}"  # for Python's errors
         setattr(cls, op.name, method)
         if op.special:
             setattr(cls, f"__{op.special}__", method if numeric or op.scalars == 1 else _recording(op, cls))
             if op.scalars == 2:
                 reflected = _reflected(op, cls) if numeric else _recording(op, cls, reflected=True)
                 setattr(cls, f"__r{op.special}__", reflected)
-    for name in ("lt", "le", "gt", "ge") if numeric else ():
-        setattr(cls, f"__{name}__", _comparison(getattr(operator, name), cls))
+    for name, ours in NUMPY_NAMES.items():
+        setattr(cls, name, getattr(cls, ours))
 
 
 def _unary(op: Op, cls: Any) -> Callable:
@@ -43,7 +44,7 @@ def _binary(op: Op, cls: Any) -> Callable:
     def method(self: Operand, other: Operand) -> Operand:
         if isinstance(other, cls):
             return cls(formula(self.data, other.data), "", op, self, other)
-        if _takes_over(other):
+        if takes_over(other):
             return NotImplemented
         other = number(other, op.name)
         return cls(formula(self.data, other), "", op, self, other)
@@ -55,7 +56,7 @@ def _reflected(op: Op, cls: Any) -> Callable:
     formula = op.on_floats
 
     def method(self: Operand, other: Operand) -> Operand:
-        if _takes_over(other):
+        if takes_over(other):
             return NotImplemented
         other = number(other, op.name)
         return cls(formula(other, self.data), "", op, other, self)
@@ -79,20 +80,3 @@ def _recording(op: Op, cls: Any, reflected: bool = False) -> Callable:
         return cls.apply_operation(op, (other, self) if reflected else (self, other))
 
     return method
-
-
-def _comparison(compare: Callable[[Any, Any], bool], cls: Any) -> Callable:
-    def method(self: Operand, other: Operand) -> bool:
-        if _takes_over(other) and not isinstance(other, cls):
-            return NotImplemented
-        here, there = self.data, other.data if isinstance(other, cls) else other
-        if not type(here) is type(there) is float:
-            here, there = number(here, "a comparison"), number(there, "a comparison")
-        return compare(here, there)
-
-    return method
-
-
-def _takes_over(other: object) -> bool:
-    """An array computes element by element, and a compiler term records: their reflected operators do the work."""
-    return type(other) is not float and (is_recorded(other) or getattr(other, "shape", ()) != ())

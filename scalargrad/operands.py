@@ -25,6 +25,11 @@ def flatten(args: Iterable) -> Iterator:
             yield argument
 
 
+def takes_over(other: object) -> bool:
+    """An array computes element by element, and a compiler term records: their reflected operators do the work."""
+    return type(other) is not float and (is_recorded(other) or getattr(other, "shape", ()) != ())
+
+
 def operand(x: object, taker: str) -> Operand:
     """`x` if operations can be applied to it, else the float that it stands for."""
     return x if type(x) is float or type(x) is Number or is_recorded(x) else number(x, taker)

@@ -104,6 +104,7 @@ class Tracer:
         "float(), int(), round() or a function of math or NumPy on a traced number",
         "use the functions of scalargrad, where(), step() or take()",
     )
+    item = _refusing("item() of a traced number", "use it as it is: it is a Value")
     __index__ = _refusing(
         "a traced number as a list index, or in range()", "use take(index, values), or where() with equal()"
     )
@@ -191,7 +192,7 @@ class Tracer:
             "detach() of a traced number is not compiled", "stop the gradient outside, or use where()"
         )
 
-    def backward(self) -> None:
+    def backward(self, gradient: object = 1.0) -> None:
         raise TraceError.at_line(
             "backward() inside a compiled function", "return the loss and call program.backward(X, Y)"
         )

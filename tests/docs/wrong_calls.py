@@ -25,6 +25,7 @@ import scalargrad
 from scalargrad import MLP, SGD, Value, nn, training
 from scalargrad.drawing import draw
 from scalargrad.ops import OPERATIONS
+from scalargrad.protocol import NUMPY_NAMES
 
 # What is passed in place of an argument.
 WRONG = {
@@ -104,6 +105,7 @@ NAMES_KIND: Kind = (dict, {"none", "dict"})
 # By "callable.parameter", or else by the name of the parameter alone.
 KINDS: dict[str, Kind] = {
     "data": OPERAND,
+    "gradient": OPERAND,
     "label": ANYTHING,  # a Value is made too often to look at it
     "output": (result, {"value"}),
     "value": (result, {"value"}),
@@ -372,7 +374,7 @@ def subjects(name: str) -> list[Subject]:
     name = name.removesuffix("(…)")
     kind, found = type(INSTANCES[name]()), []
     bases = [f"{base.__name__}(…)" for base in kind.__mro__]
-    own = {*OWN_METHODS.split(), *OPERATIONS}
+    own = {*OWN_METHODS.split(), *OPERATIONS, *NUMPY_NAMES}
     for method in dir(kind):
         inherited = name != "MLP" and method in dir(nn.Module)
         if method == "__call__":
