@@ -13,6 +13,8 @@ from scalargrad.arrays import quiet
 from scalargrad.datasets.idx import read_idx
 
 SIDE = 28  # pixels of an MNIST image, in both directions
+FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+BELOW = ("raw", "MNIST/raw")  # folders of torchvision's
 FOLDER_VARIABLE = "SCALARGRAD_DATA"
 REMEDY = f"load_mnist(folder), or the environment variable {FOLDER_VARIABLE}, names the folder of MNIST's four files"
 
@@ -74,9 +76,11 @@ def load_mnist(folder: str | PathLike[str] | None = None) -> Mnist:
         train_images, train_labels, test_images, test_labels = load_mnist("downloads/mnist")
 
     folder  where train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte
-            are, each also with .gz or as train-images.idx3-ubyte; of several the first in that order. None: the
-            environment variable SCALARGRAD_DATA says where. If it does not, they are downloaded once, into
-            scikit-learn's folder for data, but read anew each time, which takes a minute and 1 GB of memory
+            are, each also with .gz or as train-images.idx3-ubyte; of several the first in that order. Where none of
+            them is, they are looked for below it, in `raw` and `MNIST/raw`: there torchvision puts them, whose `root`
+            may be the folder. None: the environment variable SCALARGRAD_DATA says where. If it does not, they are
+            downloaded once, into scikit-learn's folder for data, but read anew each time, which takes a minute and 1 GB
+            of memory
 
     FileNotFoundError, if a file is missing; ValueError, if one is not what it should be, by name; ConnectionError, if
     the download fails. Data sets made in MNIST's image, such as Fashion-MNIST, are read as well.
@@ -89,28 +93,50 @@ def load_mnist(folder: str | PathLike[str] | None = None) -> Mnist:
         folder = os.environ.get(FOLDER_VARIABLE) or None
     if folder is None:
         return _downloaded()
-    folder = Path(folder)
-    train_images, train_labels = _find(folder, "train-images-idx3"), _find(folder, "train-labels-idx1")
-    test_images, test_labels = _find(folder, "t10k-images-idx3"), _find(folder, "t10k-labels-idx1")
+    train_images, train_labels, test_images, test_labels = _found(Path(folder))
     return Mnist(*_read_pair(train_images, train_labels), *_read_pair(test_images, test_labels))
 
 
-def _find(folder: Path, name: str) -> Path:
-    """The file of that name, under whichever of the names that it is known by."""
+def _found(folder: Path) -> list[Path]:
+    """The four files, each under whichever of the names that it is known by: in the folder, or else in one below it."""
+    places = [folder, *(folder / below for below in BELOW)]
+    known = [_known_names(name) for name in FILES]
+    for place in places:
+        files = _files_in(place, is_asked_for=place == folder)
+        found = [next((name for name in names if name in files), "") for names in known]
+        if any(found):
+            places = [place]
+            break
+    if all(found):
+        return [places[0] / name for name in found]
+    first, *others = known[found.index("")]
+    where = " or ".join(map(str, places))
+    raise FileNotFoundError(f"in {where} there is no file {first}, nor {', '.join(others)}; {REMEDY}")
+
+
+def _known_names(name: str) -> list[str]:
     dotted = ".".join(name.rsplit("-", 1))
-    known = [f"{name}-ubyte", f"{name}-ubyte.gz", f"{dotted}-ubyte", f"{dotted}-ubyte.gz"]
+    return [f"{name}-ubyte", f"{name}-ubyte.gz", f"{dotted}-ubyte", f"{dotted}-ubyte.gz"]
+
+
+def _files_in(folder: Path, is_asked_for: bool) -> set[str]:
+    """The names of files; none, where there is no folder, unless somebody has asked for it."""
     try:
         with os.scandir(folder) as entries:
             # Only files: archives of MNIST exist that unpack to a folder of the one name beside a file of the other.
-            files = {entry.name for entry in entries if entry.is_file()}
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no folder {folder}; {REMEDY}") from None
+            return {entry.name for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not is_asked_for:
+            return set()
+        if isinstance(error, FileNotFoundError):
+            raise FileNotFoundError(f"there is no folder {folder}; {REMEDY}") from None
+        raise _unreadable(folder, error) from error
     except OSError as error:
-        raise ValueError(f"{folder} cannot be read as a folder: {error.strerror or error}; {REMEDY}") from error
-    for candidate in known:
-        if candidate in files:
-            return folder / candidate
-    raise FileNotFoundError(f"in {folder} there is no file {known[0]}, nor {', '.join(known[1:])}; {REMEDY}")
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: OSError) -> ValueError:
+    return ValueError(f"{folder} cannot be read as a folder: {error.strerror or error}; {REMEDY}")
 
 
 @quiet

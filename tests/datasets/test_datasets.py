@@ -329,6 +329,47 @@ def test_a_missing_file_is_named_with_its_folder_and_the_way_out(folder, part):
     )
 
 
+@pytest.mark.parametrize("below", ["", "raw", "MNIST/raw"])
+@pytest.mark.parametrize(("mark", "end", "pack"), NAMINGS)
+def test_torchvisions_folders_are_found(tmp_path, below, mark, end, pack):
+    """Its `root`, the folder of the data set in it, and that of the files."""
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    write(raw, small_mnist(), mark, end, pack)
+    assert load_mnist(raw / "/".join([".."] * len(Path(below).parts))).train_labels.tolist() == [7, 2, 1]
+
+
+def test_files_of_two_folders_are_not_mixed(folder):
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    write(raw, small_mnist() | {PARTS[1]: LABELS[-3:]})
+    assert load_mnist(folder).train_labels.tolist() == [7, 2, 1]
+    (folder / PARTS[3]).unlink()
+    with pytest.raises(FileNotFoundError, match=f"^in {re.escape(str(folder))} there is no file {PARTS[3]}, nor"):
+        load_mnist(folder)
+    for part in PARTS[:3]:
+        (folder / part).unlink()
+    assert load_mnist(folder).train_labels.tolist() == [1, 0, 9]
+    (raw / PARTS[0]).unlink()
+    with pytest.raises(FileNotFoundError, match=f"^in {re.escape(str(raw))} there is no file {PARTS[0]}, nor"):
+        load_mnist(folder)
+
+
+@pytest.mark.parametrize("beside", [None, "a file", "other folders"])
+def test_where_nothing_is_the_error_lists_where_it_looked(tmp_path, beside):
+    if beside == "a file":
+        (tmp_path / "raw").write_bytes(b"")
+        (tmp_path / "MNIST").write_bytes(b"")
+    elif beside:
+        (tmp_path / "FashionMNIST" / "raw").mkdir(parents=True)
+        write(tmp_path / "FashionMNIST" / "raw", small_mnist())
+    with pytest.raises(FileNotFoundError) as caught:
+        load_mnist(tmp_path)
+    words = f"in {tmp_path} or {tmp_path / 'raw'} or {tmp_path / 'MNIST' / 'raw'} there is no file {PARTS[0]}, nor "
+    assert str(caught.value).startswith(words)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_broken_file_is_named(folder, part):
     whole = (folder / part).read_bytes()
