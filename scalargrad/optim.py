@@ -1,18 +1,24 @@
 """Optimizers: each is one formula for one parameter, in operations of the table, so that it also compiles."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
-from typing import Any
+from typing import Any, Self
 
-from scalargrad.checks import is_list, listed, plain, settle
+from scalargrad.checks import listed, plain
 from scalargrad.engine import Value
-from scalargrad.holders import without_frozen
+from scalargrad.given import after_parameters, checked_parameters, moving_parameters, parameters_for, take_parameters
 from scalargrad.operands import Operand, brief, is_recorded, operand
 from scalargrad.ops import dot, less, pow, sqrt, where
+from scalargrad.optimizer_state import checked_state, settings_of, state_of
+from scalargrad.support.words import plural
 
 
 class Optimizer:
     """The step that all optimizers share; a subclass gives `update`, which is also compiled, or its own `step`.
+
+    Parameters may come before the settings: it keeps them as `own_parameters`, a tuple, which is None otherwise.
+    SGD(model.parameters(), lr=0.1).step() is SGD(lr=0.1).step(model.parameters()), and trainers and `fit` move these
+    only. Copies and pickles have copies of them: of a model and its optimizer make one of both, (model, optimizer).
 
     A step moves all the parameters that it gets, but frozen ones (`requires_grad = False`): these and what is
     remembered of them stay as they are, whatever their gradients hold. A gradient of 0 is one: momentum and decay move
@@ -29,18 +35,22 @@ class Optimizer:
     0.512
     """
 
+    __slots__ = ("__dict__", "__weakref__", "own_parameters")  # these apart: they are no setting
+    own_parameters: tuple[Value, ...] | None
     state_size = 0  # how many numbers it remembers for each parameter; they start at 0
     weight_decay = 0.0
 
-    def __new__(cls, *settings: Any, **named: Any) -> "Optimizer":
-        # PyTorch's way, which with lr= beside it would be told as "multiple values for argument 'lr'".
-        if cls.__module__ == __name__ and settings and not isinstance(settings[0], str) and is_list(settings[0]):
-            raise TypeError(
-                f"{cls.__name__} takes settings only, got {brief(settings[0])}; the parameters go to "
-                "step(model.parameters())"
-            )
-        return super().__new__(cls)
+    def __new__(cls, *settings: object, **named: object) -> Self:
+        optimizer = super().__new__(cls)
+        object.__setattr__(optimizer, "own_parameters", None)
+        return optimizer
 
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__ != __name__:
+            take_parameters(cls, Optimizer)
+
+    @after_parameters
     def __init__(self, lr: float) -> None:
         self.lr = _checked("lr", lr)
         self.steps = 0
@@ -65,13 +75,15 @@ class Optimizer:
         is_term = is_recorded(decay) and not isinstance(decay, Value)  # of the compiler, which may be any number
         return g + decay * p if is_term or decay else g  # 0 * inf would be nan
 
-    def step(self, parameters: Iterable[Value], lr: float | None = None) -> None:
+    def step(self, parameters: Iterable[Value] | None = None, lr: float | None = None) -> None:
         """Move every parameter by its gradient; `lr` is the rate of this step, if not the usual one.
+
+        parameters   those that this optimizer was given, unless said
 
         A class that overrides it is trained with, compiled or not, by calls of it with parameters that have gradients
         and are not frozen.
         """
-        wanted = moving_parameters(f"{type(self).__name__}.step", parameters)
+        wanted = moving_parameters(f"{type(self).__name__}.step", parameters_for(self, "step", parameters))
         self.steps += 1
         t, fresh, rate = float(self.steps), (0.0,) * self.state_size, _checked("lr", self.lr if lr is None else lr)
         floats = (float,) * (1 + self.state_size)
@@ -86,9 +98,43 @@ class Optimizer:
                 moved, kept = checked_move(self, found)
                 parameter.data, self.state[parameter] = float(moved), tuple(map(float, kept))
 
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """Set the gradients of the parameters that this optimizer was given to 0, before `backward()` adds to them.
+
+        set_to_none   PyTorch's, for its code to run: here a gradient is a number, and becomes 0 in either case
+        """
+        for parameter in parameters_for(self, "zero_grad"):
+            parameter.grad = 0.0
+
+    def state_dict(self, parameters: Iterable[Value] | None = None) -> dict[str, Any]:
+        """The settings, the steps so far, and what is remembered of each parameter, in order: for JSON or pickle.
+
+        parameters   those that this optimizer was given, unless said
+
+        >>> w = Value(1.0)
+        >>> w.grad, optimizer = 2.0, SGD([w], lr=0.5, momentum=0.5)
+        >>> optimizer.step(); state = optimizer.state_dict(); state["steps"], state["state"]
+        (1, [[2.0]])
+        >>> SGD([Value(1.0)]).load_state_dict(state)
+        """
+        name = f"{type(self).__name__}.state_dict"
+        return state_of(self, checked_parameters(name, parameters_for(self, "state_dict", parameters)))
+
+    def load_state_dict(self, state: Mapping[str, Any], parameters: Iterable[Value] | None = None) -> None:
+        """Go on from what `state_dict` gave, on as many parameters.
+
+        ValueError if it does not fit; then nothing has changed.
+        """
+        given = parameters_for(self, "load_state_dict", parameters)
+        loaded = checked_state(self, checked_parameters(f"{type(self).__name__}.load_state_dict", given), state)
+        for name, setting in loaded.settings.items():
+            setattr(self, name, setting)
+        self.steps, self.state = loaded.steps, loaded.remembered
+
     def __repr__(self) -> str:
-        settings = {name: setting for name, setting in vars(self).items() if name not in ("steps", "state")}
-        return f"{type(self).__name__}({', '.join(f'{name}={setting}' for name, setting in settings.items())})"
+        shown = [f"{name}={setting}" for name, setting in settings_of(self).items()]
+        given = [] if self.own_parameters is None else [plural(len(self.own_parameters), "parameter")]
+        return f"{type(self).__name__}({', '.join([*given, *shown])})"
 
 
 class SGD(Optimizer):
@@ -99,6 +145,7 @@ class SGD(Optimizer):
 
     state_size = 1
 
+    @after_parameters
     def __init__(self, lr: float = 0.01, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0):
         super().__init__(lr)
         if nesterov and not momentum:
@@ -119,6 +166,7 @@ class RMSProp(Optimizer):
 
     state_size = 2
 
+    @after_parameters
     def __init__(
         self, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8, momentum: float = 0.0, weight_decay: float = 0.0
     ):
@@ -141,6 +189,7 @@ class Adam(Optimizer):
 
     state_size = 2
 
+    @after_parameters
     def __init__(
         self,
         lr: float = 0.001,
@@ -172,6 +221,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with the decay apart from the gradient: p shrinks by lr * weight_decay (Loshchilov and Hutter 2019)."""
 
+    @after_parameters
     def __init__(
         self,
         lr: float = 0.001,
@@ -215,21 +265,6 @@ def scale_of_clipped(norm: Operand, max_norm: float) -> Any:
     """The factor for gradients of that norm; 1 where the norm is nan. Compiled steps compute it, too."""
     scale = max_norm / (norm + 1e-6)
     return where(less(scale, 1.0), scale, 1.0)
-
-
-def moving_parameters(taker: str, parameters: Iterable[Value]) -> list[Value]:
-    """The parameters that are not frozen, as `checked_parameters` gives them."""
-    return checked_parameters(taker, without_frozen(listed(parameters, taker, "a list of parameters")))
-
-
-def checked_parameters(taker: str, parameters: Iterable[Value]) -> list[Value]:
-    """The parameters, whose numbers and gradients are Python floats from now on, whoever has set them."""
-    values = list(listed(parameters, taker, "a list of parameters"))
-    for parameter in values:
-        if not isinstance(parameter, Value):
-            raise TypeError(f"{taker} takes parameters, which are Values, and got {brief(parameter)} among them")
-        settle(parameter)
-    return values
 
 
 def checked_move(optimizer: Optimizer, found: object) -> tuple[Any, tuple]:

@@ -264,7 +264,8 @@ def _compiled_anew(function: Any, *settings: Any) -> Compiled:
 
 def _reduced(trainer: Trainer) -> Any:
     """A trainer as it is copied and pickled: its parts, if they fit together afterwards."""
-    if trainer.optimizer.state and is_plain(trainer.compiled.function):
+    optimizer = trainer.optimizer
+    if (optimizer.state or optimizer.own_parameters) and is_plain(trainer.compiled.function):
         raise TypeError(
             "a trainer is not copied or pickled where its optimizer remembers something of Values that only a function "
             "reads: compile a method of the model, or make another one with program.trainer(optimizer)"

@@ -31,9 +31,10 @@ from scalargrad.datasets.sequences import (
     steps_of_an_epoch,
 )
 from scalargrad.engine import Value
+from scalargrad.given import checked_parameters
 from scalargrad.holders import changes_of_frozen, without_frozen
 from scalargrad.ops import mean
-from scalargrad.optim import Optimizer, checked_parameters
+from scalargrad.optim import Optimizer
 from scalargrad.schedules import Constant, Schedule
 from scalargrad.structure import Buffer
 from scalargrad.support.progress import progress_bar
@@ -74,8 +75,9 @@ class Trainer:
     measures     Buffers by name, to each of which a step adds a mean over its rows: their means over an epoch's rows
                  are recorded beside the loss
     parameters   each step is `zero_grad(); backward(); optimizer.step(parameters)`: those that the program does not
-                 read have a gradient of 0, so that momentum and weight decay move them on; all others stay. None: the
-                 parameters that this trainer's programs have read so far, in all shapes of their arguments
+                 read have a gradient of 0, so that momentum and weight decay move them on; all others stay. None:
+                 those that the optimizer was given, or else the parameters that this trainer's programs have read so
+                 far, in all shapes of their arguments
 
     Frozen parameters (`requires_grad = False`) stay, as `optimizer.step` leaves them. The attribute `moving` has those
     that were given, or None, and may be set. An optimizer that overrides `step` has it called with all that move.
@@ -121,7 +123,7 @@ class Trainer:
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
         self.schedule, self.measures = schedule, dict(measures)
-        self.moving = parameters
+        self.moving = optimizer.own_parameters if parameters is None else parameters
         self.epochs = 0  # so far, over all runs
         self.span = (optimizer.steps, int(steps or 0))  # of the schedule: the steps before it, and how many it has
 

@@ -16,6 +16,7 @@ from scalargrad.datasets.sequences import differ_in_length
 from scalargrad.drawing.figure import check_options
 from scalargrad.drawing.lettering import visible
 from scalargrad.engine import Value
+from scalargrad.given import given_among
 from scalargrad.holders import without_frozen
 from scalargrad.javascript.bundle import bundle
 from scalargrad.optim import Optimizer
@@ -239,7 +240,7 @@ def _numbers(training: Training, settings: FitSettings, optimizer: str) -> dict[
     """The numbers to begin with: parameters, buffers, what the optimizer remembers, settings."""
     leaves, place = training.leaves, training.leaves.place
     parameters = leaves.values[: training.count]
-    free = set(without_frozen(parameters))
+    free = set(without_frozen(given_among(settings.optimizer, parameters)))
     remembered = dict(settings.optimizer.state)
     nothing = (0.0,) * settings.optimizer.state_size
     memory = [remembered.get(parameter, nothing) for parameter in parameters]

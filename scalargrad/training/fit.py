@@ -12,6 +12,7 @@ from scalargrad.compiler.backends import devices_for
 from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.datasets.sequences import Ragged
 from scalargrad.files.architecture import describe
+from scalargrad.optim import Optimizer
 from scalargrad.schedules import schedule_of
 from scalargrad.structure import Structure, in_mode
 from scalargrad.support.progress import progress_bar
@@ -39,6 +40,7 @@ def fit(
     """See `Module.fit`."""
     objective = objective_of(settings.loss)
     schedule_of(settings.schedule)  # or an error
+    _refuse_others(model, settings.optimizer)
     devices = devices_for(settings.backend, settings.devices)
     processes = processes_of(devices)
     with processes.in_step():
@@ -92,6 +94,26 @@ def _go(
         run.go(learn, validate, callbacks, lambda done, found: show(run.epoch * rows + done, found))
 
 
+def _refuse_others(model: Structure, optimizer: Optimizer) -> None:
+    """ValueError, if an optimizer was given parameters that are not the model's."""
+    given = optimizer.own_parameters or ()
+    if others := len(set(given) - set(model.parameters())):
+        kind = type(model).__name__
+        raise ValueError(
+            f"fit moves parameters of this {kind}, and of the {len(given)} of its optimizer {others} are not: "
+            f"make it with some of model.parameters(), or without any"
+        )
+
+
+def _choice(model: Structure, optimizer: Optimizer) -> dict[str, str]:
+    """The parameters that an optimizer was given, as a run says it that moves no others; nothing if it moves all."""
+    parameters, given = model.parameters(), set(optimizer.own_parameters or ())
+    if not given or given.issuperset(parameters):
+        return {}
+    places = [place for place, parameter in enumerate(parameters) if parameter in given]
+    return {"choice of parameters": f"{len(places)} of {len(parameters)}, {zlib.crc32(str(places).encode()):08x}"}
+
+
 def _describing(model: Structure, settings: FitSettings, data: Data) -> Callable[[], dict[str, Any]]:
     """A function that says all that a run depends on and that a resumed one must share."""
     rule = rule_of(settings.optimizer)  # as it is now: callbacks may change the rate
@@ -101,6 +123,7 @@ def _describing(model: Structure, settings: FitSettings, data: Data) -> Callable
             "model": str(describe(model)),
             "arrays": str([(name, array.shape) for name, array in model.state_dict().items()]),
             **settings.shared(),
+            **_choice(model, settings.optimizer),
             "optimizer": rule,
             "dtype": str(data.inputs.dtype),
             "rows": len(data.inputs),

@@ -15,6 +15,7 @@ from scalargrad.compiler.trainer import Measures, Watch
 from scalargrad.datasets.nested import Sample, on_each_number
 from scalargrad.datasets.sequences import Group, Ragged, grouped, pieces_of_an_epoch, steps_of_an_epoch
 from scalargrad.engine import Value
+from scalargrad.given import given_among
 from scalargrad.holders import flat
 from scalargrad.losses import l2 as sum_of_squares
 from scalargrad.observers import observed_by
@@ -134,7 +135,7 @@ class CompiledLearner(Learner):
         has_its_own = getattr(self.model.parameters, "__func__", None) is not Structure.parameters
         found = None if has_its_own else self.model._inventory()  # to make a list of many takes longer
         if found is None or found is not self.found or self.trainer.moving is None:
-            parameters, self.found = self.model.parameters(), found
+            parameters, self.found = given_among(self.settings.optimizer, self.model.parameters()), found
             if parameters != self.moving or self.trainer.moving is None:
                 self.moving = parameters
                 self.trainer.moving = parameters
@@ -189,8 +190,8 @@ class EagerLearner(Learner):
             loss = loss + settings.l2 * sum_of_squares(parameters)
         self.model.zero_grad()
         loss.backward()
-        span = self.so_far.start, self.steps
-        take_step(settings.optimizer, self.schedule, span, parameters, updates.numbers, settings.clip_grad_norm)
+        moving, span = given_among(settings.optimizer, parameters), (self.so_far.start, self.steps)
+        take_step(settings.optimizer, self.schedule, span, moving, updates.numbers, settings.clip_grad_norm)
         self.so_far = self.so_far._replace(steps=self.so_far.steps + 1)
         return loss.data, sum([score for _, score in found])
 

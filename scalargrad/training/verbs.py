@@ -54,7 +54,8 @@ class Verbs(Structure):
 
         loss            "mse", "huber", "cross_entropy" (labels 0 to k - 1 for k outputs), "binary_cross_entropy" (0 and
                         1, one output), "hinge" (-1 and 1), or a function (outputs, target) -> Value of one sample
-        optimizer       Adam() unless said; one that was used before goes on with what it remembers
+        optimizer       Adam() unless said; one that was used before goes on with what it remembers, and one that was
+                        given some of the parameters, SGD(layer.parameters(), lr=0.1), moves no others
         epochs          how many times all rows are seen
         batch_size      rows of a step, shuffled anew in each epoch, all of one length; None: all of them
         l2              adds l2 times the sum of the squares of all parameters to the loss

@@ -248,6 +248,13 @@ def test_frozen_and_held_parameters_stay(node):
     assert [n for n in range(len(start)) if found[n] == start[n]] == [0, 3, 4, 5]
 
 
+def test_what_the_optimizer_was_not_given_stays():
+    X, y = points(20)
+    model = MLP(2, [2, 1], rng=0)
+    page = playground(model, X, y, "mse", SGD(model.layers[1].parameters(), 0.1))
+    assert data_of(page)["frozen"] == [*range(6)]
+
+
 def test_restart_gives_the_numbers_that_python_had(node):
     X, y = points(20)
     model = MLP(2, [5, 1], rng=0)

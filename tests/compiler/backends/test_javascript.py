@@ -196,6 +196,13 @@ def test_a_decay_that_a_formula_decides_on_is_a_part_of_it(run):
     assert run(script(text, body), 0) == pytest.approx([2.0 - 0.1 * (4.0 + 0.5 * 2.0), 0])
 
 
+def test_only_parameters_that_the_optimizer_was_given_move(run):
+    w, v = Value(2.0, "w"), Value(3.0, "v")
+    text = compile(lambda x: w * x + v).javascript([1.0], optimizer=SGD([v], lr=0.5))
+    body = "() => { const s = M.start(); M.step(s, [[1]]); return [...s.parameters]; }"
+    assert run(script(text, body), 0) == [2.0, 2.5]
+
+
 # The other functions of a module.
 
 

@@ -7,6 +7,7 @@ from scalargrad.compiler.program import Program
 from scalargrad.compiler.step import with_optimizer
 from scalargrad.compiler.variants import Variant
 from scalargrad.engine import Value
+from scalargrad.given import given_among
 from scalargrad.holders import without_frozen
 from scalargrad.optim import Optimizer
 
@@ -44,7 +45,7 @@ def _training(program: Program, optimizer: Optimizer, steps: Value) -> Training:
     if not is_one_formula(optimizer):
         name = type(optimizer).__name__
         raise ValueError(f"{name} has a step of its own, which is Python: javascript() takes a formula, update()")
-    moving = list(without_frozen(program.parameters))
+    moving = list(without_frozen(given_among(optimizer, program.parameters)))
     settings = {"steps": 0.0, "lr": float(optimizer.lr)}
     try:
         step, clock, memory, _ = with_optimizer(program, optimizer, None, steps, moving, [DECAY])
