@@ -1,6 +1,7 @@
 """One run of a function that is to be differentiated, and whether the number of an input went on without its Value."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from inspect import signature
 from numbers import Real
 
@@ -61,7 +62,7 @@ class Run(Observer):
     def detached(self, leaf: Value) -> None:
         self.cut.add(leaf)
 
-    @property
+    @cached_property
     def is_inner(self) -> bool:
         """Does an output depend on leaves from outside? Whoever made them may differentiate this derivative, too."""
         return any(self._is_outside(value) for value in self.order)
@@ -96,7 +97,10 @@ class Run(Observer):
         inputs = set(self.inputs)
         if not all(isinstance(x, Value) for x in inputs):
             return  # terms of the compiler have no number that could be taken
-        felt = _dependents(self.order, inputs)
+        if len(self.outputs) == 1:  # which is what most functions give, and quick
+            felt = set() if inputs.isdisjoint(self.order) else {*self.outputs}
+        else:
+            felt = _dependents(self.order, inputs)
         if felt.issuperset(self.outputs) and not (
             self.took_numbers and any(not inputs.isdisjoint(topological_order(value)) for value in self.read_values)
         ):

@@ -1,6 +1,6 @@
 """Trees: numbers in nested lists, tuples, dictionaries and arrays, as functions take and return them."""
 
-from collections.abc import Callable, Iterable, KeysView, Sequence
+from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
 from copy import copy
 from itertools import repeat
 from typing import Any
@@ -72,13 +72,15 @@ def as_values(tree: Tree, taker: str) -> Tree:
 
 def checked_leaf(x: Tree, taker: str) -> Any:
     """A Value as it is, or a float; a TypeError for what is neither a number nor a tree."""
-    if is_recorded(x):
+    if type(x) is float or is_recorded(x):
         return x
     if getattr(x, "shape", None) == () and is_recorded(x.item()):
         return x.item()  # in an array without axes
+    if isinstance(x, Mapping):
+        raise TypeError(f"{taker} takes {NUMBERS}, got {brief(x)}: pass it as a dict")
     if hasattr(x, "parameters") or (is_list(x) and not isinstance(x, str | bytes)):
         listed(x, taker, NUMBERS)
-        raise TypeError(f"{taker} takes {NUMBERS}, got {brief(x)}")
+        raise TypeError(f"{taker} takes {NUMBERS}, got {brief(x)}: pass it as a list or an array")
     return number(x, taker)
 
 
@@ -118,15 +120,15 @@ def outer(tree: Tree, inner: Tree, rows: Sequence[Sequence]) -> Tree:
     remaining = iter(rows)
 
     def of_row(block: Any) -> Tree:
-        own = [next(remaining) for _ in leaves(block)]
+        shape, count = (block.shape, block.size) if is_array(block) else ((), 1)
+        own = [next(remaining) for _ in range(count)]
         columns = iter(zip(*own, strict=True)) if own else repeat(())
 
         def of_cell(cell: Any) -> Any:
-            numbers = [next(columns) for _ in leaves(cell)]
-            if not is_array(block) and not is_array(cell):
-                return numbers[0][0]
-            shape = (block.shape if is_array(block) else ()) + (cell.shape if is_array(cell) else ())
-            return _array([x for row in zip(*numbers, strict=True) for x in row], shape)
+            if is_array(cell):
+                numbers = [next(columns) for _ in range(cell.size)]
+                return _array([x for row in zip(*numbers, strict=True) for x in row], shape + cell.shape)
+            return _array(list(next(columns)), shape) if is_array(block) else next(columns)[0]
 
         return on_blocks(of_cell, inner)
 

@@ -4,7 +4,8 @@ import importlib
 import inspect
 import math
 import random
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -26,6 +27,7 @@ from scalargrad.observers import Observer, observed_by
 from tests.platforms import Later
 
 numpy = Later("numpy")
+mpmath = Later("mpmath")
 
 
 class Line(NamedTuple):
@@ -89,9 +91,8 @@ STEPS = [
 class Drawn:
     """Numbers that depend on those of a tree in a random way, the same for all that draw with this seed."""
 
-    def __init__(self, tree, seed, ours=True):
-        self.ours, self.chance, self.pool = ours, random.Random(seed), numbers_of(tree)
-        self.functions = scalargrad if ours else importlib.import_module("jax.numpy")
+    def __init__(self, tree, seed, functions=scalargrad):
+        self.functions, self.chance, self.pool = functions, random.Random(seed), numbers_of(tree)
 
     def __iter__(self):
         return self
@@ -104,18 +105,22 @@ class Drawn:
         return self.pool[-1]
 
     def array(self, *shape):
-        if self.ours:
-            return numpy.array([next(self) for _ in range(math.prod(shape))], object).reshape(shape)
-        return self.functions.stack([next(self) for _ in range(math.prod(shape))]).reshape(shape)
+        numbers = [next(self) for _ in range(math.prod(shape))]
+        return getattr(self.functions, "stack", object_array)(numbers).reshape(shape)
+
+
+def object_array(numbers):
+    return numpy.array(numbers, object)
 
 
 def both(result, seed):
     """The same random function in scalars and in JAX."""
-    make = RESULTS[result]
-    return (
-        lambda *points: make(Drawn(list(points), seed)),
-        lambda *points: make(Drawn(list(points), seed, ours=False)),
-    )
+    jax = importlib.import_module("jax.numpy")
+    return drawn(result, seed), drawn(result, seed, jax)
+
+
+def drawn(result, seed, functions=scalargrad):
+    return lambda *points: RESULTS[result](Drawn(list(points), seed, functions))
 
 
 def check_same(ours, theirs, floats=True):
@@ -141,19 +146,22 @@ def check_same(ours, theirs, floats=True):
 def direction_for(tree, seed=5):
     """Another tree built like this one."""
     chance = random.Random(seed)
+    return built_like(tree, iter(lambda: chance.uniform(-1.0, 1.0), None))
 
-    def like(x):
-        if isinstance(x, dict):
-            return {key: like(x[key]) for key in x}
-        if isinstance(x, Line):
-            return Line(*map(like, x))
-        if isinstance(x, list | tuple):
-            return type(x)(map(like, x))
-        if getattr(x, "shape", ()):
-            return numpy.array([chance.uniform(-1.0, 1.0) for _ in x.flat]).reshape(x.shape)
-        return chance.uniform(-1.0, 1.0)
 
-    return like(tree)
+def built_like(tree, numbers):
+    """A tree with other numbers, in the order of `numbers_of`."""
+    if isinstance(tree, dict):
+        found = {key: built_like(tree[key], numbers) for key in sorted(tree)}
+        return {key: found[key] for key in tree}
+    if isinstance(tree, Line):
+        return Line(*(built_like(item, numbers) for item in tree))
+    if isinstance(tree, list | tuple):
+        return type(tree)(built_like(item, numbers) for item in tree)
+    if getattr(tree, "shape", ()):
+        flat = [next(numbers) for _ in tree.flat]
+        return numpy.array(flat, float if type(flat[0]) is float else object).reshape(tree.shape) if flat else tree
+    return next(numbers)
 
 
 @pytest.fixture
@@ -241,12 +249,47 @@ def test_aux_and_argnums_are_as_in_jax(jax64):
     check_same((value, aux, pullback(2.0)), (expected, their_aux, their_pullback(2.0)))
 
 
+def exact_columns(function, at):
+    """For each number of the point the derivatives of all numbers of the result: differences, in 60 digits."""
+    numbers, step = [mpmath.mpf(float(x)) for x in numbers_of(at)], mpmath.mpf(10) ** -20
+
+    def moved(place, way):
+        beside = [x + way if i == place else x for i, x in enumerate(numbers)]
+        return numbers_of(function(built_like(at, iter(beside))))
+
+    return [
+        [float((right - left) / (2 * step)) for right, left in zip(moved(i, step), moved(i, -step), strict=True)]
+        for i in range(len(numbers))
+    ]
+
+
+@pytest.mark.parametrize(("point", "result"), CASES)
+def test_both_modes_and_the_jacobian_agree_with_differences_in_60_digits(point, result):
+    at, seed = POINTS[point](), len(point)
+    function = drawn(result, seed)
+    with mpmath.workdps(60):
+        columns = exact_columns(drawn(result, seed, mpmath), at)
+    rows = [[column[i] for column in columns] for i in range(len(columns[0]))]
+    value, pullback = vjp(function, at)
+    assert numbers_of(value) == numbers_of(function(at))
+    for i, row in enumerate(rows):
+        unit = built_like(value, iter([float(i == j) for j in range(len(rows))]))
+        assert numbers_of(pullback(unit)) == pytest.approx(row, rel=1e-12, abs=1e-15)
+    for j, column in enumerate(columns):
+        unit = built_like(at, iter([float(i == j) for i in range(len(columns))]))
+        same, slopes = jvp(function, (at,), (unit,))
+        assert numbers_of(same) == numbers_of(value)
+        assert numbers_of(slopes) == pytest.approx(column, rel=1e-12, abs=1e-15)
+    matrix = sorted(numbers_of(jacobian(function)(at)))
+    assert matrix == pytest.approx(sorted(x for row in rows for x in row), rel=1e-12, abs=1e-15)
+
+
 # Without an oracle.
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_gradcheck_takes_every_structure(point):
-    function = both("a number", seed=9)[0]
+    function = drawn("a number", seed=9)
     at = POINTS[point]()
     assert gradcheck(function, [at])
     assert gradcheck(function, [at, 0.3])
@@ -262,7 +305,7 @@ def test_gradcheck_takes_every_structure(point):
 @pytest.mark.parametrize("point", POINTS)
 def test_a_derivative_is_built_like_its_point(point):
     at = POINTS[point]()
-    function = both("a number", seed=4)[0]
+    function = drawn("a number", seed=4)
 
     def structure(tree):
         if isinstance(tree, dict):
@@ -468,6 +511,7 @@ def test_transforms_compile():
         compile(lambda x: [jvp(lambda t: t if t > 0.0 else -t, x, 1.0)[1]])(X)
 
 
+FROZEN, QUEUE = MappingProxyType({"a": 1.0}), deque([1.0])
 WRONG = [
     ("grad(3.0)", TypeError, "grad takes a function, got 3.0: pass the function itself"),
     ("grad(square(Value(3.0)))", TypeError, "grad takes a function, got Value"),
@@ -489,6 +533,8 @@ WRONG = [
     ("grad(square)({'a': '1.0'})", TypeError, "grad takes a real number, got '1.0'"),
     ("grad(square)({1.0, 2.0})", TypeError, "grad takes a real number, or a list.* no order"),
     ("grad(square)(range(3))", TypeError, r"grad takes a real number, or a list, .* got range\(0, 3\)"),
+    ("grad(square)(FROZEN)", TypeError, "grad takes a real number, or .*: pass it as a dict"),
+    ("grad(square)(QUEUE)", TypeError, "grad takes a real number, or .*: pass it as a list or an array"),
     ("grad(square)(MLP(1, [1]))", TypeError, r"grad takes a real number, or .*pass parameters\(\)"),
     ("grad(square)(1j)", TypeError, "grad takes a real number, got 1j"),
     ("grad(lambda x: [x, x])(1.0)", TypeError, "grad: a function to differentiate returns one Value.*take jacobian"),
