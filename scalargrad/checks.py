@@ -111,15 +111,34 @@ def checked_values(name: str, output: Any, inputs: Any) -> list[Any]:
     return wanted
 
 
+def names_of(op: Any) -> tuple[str, ...]:
+    """The names by which a call may pass the arguments of an operation; none of one that takes any number of them."""
+    code = getattr(op.formula, "__code__", None)
+    return code.co_varnames[: code.co_argcount] if code else op.arguments
+
+
+def in_order(op: Any, args: tuple, named: dict[str, Any]) -> tuple:
+    """The arguments of a call of which some were passed by name, or a TypeError."""
+    names = names_of(op)
+    defaults = dict(zip(reversed(names), reversed(op.defaults), strict=False))
+    given = dict(zip(names, args, strict=False))
+    if len(args) > len(names) or not named.keys() <= {*names} - given.keys() or {*names} > {*defaults, *given, *named}:
+        got = [*map(brief, args), *(f"{name}={brief(x)}" for name, x in named.items())]
+        raise TypeError(f"{op.name} takes ({', '.join(names or op.arguments)}), got ({', '.join(got)})")
+    given = defaults | given | named
+    return tuple(given[name] for name in names)
+
+
 def checked_arguments(op: Any, args: tuple) -> tuple:
     """The arguments of an operation with numbers as floats and operand lists as tuples, or a TypeError."""
+    names = names_of(op)
+    if op.defaults and 0 < len(args) < len(names) and type(args[-1]) is not tuple:
+        args = (*args, *op.defaults[len(args) - len(names) :])
     count = len(op.arguments)
     if op.collects and not (len(args) == count and type(args[-1]) is tuple):
         args = (*args[: count - 1], args[count - 1 :])
-    if len(args) == count - 1 and op.default is not None:
-        args = (*args, op.default)
-    if len(args) != count or (op.formula is where and len(args[-1]) != 2):
-        raise TypeError(f"{op.name} takes ({', '.join(op.arguments)}), got {len(tuple(flatten(args)))} arguments")
+    if len(args) != count or (op.collects and names and count - 1 + len(args[-1]) != len(names)):
+        raise TypeError(f"{op.name} takes ({', '.join(names)}), got {len(tuple(flatten(args)))} arguments")
     if op.scalars:
         return tuple([operand(argument, op.name) for argument in args])
     return tuple(

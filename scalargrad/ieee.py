@@ -4,6 +4,7 @@ Python's floats are IEEE 754 numbers, but `1.0 / 0.0`, `math.exp(710.0)` and `ma
 A gradient wants the IEEE answer: inf, inf and nan. The functions here give it, and so do the operators of `Number`.
 """
 
+import builtins
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -26,24 +27,35 @@ def _total(function: Callable[..., float], overflow: Callable[[float], float] = 
     return total
 
 
-exp = _total(math.exp)
-expm1 = _total(math.expm1)
+exp, exp2, expm1, cosh = map(_total, (math.exp, math.exp2, math.expm1, math.cosh))
+sqrt, sin, cos, tan = map(_total, (math.sqrt, math.sin, math.cos, math.tan))
+asin, acos, acosh = map(_total, (math.asin, math.acos, math.acosh))
 sinh = _total(math.sinh, overflow=float)
-cosh = _total(math.cosh)
-sqrt = _total(math.sqrt)
-sin = _total(math.sin)
-cos = _total(math.cos)
-tan = _total(math.tan)
-asin = _total(math.asin)
-acos = _total(math.acos)
 
 
-def log(x: float) -> float:
-    return math.log(x) if x > 0.0 else -inf if x == 0.0 else nan
+def _logarithm(function: Callable[[float], float], pole: float = 0.0) -> Callable[[float], float]:
+    return lambda x: function(x) if x > pole else -inf if x == pole else nan
 
 
-def log1p(x: float) -> float:
-    return math.log1p(x) if x > -1.0 else -inf if x == -1.0 else nan
+log, log2, log10 = map(_logarithm, (math.log, math.log2, math.log10))
+log1p = _logarithm(math.log1p, pole=-1.0)
+
+
+def atanh(x: float) -> float:
+    return math.atanh(x) if math.fabs(x) < 1.0 else divide(x, 0.0) if math.fabs(x) == 1.0 else nan
+
+
+def _whole(function: Callable[[float], float]) -> Callable[[float], float]:
+    """`function` as one from floats to floats, with inf, nan and the sign of -0.0."""
+    return lambda x: math.copysign(function(x), x) if x - x == 0.0 else x
+
+
+floor, ceil, round = map(_whole, (math.floor, math.ceil, builtins.round))
+
+
+def mod(x: float, y: float) -> float:
+    """x % y, with the sign of y; nan where Python raises."""
+    return float(x) % float(y) if y else nan
 
 
 def divide(x: float, y: float) -> float:

@@ -15,7 +15,7 @@ def stamp_operations(cls: type, numeric: bool = False) -> None:
     """
     quick = {1: _unary, 2: _binary}  # by how many arguments are single operands: the hot path of the eager engine
     for op in OPERATIONS.values():
-        is_quick = numeric and op.scalars in quick and op.default is None
+        is_quick = numeric and op.scalars in quick and not op.defaults
         method = quick[op.scalars](op, cls) if is_quick else _general(op)
         method.__name__, method.__doc__ = op.name, f"The operation {op.name} of the table in ops.py."
         method.__qualname__ = f"{cls.__name__}.{op.name}"  # for Python's errors
@@ -65,8 +65,8 @@ def _reflected(op: Op, cls: Any) -> Callable:
 
 
 def _general(op: Op) -> Callable:
-    def method(self: Operand, *others: Operand) -> Operand:
-        return op((self, *others)) if op.arguments == ("[values]",) else op(self, *others)
+    def method(self: Operand, *others: Operand, **named: Operand) -> Operand:
+        return op((self, *others)) if op.arguments == ("[values]",) else op(self, *others, **named)
 
     return method
 

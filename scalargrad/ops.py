@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from scalargrad import ieee, randomness
-from scalargrad.checks import checked_arguments
+from scalargrad.checks import checked_arguments, in_order
 from scalargrad.operands import Operand, flatten, is_recorded
 
 OPERATIONS: dict[str, "Op"] = {}  # by name, in the order of the table
@@ -26,12 +26,12 @@ class Op:
 
     name        what users call it: the name of the function and of the method of Value
     arguments   one or two: `x` is one operand, `[values]` a tuple of them, `*xs` a tuple that a call writes out
-    formula     its value. A primitive's works on floats; a composite's is written in operations of this table
+    formula     its value. A primitive's works on floats; a composite's is written in operations of this table. Its
+                arguments may be passed by their names, and left out where it has defaults
     partials    (result, *arguments) -> a derivative for each argument, nested likewise; None: locally constant
     symbol      how formulas and pictures write it
     special     the name of the Python operator that it implements: "add" for `__add__` and `__radd__`
     domain      an interval for each argument (the last one repeats), from which the tests draw
-    default     the last argument when a call leaves it out
     rule        partials in symbols, a text for each operand (the last one repeats), where they do not say it well as
                 they stand. In it are the arguments and, of a tuple's operands: x, this one; place, where it stands;
                 other, its partner in a dot; chosen, the one at the index; ties, how many equal the result; count
@@ -47,7 +47,6 @@ class Op:
         symbol: str = "",
         special: str = "",
         domain: tuple[tuple[float, float], ...] = ((-inf, inf),),
-        default: float | None = None,
         rule: str | tuple[str, ...] = (),
         composite: bool = False,
     ) -> None:
@@ -55,15 +54,18 @@ class Op:
         self.formula = self.on_floats = formula
         self.partials: Any = partials
         self.partials_on_floats: Any = partials
-        self.domain, self.default, self.composite = domain, default, composite
+        self.domain, self.composite = domain, composite
+        self.defaults: tuple[float, ...] = getattr(formula, "__defaults__", None) or ()
         self.rule = (rule,) if isinstance(rule, str) else rule
         self.scalars = 0 if set(arguments) & set("[*") else len(self.arguments)  # 1, 2, or 0 where tuples come in
         self.collects = self.arguments[-1][0] == "*"
         self.quick = self.scalars > 0 or name == "dot"
         OPERATIONS[name] = self
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **named: Any) -> Any:
         """The value for floats, a recorded Value for Values, a term for compiler terms."""
+        if named:
+            args = in_order(self, args, named)
         last = args[-1] if args else None
         kind: Any = type(last[0] if type(last) is tuple and last else last)
         if kind is float:
@@ -84,9 +86,7 @@ class Op:
     def __reduce__(self) -> str:
         return self.name  # pickled by its name in this module: there is one of each
 
-    def checked(self, args: tuple) -> tuple:
-        """The arguments with numbers as floats and operand lists as tuples, or a TypeError."""
-        return checked_arguments(self, args)
+    checked = checked_arguments  # with numbers as floats and operand lists as tuples
 
     def compute(self, *args: Any) -> float:
         """The value for arguments that are floats and tuples of floats."""
@@ -114,6 +114,38 @@ def _slope_by_base(x: Operand, n: Operand) -> Operand:
 def _one_less_square(x: Operand) -> Operand:
     """1 - x**2. Near 1 the difference cancels, near 0 the slope of the product, (1 - x) - (1 + x)."""
     return where(less(x * x, 0.5), 1.0 - x * x, (1.0 - x) * (1.0 + x))
+
+
+def _polar_slopes(x: Operand, y: Operand) -> tuple:
+    """Of the length z of (x, y) and of its angle: (x / z, y / z), (x / z**2, -y / z**2); 0 at 0.
+
+    By the ratio of the shorter to the longer: in the slope of x / z, (1 - (x / z)**2) / z, all digits may cancel.
+    """
+    steep = less(abs(x), abs(y))
+    longer = where(steep, y, x)
+    ratio = where(steep, x, y) / where(equal(longer, 0.0), 1.0, longer)
+    size = sqrt(1.0 + ratio * ratio)
+    long, short = sign(longer) / size, sign(longer) * ratio / size
+    by_x, by_y = where(steep, short, long), where(steep, long, short)
+    z = where(equal(longer, 0.0), 1.0, hypot(x, y))
+    return (by_x, by_y), (by_x / z, -by_y / z)
+
+
+def _up_to_0(x: Operand) -> Operand:
+    return where(less(0.0, x), 0.0, x)
+
+
+def _clamp_slopes(x: Operand, low: Operand, high: Operand) -> tuple:
+    by_bounds = both(less(x, low), less(low, high)), either(less(high, x), less(high, low))
+    return both(less_equal(low, x), less_equal(x, high)), by_bounds
+
+
+def _floored(x: Operand, y: Operand) -> Operand:
+    """Python's x // y: the whole number that is left when the remainder is taken away, so that 1 // 0.1 is 9."""
+    rest = where(less(x, 0.0), -1.0, 1.0) * mod(abs(x), abs(y))  # with the sign of x
+    quotient = div(x - rest, y) - both(rest, invert(equal(less(x, 0.0), less(y, 0.0))))
+    whole = floor(quotient) + less(0.5, quotient - floor(quotient))
+    return where(equal(y, 0.0), div(x, y), where(equal(quotient, 0.0), 0.0 * div(x, y), whole))
 
 
 def _beyond_peak(xs: Operand, peak: Operand) -> Operand:
@@ -180,8 +212,13 @@ pow   = Op("pow",   "x n",  ieee.pow,          lambda y, x, n: (
 # Exponentials and logarithms.
 exp   = Op("exp",   "x",    ieee.exp,          lambda y, x: (y,))
 expm1 = Op("expm1", "x",    ieee.expm1,        lambda y, x: (exp(x),))  # y + 1 has no digits left at x = -40
+exp2  = Op("exp2",  "x",    ieee.exp2,         lambda y, x: (math.log(2.0) * y,),       rule="exp2(x) * log(2)")
 log   = Op("log",   "x",    ieee.log,          lambda y, x: (1.0 / x,),                 domain=POSITIVE)
 log1p = Op("log1p", "x",    ieee.log1p,        lambda y, x: (1.0 / (1.0 + x),),         domain=((-1.0, inf),))
+log2  = Op("log2",  "x",    ieee.log2,         lambda y, x: (1.0 / math.log(2.0) / x,),         domain=POSITIVE,
+           rule="1 / (x * log(2))")
+log10 = Op("log10", "x",    ieee.log10,        lambda y, x: (1.0 / math.log(10.0) / x,),        domain=POSITIVE,
+           rule="1 / (x * log(10))")
 sqrt  = Op("sqrt",  "x",    ieee.sqrt,         lambda y, x: (0.5 / y,),                 domain=POSITIVE)
 
 # Circular and hyperbolic functions.
@@ -193,20 +230,35 @@ asin  = Op("asin",  "x",    ieee.asin,         lambda y, x: (1.0 / sqrt(_one_les
 acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt(_one_less_square(x)),),    domain=UNIT,
            rule="-1 / sqrt(1 - x**2)")
 atan  = Op("atan",  "x",    math.atan,         lambda y, x: (1.0 / (1.0 + x * x),),     domain=((-1e150, 1e150),))
+atan2 = Op("atan2", "y x",  math.atan2,        lambda z, y, x: _polar_slopes(x, y)[1],
+           rule=("x / hypot(x, y)**2", "-y / hypot(x, y)**2"))
+hypot = Op("hypot", "x y",  math.hypot,        lambda z, x, y: _polar_slopes(x, y)[0],
+           rule=("x / hypot(x, y)", "y / hypot(x, y)"))
 sinh  = Op("sinh",  "x",    ieee.sinh,         lambda y, x: (cosh(x),))
 cosh  = Op("cosh",  "x",    ieee.cosh,         lambda y, x: (sinh(x),))
 sech  = Op("sech",  "x",    ieee.sech,         lambda y, x: (-y * tanh(x),))
+asinh = Op("asinh", "x",    math.asinh,        lambda y, x: (1.0 / hypot(1.0, x),),     rule="1 / sqrt(x**2 + 1)")
+acosh = Op("acosh", "x",    ieee.acosh,        lambda y, x: (1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0)),),
+           domain=((1.0, inf),), rule="1 / sqrt(x**2 - 1)")
+atanh = Op("atanh", "x",    ieee.atanh,        lambda y, x: (1.0 / _one_less_square(x),),       domain=UNIT,
+           rule="1 / (1 - x**2)")
 
 # Activations. The squares keep every digit in the tails, where 1 - y**2 and y * (1 - y) keep none.
 tanh       = Op("tanh",       "x", math.tanh,    lambda y, x: (_squared(sech(x)),), rule="1 - tanh(x)**2")
 sigmoid    = Op("sigmoid",    "x", ieee.sigmoid, lambda y, x: (_squared(0.5 * sech(0.5 * x)),),
                 rule="sigmoid(x) * (1 - sigmoid(x))")
 relu       = Op("relu",       "x", ieee.relu,    lambda y, x: (step(y),), rule="1 if x > 0 else 0")
-leaky_relu = Op("leaky_relu", "x slope", lambda x, slope: where(less(0.0, x), x, slope * x), lambda y, x, slope: (
-    where(less(0.0, x), 1.0, slope), where(less(0.0, x), 0.0, x)), default=0.01, composite=True,
+leaky_relu = Op("leaky_relu", "x slope", lambda x, slope=0.01: where(less(0.0, x), x, slope * x), lambda y, x, slope: (
+    where(less(0.0, x), 1.0, slope), where(less(0.0, x), 0.0, x)), composite=True,
                 rule=("1 if x > 0 else slope", "0 if x > 0 else x"))
 softplus   = Op("softplus",   "x", lambda x: where(less(0.0, x), x, 0.0) + log1p(exp(where(less(0.0, x), -x, x))),
                 lambda y, x: (sigmoid(x),), composite=True)
+log_sigmoid = Op("log_sigmoid", "x", lambda x: -softplus(-x), lambda y, x: (sigmoid(-x),), composite=True)
+silu       = Op("silu",       "x", lambda x: x * sigmoid(x), lambda y, x: (
+    sigmoid(x) + x * _squared(0.5 * sech(0.5 * x)),), composite=True, rule="sigmoid(x) * (1 + x * (1 - sigmoid(x)))")
+elu        = Op("elu",        "x alpha", lambda x, alpha=1.0: where(less(0.0, x), x, alpha * expm1(x)),
+                lambda y, x, alpha: (where(less(0.0, x), 1.0, alpha * exp(_up_to_0(x))), expm1(_up_to_0(x))),
+                composite=True, rule=("1 if x > 0 else alpha * exp(x)", "0 if x > 0 else expm1(x)"))
 erf        = Op("erf",        "x", math.erf,     lambda y, x: (2.0 / math.sqrt(math.pi) * exp(-x * x),),
                 rule="2 / sqrt(pi) * exp(-x**2)")
 erfc       = Op("erfc",       "x", math.erfc,    lambda y, x: (-2.0 / math.sqrt(math.pi) * exp(-x * x),),
@@ -223,12 +275,24 @@ sign    = Op("sign",    "x",    lambda x: step(x) - step(0.0 - x), None, composi
 maximum = Op("maximum", "*xs",  ieee.maximum,  _shares_of_ties, rule="1 / ties if x == maximum(xs) else 0")
 minimum = Op("minimum", "*xs",  lambda *xs: -maximum(*(-1.0 * x for x in xs)), _shares_of_ties, composite=True,
              rule="1 / ties if x == minimum(xs) else 0")
+clamp   = Op("clamp",   "value *bounds", lambda x, low=-inf, high=inf: minimum(maximum(x, low), high),
+             lambda y, x, bounds: _clamp_slopes(x, *bounds), composite=True,
+             rule=("1 if value == clamp(value, bounds) else 0",
+                   "0 if value == x else 1 if x == clamp(value, bounds) else 0"))
 where   = Op("where",   "condition *choices", ieee.where, lambda y, condition, choices: (
     0.0, (where(condition, 1.0, 0.0), where(condition, 0.0, 1.0))),
              rule=("0", "1 if condition else 0", "0 if condition else 1"))
 take    = Op("take",    "index [values]", ieee.take, lambda y, index, values: (
     0.0, tuple(equal(index, float(position)) for position in range(len(values)))),
              rule=("0", "1 if index == place else 0"))
+
+# Whole numbers and what they leave, as Python has them, with IEEE's results where it raises.
+floor     = Op("floor", "x",      ieee.floor,    None)
+ceil      = Op("ceil",  "x",      ieee.ceil,     None)
+round     = Op("round", "x",      ieee.round,    None)  # half to even
+mod       = Op("mod",   "x y",    ieee.mod,      lambda z, x, y: (1.0, -floor_divide(x, y)),
+               symbol="%", special="mod", rule=("1", "-(x // y)"))
+floor_divide = Op("floor_divide", "x y", _floored, None, symbol="//", special="floordiv", composite=True)
 
 # Predicates: true or false.
 less       = Op("less",       "x y", operator.lt,                    None, symbol="<")

@@ -108,9 +108,7 @@ class Tracer:
     __index__ = _refusing(
         "a traced number as a list index, or in range()", "use take(index, values), or where() with equal()"
     )
-    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refusing(
-        "`%`, `//` or divmod() on a traced number", "use where(), step() or take()"
-    )
+    __divmod__ = __rdivmod__ = _refusing("divmod() of a traced number", "use `//` and `%`")
     __hash__ = _refusing(
         "a traced number as a dictionary key, in a set or in hash()",
         "use take(index, values), or where() with equal()",

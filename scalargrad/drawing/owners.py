@@ -26,7 +26,7 @@ def owners_of(
             continue
         of_parameters = {owners[x] for x in used if parameters[x]}
         of_operands = {owners[x] for x in used}
-        is_activation = len(used) == 1 and (op.scalars == 1 or op.default is not None)
+        is_activation = len(used) == 1 and (op.scalars == 1 or bool(op.defaults))
         if of_parameters:
             owners.append(of_parameters.pop() if len(of_parameters) == 1 else None)
         elif len(of_operands) == 1 and (is_sum(op) or is_activation):

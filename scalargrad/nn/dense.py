@@ -24,7 +24,10 @@ INITIALISATIONS = {
 ACTIVATIONS = [
     name
     for name, op in OPERATIONS.items()
-    if op.partials and not op.special and (op.arguments == ("x",) or op.default is not None) and name != "batch_mean"
+    if op.partials
+    and not op.special
+    and (op.arguments == ("x",) or (op.scalars and op.defaults))
+    and name != "batch_mean"
 ]
 
 
