@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from operator import is_
 from typing import Any, TypeGuard
 
-from scalargrad.ieee import dot, total, where
+from scalargrad.ieee import dot, total
 from scalargrad.operands import UNMASK, brief, flatten, is_recorded, number, operand
 
 

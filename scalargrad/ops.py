@@ -231,9 +231,9 @@ acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt(_one_le
            rule="-1 / sqrt(1 - x**2)")
 atan  = Op("atan",  "x",    math.atan,         lambda y, x: (1.0 / (1.0 + x * x),),     domain=((-1e150, 1e150),))
 atan2 = Op("atan2", "y x",  math.atan2,        lambda z, y, x: _polar_slopes(x, y)[1],
-           rule=("x / hypot(x, y)**2", "-y / hypot(x, y)**2"))
+           rule=("x / hypot(x, y)**2 if hypot(x, y) > 0 else 0", "-y / hypot(x, y)**2 if hypot(x, y) > 0 else 0"))
 hypot = Op("hypot", "x y",  math.hypot,        lambda z, x, y: _polar_slopes(x, y)[0],
-           rule=("x / hypot(x, y)", "y / hypot(x, y)"))
+           rule=("x / hypot(x, y) if hypot(x, y) > 0 else 0", "y / hypot(x, y) if hypot(x, y) > 0 else 0"))
 sinh  = Op("sinh",  "x",    ieee.sinh,         lambda y, x: (cosh(x),))
 cosh  = Op("cosh",  "x",    ieee.cosh,         lambda y, x: (sinh(x),))
 sech  = Op("sech",  "x",    ieee.sech,         lambda y, x: (-y * tanh(x),))
@@ -254,8 +254,9 @@ leaky_relu = Op("leaky_relu", "x slope", lambda x, slope=0.01: where(less(0.0, x
 softplus   = Op("softplus",   "x", lambda x: where(less(0.0, x), x, 0.0) + log1p(exp(where(less(0.0, x), -x, x))),
                 lambda y, x: (sigmoid(x),), composite=True)
 log_sigmoid = Op("log_sigmoid", "x", lambda x: -softplus(-x), lambda y, x: (sigmoid(-x),), composite=True)
-silu       = Op("silu",       "x", lambda x: x * sigmoid(x), lambda y, x: (
-    sigmoid(x) + x * _squared(0.5 * sech(0.5 * x)),), composite=True, rule="sigmoid(x) * (1 + x * (1 - sigmoid(x)))")
+silu       = Op("silu",       "x", lambda x: x * sigmoid(x), lambda y, x: (where(  # its root, or its symmetry at 0
+    less(x, -0.5), sigmoid(x) * (1.0 + x * sigmoid(-x)), sigmoid(x) + x * _squared(0.5 * sech(0.5 * x))),),
+                composite=True, rule="sigmoid(x) * (1 + x * (1 - sigmoid(x)))")
 elu        = Op("elu",        "x alpha", lambda x, alpha=1.0: where(less(0.0, x), x, alpha * expm1(x)),
                 lambda y, x, alpha: (where(less(0.0, x), 1.0, alpha * exp(_up_to_0(x))), expm1(_up_to_0(x))),
                 composite=True, rule=("1 if x > 0 else alpha * exp(x)", "0 if x > 0 else expm1(x)"))

@@ -75,6 +75,8 @@ INFIX = {
     ast.Sub: "sub",
     ast.Mult: "mul",
     ast.Div: "div",
+    ast.Mod: "mod",
+    ast.FloorDiv: "floor_divide",
     ast.Pow: "pow",
     ast.Lt: "less",
     ast.LtE: "less_equal",

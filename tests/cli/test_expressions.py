@@ -22,7 +22,7 @@ def refusal(call, *arguments):
     assert message
     assert message.isascii()
     assert message.isprintable()
-    assert len(message) < 500
+    assert len(message) < 600
     return message
 
 
@@ -87,7 +87,7 @@ def test_every_operation_of_the_table_can_be_called(op):
         if op.name in ("take", "surprisal"):
             texts[0] = "1"
         output, leaves = evaluate(f"{op.name}({', '.join(texts)})", {"x": 0.25})
-        assert math.isfinite(output.data)
+        assert math.isfinite(output.data) is (op.domain[0][0] < 0.25)
         assert output.op is op
         assert leaves["x"] in output.operands
 

@@ -220,6 +220,13 @@ COMPLEX = {
     "asin": cmath.asin,
     "acos": cmath.acos,
     "atan": cmath.atan,
+    "asinh": cmath.asinh,
+    "atanh": cmath.atanh,
+    "exp2": lambda z: 2.0**z,
+    "log2": lambda z: cmath.log(z) / math.log(2.0),
+    "log10": cmath.log10,
+    "silu": lambda z: z / (1.0 + cmath.exp(-z)),
+    "log_sigmoid": lambda z: -cmath.log(1.0 + cmath.exp(-z)),
     "sinh": cmath.sinh,
     "cosh": cmath.cosh,
     "sech": lambda z: 1.0 / cmath.cosh(z),
@@ -248,7 +255,7 @@ def test_slopes_match_the_complex_step(name):
 
 ANALYTIC = [
     "exp", "expm1", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
-    "sech", "tanh", "sigmoid", "softplus", "erf", "erfc", "gelu",
+    "sech", "tanh", "sigmoid", "softplus", "erf", "erfc", "gelu", "asinh", "atanh", "exp2", "silu", "log_sigmoid",
 ]  # fmt: skip
 FUNCTIONS = {
     **{name: (OPERATIONS[name], TRUTH[name].value) for name in ANALYTIC},
@@ -324,7 +331,10 @@ NUMPY = {  # loaded by its tests: the others run where there is no NumPy, too
     "add": "add", "sub": "subtract", "mul": "multiply", "div": "divide", "neg": "negative", "pow": "power",
     "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "sqrt": "sqrt",
     "sin": "sin", "cos": "cos", "tan": "tan", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
-    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "abs": "abs", "sign": "sign",
+    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
+    "atan2": "arctan2", "hypot": "hypot", "exp2": "exp2", "log2": "log2", "log10": "log10",
+    "floor": "floor", "ceil": "ceil", "round": "rint", "mod": "mod", "floor_divide": "floor_divide",
+    "abs": "abs", "sign": "sign",
     "maximum": "maximum", "minimum": "minimum", "less": "less", "less_equal": "less_equal", "equal": "equal",
     "both": "logical_and", "either": "logical_or", "invert": "logical_not",
 }  # fmt: skip
@@ -353,7 +363,7 @@ def test_no_number_makes_an_operation_raise(op):
     for numbers in itertools.product(AWKWARD, repeat=length):
         args = {
             **dict.fromkeys(("take", "surprisal"), (1.0, numbers)),
-            "where": (numbers[0], numbers),
+            **dict.fromkeys(("where", "clamp"), (numbers[0], numbers)),
             "dot": (numbers, numbers[::-1]),
         }.get(op.name, numbers if op.scalars else (numbers,))
         values = deep(Value, args)
@@ -408,6 +418,16 @@ WRONG_SLOPES = {
     "dot": lambda y, weights, inputs: (weights, inputs),
     "mean": lambda y, values: ((1.0,) * len(values),),
     "step": lambda y, x: (1e-300,),
+    "hypot": lambda z, x, y: (x / ieee.sqrt(x * x + y * y), y / ieee.sqrt(x * x + y * y)),
+    "atan2": lambda z, y, x: (x / (x * x + y * y), -y / (x * x + y * y)),
+    "asinh": lambda y, x: (1.0 / ieee.sqrt(1.0 + x * x),),
+    "acosh": lambda y, x: (1.0 / ieee.sqrt(x * x - 1.0),),
+    "atanh": lambda y, x: (1.0 / (1.0 + x * x),),
+    "silu": lambda y, x: (y + ieee.sigmoid(x) * (1.0 - y),),
+    "log_sigmoid": lambda y, x: (1.0 - ieee.sigmoid(x),),
+    "elu": lambda y, x, alpha: (1.0 if x > 0.0 else y + alpha, 0.0 if x > 0.0 else math.expm1(x)),
+    "mod": lambda z, x, y: (1.0, -ieee.divide(x, y)),
+    "clamp": lambda y, x, bounds: (1.0, (0.0, 0.0)),
 }
 WRONG_VALUES = {
     "expm1": lambda x: ieee.exp(x) - 1.0,
@@ -421,6 +441,12 @@ WRONG_VALUES = {
     "relu": abs,
     "logsumexp": lambda xs: ieee.log(math.fsum(map(ieee.exp, xs))),
     "less": lambda x, y: x <= y,
+    "floor_divide": lambda x, y: math.floor(x / y),
+    "round": lambda x: math.copysign(math.floor(abs(x) + 0.5), x),
+    "log2": lambda x: ieee.log2(1.0 + (x - 1.0)),
+    "silu": lambda x: x - x * ieee.sigmoid(-x),
+    "log_sigmoid": lambda x: ieee.log(ieee.sigmoid(x)),
+    "atanh": lambda x: 0.5 * ieee.log((1.0 + x) / (1.0 - x)),
 }
 
 
@@ -444,6 +470,10 @@ CANCELLING_SLOPES = {
     "asin": lambda y, x: (1.0 / ops.sqrt((1.0 - x) * (1.0 + x)),),
     "acos": lambda y, x: (-1.0 / ops.sqrt((1.0 - x) * (1.0 + x)),),
     "atan": lambda y, x: (1.0 / ((1.0 - x) * (1.0 - x) + 2.0 * x),),
+    "hypot": lambda z, x, y: (x / z, y / z),
+    "atanh": lambda y, x: (1.0 / ((1.0 - x) * (1.0 + x)),),
+    "asinh": lambda y, x: (1.0 / ops.sqrt(1.0 + x * x),),
+    "log_sigmoid": lambda y, x: (1.0 - ops.sigmoid(x),),
     "tanh": lambda y, x: (4.0 * ops.exp(-2.0 * ops.abs(x)) / pow(1.0 + ops.exp(-2.0 * ops.abs(x)), 2.0),),
     "sigmoid": lambda y, x: (y * (1.0 - y),),
     "softplus": lambda y, x: (1.0 - 1.0 / (1.0 + ops.exp(x)),),

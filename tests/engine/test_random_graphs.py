@@ -44,6 +44,7 @@ def stacked(name):
 OURS = {
     **OPERATIONS,
     "leaky_relu": lambda x: ops.leaky_relu(x, 0.1),
+    "elu":        lambda x: ops.elu(x, 1.3),
     "maximum":    ops.maximum,
     "minimum":    ops.minimum,
     "sum":        lambda *xs: ops.sum(xs),
@@ -58,13 +59,18 @@ OURS = {
 }
 ALIKE = (
     "add sub mul div neg pow exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh "
-    "sigmoid relu erf erfc abs sign"
+    "sigmoid relu erf erfc abs sign asinh acosh atanh atan2 hypot log2 log10 exp2 floor ceil round"
 )
 THEIRS = {
     **{name: named(name) for name in ALIKE.split()},
     "sech":       lambda x: 1.0 / torch.cosh(x),
     "softplus":   lambda x: torch.nn.functional.softplus(x),
     "gelu":       lambda x: torch.nn.functional.gelu(x),
+    "silu":       lambda x: torch.nn.functional.silu(x),
+    "elu":        lambda x: torch.nn.functional.elu(x, 1.3),
+    "log_sigmoid": lambda x: torch.nn.functional.logsigmoid(x),
+    "mod":        named("remainder"),
+    "clamp":      named("clamp"),
     "leaky_relu": lambda x: torch.nn.functional.leaky_relu(x, 0.1),
     "maximum":    stacked("amax"),
     "minimum":    stacked("amin"),
@@ -80,8 +86,8 @@ THEIRS = {
 }
 ARITY = {
     **dict.fromkeys(THEIRS, 1),
-    **dict.fromkeys(("add", "sub", "mul", "div", "pow"), 2),
-    **dict.fromkeys(("maximum", "minimum", "mean", "logsumexp", "where", "take"), 3),
+    **dict.fromkeys(("add", "sub", "mul", "div", "pow", "atan2", "hypot", "mod"), 2),
+    **dict.fromkeys(("maximum", "minimum", "mean", "logsumexp", "where", "take", "clamp"), 3),
     **dict.fromkeys(("sum", "dot"), 4),
 }
 # Away from kinks, too, and from where PyTorch's own formulas lose digits (1 - y * y for tanh, 1 - 2 * y for sigmoid).
@@ -96,6 +102,14 @@ ALLOWED = domains.ALLOWED | {
     "gelu":       lambda x: abs(x) < 2.5,
     "erf":        lambda x: abs(x) < 3.0,
     "erfc":       lambda x: abs(x) < 3.0,
+    "silu":       lambda x: abs(x) < 4.0,
+    "log_sigmoid": lambda x: abs(x) < 4.0,
+    "elu":        lambda x: -4.0 < x < -1e-6 or x > 1e-6,
+    "hypot":      lambda x, y: min(abs(x), abs(y)) > 0.1,
+    "atan2":      lambda y, x: min(abs(x), abs(y)) > 0.1,
+    "clamp":      lambda x, low, high: min(abs(x - low), abs(x - high), high - low) > 1e-6,
+    **dict.fromkeys(("floor", "ceil"), lambda x: abs(x - round(x)) > 1e-6),
+    "round":      lambda x: abs(x - int(x)) < 0.499 or abs(x - int(x)) > 0.501,
     "where":      lambda c, x, y: abs(c) > 1e-6,
     **dict.fromkeys(("relu", "leaky_relu", "abs", "sign"), lambda x: abs(x) > 1e-6),
 }

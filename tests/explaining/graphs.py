@@ -29,7 +29,7 @@ def random_graph(source, awkward=False):
         elif op.name in ("take", "surprisal"):
             place = float(source.randrange(len(xs)))
             args = [source.choice([place, Value(place, "index")]), xs]
-        elif op.name == "where":
+        elif op.name in ("where", "clamp"):
             args = [source.choice(values[-6:]), *(source.choice(values) for _ in range(2))]
         elif op.name == "dot" and source.random() < 0.3:
             args = [[source.choice(numbers) for _ in xs], xs]

@@ -46,7 +46,7 @@ def names_at(op, args, place):
         names["x"], names["place"] = operands[place], mpf((place - singles) % len(values))
         names["other"] = operands[(place + len(values)) % len(operands)]
         names["ties"] = mpf(sum(x == value for x in values))
-        if singles:
+        if op.arguments[0] == "index":
             names["chosen"] = values[int(args[0])] if int(args[0]) < len(values) else mpf(0)
     return names.__getitem__
 
@@ -63,7 +63,7 @@ def worst_rule(op, arguments, rule=rule_at):
     with mp.workdps(MORE_DIGITS.get(op.name, 2 * DIGITS)):
         for args in arguments:
             exact = deep(mpf, args)
-            if op.name == "div" and exact[1] == 0:
+            if op.name in ("div", "mod") and exact[1] == 0:
                 continue  # a pole
             for place, expected in enumerate(by_operand(*exact)):
                 found = evaluated(rule(op, place), names_at(op, exact, place))
@@ -111,6 +111,9 @@ def edges(op):
             domains = [*op.domain] + [op.domain[-1]] * (op.scalars - len(op.domain))
             if all(low < x < high for x, (low, high) in zip(args, domains, strict=True)):
                 yield args
+        return
+    if op.name == "clamp":
+        yield from ((x, (-1.0, 2.0)) for x in EDGES)
         return
     lists = [(1.0,), (2.0, 2.0), (0.0, -0.0), (3.0, -1.0, 3.0), (0.0, 0.0, 0.0)]
     for xs in lists:

@@ -106,6 +106,33 @@ def choice(condition: Any, choices: tuple) -> Any:
     return choices[0 if condition else 1]
 
 
+def clamp_slopes(x: Any, bounds: tuple) -> tuple:
+    low, high = bounds
+    return int(low <= x <= high), int(x < low < high), int(x > high or high < low)
+
+
+def divided(x: Any, y: Any) -> tuple:
+    """The quotient, rounded down, and the remainder."""
+    if not y:
+        return mp.nan, mp.nan
+    with mp.workdps(MANY_DIGITS):
+        quotient = mp.floor(x / y)
+        return quotient, x - y * quotient
+
+
+def length(x: Any, y: Any) -> Any:
+    """Of the vector (x, y), to divide by: slopes by what has none are 0."""
+    return mp.hypot(x, y) or mp.inf
+
+
+def normalised(order: int, x: Any, y: Any) -> tuple:
+    """The direction of (x, y) and the size of what is differentiated, of which a derivative is a product."""
+    size = mp.hypot(x, y)
+    if not size:
+        return (0,)
+    return ((x / size) ** order or 1, (y / size) ** order or 1, size**order, size**-order)
+
+
 # fmt: off
 TRUTH = {
     "add":        Truth(lambda x, y: x + y,     lambda x, y: (1, 1)),
@@ -120,7 +147,10 @@ TRUTH = {
     "exp":        Truth(mp.exp,                 lambda x: (mp.exp(x),)),
     "expm1":      Truth(mp.expm1,               lambda x: (mp.exp(x),)),
     "log":        Truth(mp.log,                 lambda x: (1 / x,)),
+    "exp2":       Truth(lambda x: mpf(2)**x,    lambda x: (mp.log(2) * mpf(2)**x,)),
     "log1p":      Truth(mp.log1p,               lambda x: (1 / (1 + x),)),
+    "log2":       Truth(lambda x: mp.log(x) / mp.log(2), lambda x: (1 / (x * mp.log(2)),)),
+    "log10":      Truth(lambda x: mp.log(x) / mp.log(10), lambda x: (1 / (x * mp.log(10)),)),
     "sqrt":       Truth(mp.sqrt,                lambda x: (1 / (2 * mp.sqrt(x)),)),
     "sin":        Truth(mp.sin,                 lambda x: (mp.cos(x),)),
     "cos":        Truth(mp.cos,                 lambda x: (-mp.sin(x),)),
@@ -129,15 +159,27 @@ TRUTH = {
     "acos":       Truth(mp.acos,                lambda x: (-1 / mp.sqrt(1 - x**2),)),
     "atan":       Truth(mp.atan,                lambda x: (1 / (1 + x**2),),
                         through=lambda order, x: (1 / (1 + x**2)**order,)),
+    "atan2":      Truth(lambda y, x: mp.atan2(y, x), lambda y, x: (x / length(x, y)**2, -y / length(x, y)**2),
+                        through=lambda order, y, x: normalised(order, x, y)),
+    "hypot":      Truth(lambda x, y: mp.hypot(x, y), lambda x, y: (x / length(x, y), y / length(x, y)),
+                        through=normalised),
     "sinh":       Truth(mp.sinh,                lambda x: (mp.cosh(x),)),
     "cosh":       Truth(mp.cosh,                lambda x: (mp.sinh(x),)),
     "sech":       Truth(mp.sech,                lambda x: (-mp.sech(x) * mp.tanh(x),)),
+    "asinh":      Truth(mp.asinh,               lambda x: (1 / mp.hypot(1, x),)),
+    "acosh":      Truth(mp.acosh,               lambda x: (1 / mp.sqrt((x - 1) * (x + 1)),)),
+    "atanh":      Truth(mp.atanh,               lambda x: (1 / ((1 - x) * (1 + x)),)),
     "tanh":       Truth(mp.tanh,                lambda x: (1 / mp.cosh(x)**2,)),
     "sigmoid":    Truth(sigmoid,                lambda x: (1 / (2 + 2 * mp.cosh(x)),)),
     "relu":       Truth(lambda x: max(x, 0),    lambda x: (int(x > 0),)),
     "leaky_relu": Truth(lambda x, slope: x if x > 0 else slope * x,
                         lambda x, slope: (1 if x > 0 else slope, 0 if x > 0 else x)),
     "softplus":   Truth(softplus,               lambda x: (sigmoid(x),)),
+    "log_sigmoid": Truth(lambda x: -softplus(-x), lambda x: (sigmoid(-x),)),
+    "silu":       Truth(lambda x: x * sigmoid(x), lambda x: (sigmoid(x) * (1 + x * sigmoid(-x)),)),
+    "elu":        Truth(lambda x, alpha: x if x > 0 else alpha * mp.expm1(x),
+                        lambda x, alpha: (1 if x > 0 else alpha * mp.exp(x), 0 if x > 0 else mp.expm1(x)),
+                        through=lambda order, x, alpha: (mp.exp(min(x, 0)),)),
     "erf":        Truth(mp.erf,                 lambda x: (2 / mp.sqrt(mp.pi) * mp.exp(-x * x),)),
     "erfc":       Truth(erfc,                   lambda x: (-2 / mp.sqrt(mp.pi) * mp.exp(-x * x),)),
     "gelu":       Truth(lambda x: x * normal_probability(x),
@@ -148,9 +190,16 @@ TRUTH = {
     "sign":       Truth(mp.sign),
     "maximum":    Truth(max,                    lambda xs: shares(xs, max(xs))),
     "minimum":    Truth(min,                    lambda xs: shares(xs, min(xs))),
+    "clamp":      Truth(lambda x, bounds: min(max(x, bounds[0]), bounds[1]), clamp_slopes),
     "where":      Truth(choice,                 lambda c, choices: (0, *unit_vector(2, 0 if c else 1))),
     "take":       Truth(lambda index, values: values[int(index)],
                         lambda index, values: (0, *unit_vector(len(values), int(index)))),
+    "floor":      Truth(mp.floor),
+    "ceil":       Truth(mp.ceil),
+    "round":      Truth(mp.nint),
+    "mod":        Truth(lambda x, y: divided(x, y)[1], lambda x, y: (1, -divided(x, y)[0]),
+                        through=lambda order, x, y: (x / y or 1,) if y and (order == 1 or abs(x / y) < 1e30) else (0,)),
+    "floor_divide": Truth(lambda x, y: divided(x, y)[0]),
     "less":       Truth(lambda x, y: int(x < y)),
     "less_equal": Truth(lambda x, y: int(x <= y)),
     "equal":      Truth(lambda x, y: int(x == y)),
@@ -242,6 +291,20 @@ def _where(op: Op, source: random.Random) -> tuple[float, tuple]:
     return source.choice((0.0, 1.0, -2.0)), _list(source, 2)
 
 
+def _clamp(op: Op, source: random.Random) -> tuple[float, tuple]:
+    low, high = sorted(_number(source, decades=140) for _ in range(2))
+    return source.choice((low, high, _number(source), source.uniform(low, high))), (low, high)
+
+
+def _half(op: Op, source: random.Random) -> tuple[float]:
+    return (source.choice((_number(source), source.randint(-99, 99) / 2.0)),)
+
+
+def _quotient(op: Op, source: random.Random) -> tuple[float, float]:
+    y = _number(source, decades=100)
+    return source.choice((_number(source, decades=100), y * source.uniform(-1e3, 1e3), y * source.randint(-99, 99))), y
+
+
 def _same_or_not(op: Op, source: random.Random) -> tuple:
     x = source.choice((0.0, -0.0, 1.0, _number(source)))
     return tuple(source.choice((x, math.nextafter(x, math.inf), _number(source))) for _ in op.arguments)
@@ -253,6 +316,9 @@ SPECIAL_POINTS: dict[str, Callable[[Op, random.Random], tuple]] = {
     "take": _take,
     "surprisal": _take,
     "where": _where,
+    "clamp": _clamp,
+    **dict.fromkeys(("floor", "ceil", "round"), _half),
+    **dict.fromkeys(("mod", "floor_divide"), _quotient),
     **dict.fromkeys(("less", "less_equal", "equal", "both", "either", "invert"), _same_or_not),
 }
 
@@ -266,8 +332,9 @@ LIST_TAILS = (
     (2.0,), (2.0, 2.0), (40.0, 0.0), (0.0, 700.0), (0.0, -0.0, 1e-16), (40.0, 39.0, 0.0), (0.0, 30.0, 30.0),
     (1e15 + 40.0, 1e15, 1e15 - 1.0),
 )  # fmt: skip
-KINKED = ("relu", "leaky_relu", "abs", "maximum", "minimum")  # at 0, or where operands are equal
+KINKED = ("relu", "leaky_relu", "elu", "abs", "maximum", "minimum", "clamp", "mod")  # at 0, or where operands are equal
 CHOOSING = ("take", "surprisal", "where")  # by their first operand
+OF_TWO = ("where", "clamp")  # first one operand, then two
 
 
 def tails(op: Op) -> Iterator[tuple]:
@@ -278,8 +345,8 @@ def tails(op: Op) -> Iterator[tuple]:
         if all(lowest < x < highest for x, (lowest, highest) in zip(args, domains, strict=True)):
             yield args
     for xs in LIST_TAILS if op.scalars == 0 else ():
-        if op.name == "where":
-            yield from ((condition, xs) for condition in (0.0, 1.0) if len(xs) == 2)
+        if op.name in OF_TWO:
+            yield from ((first, tuple(sorted(xs))) for first in (0.0, 1.0) if len({*xs}) == len(xs) == 2)
         elif op.name in CHOOSING:
             yield from ((float(place), xs) for place in range(len(xs)))
         else:
