@@ -245,7 +245,7 @@ STEPPED = ("floor", "ceil", "round", "mod", "floor_divide")
 @pytest.mark.parametrize("op", TABLE, ids=str)
 def test_gradcheck_passes_every_operation_all_over_its_domain(op):
     for args in points(op, 25, seed=15):
-        if op.name in STEPPED and abs(args[0]) > 1e4 * abs((*args, 1.0)[1]):
+        if op.name in STEPPED and not 1e-2 < abs((*args, 1.0)[1]) > 1e-4 * abs(args[0]):
             continue  # where steps are so close together that differences see the slope of a line
         assert gradcheck(called_with(op), [list(x) if isinstance(x, tuple) else x for x in args])
 
