@@ -16,6 +16,7 @@ from scipy import special
 
 from scalargrad.compiler.backends.native.functions import FUNCTIONS
 from scalargrad.compiler.backends.native.running.target import machine
+from scalargrad.ops import OPERATIONS
 from tests.oracles.native_functions import TYPES, Native, places, worst
 
 COUNT, TURNS, REPEATS = 2048, 15, 50
@@ -24,6 +25,10 @@ PEERS = {
     "asin": numpy.arcsin,
     "acos": numpy.arccos,
     "atan": numpy.arctan,
+    "atan2": numpy.arctan2,
+    "asinh": numpy.arcsinh,
+    "acosh": numpy.arccosh,
+    "atanh": numpy.arctanh,
     "pow": numpy.power,
     "sigmoid": special.expit,
     "erf": special.erf,
@@ -33,8 +38,9 @@ PEERS = {
 
 def arguments(name: str, number: str) -> list[Any]:
     source = numpy.random.default_rng(0)
-    low, high = {"asin": (-1, 1), "acos": (-1, 1), "log": (0, 4), "log1p": (0, 4), "pow": (0, 4)}.get(name, (-4, 4))
-    return [source.uniform(low, high, COUNT).astype(TYPES[number]) for _ in range(2 if name == "pow" else 1)]
+    lowest, highest = OPERATIONS[name].domain[0]
+    low, high = max(lowest, -4.0), min(highest, 4.0)
+    return [source.uniform(low, high, COUNT).astype(TYPES[number]) for _ in range(OPERATIONS[name].scalars)]
 
 
 def nanoseconds(run: Callable[[], Any], repeats: int) -> float:

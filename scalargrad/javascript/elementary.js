@@ -14,9 +14,12 @@ export function pow(x, n) {
 }
 
 export const exp = Math.exp;
+export const exp2 = (x) => Math.pow(2, x);
 export const expm1 = Math.expm1;
 export const log = Math.log;
 export const log1p = Math.log1p;
+export const log2 = Math.log2;
+export const log10 = Math.log10;
 export const sqrt = Math.sqrt;
 export const sin = Math.sin;
 export const cos = Math.cos;
@@ -24,9 +27,14 @@ export const tan = Math.tan;
 export const asin = Math.asin;
 export const acos = Math.acos;
 export const atan = Math.atan;
+export const atan2 = Math.atan2;
 export const sinh = Math.sinh;
 export const cosh = Math.cosh;
 export const tanh = Math.tanh;
+export const asinh = Math.asinh;
+export const acosh = Math.acosh;
+export const atanh = Math.atanh;
+export const hypot = Math.hypot;
 
 export function sech(x) {
   const e = Math.exp(-Math.abs(x));
@@ -45,6 +53,26 @@ export function sigmoid(x) {
 export const relu = (x) => (x <= 0 ? 0 : x); // in this order nan stays nan
 export const step = (x) => (x > 0 ? 1 : x <= 0 ? 0 : x);
 export const abs = Math.abs;
+
+export const floor = Math.floor;
+export const ceil = Math.ceil;
+
+// Half a number to the even one beside it: from 2**52 on there are no others than whole numbers.
+export function round(x) {
+  const size = Math.abs(x);
+  if (!(size < 2 ** 52)) return x;
+  const y = size + 2 ** 52 - 2 ** 52;
+  return isNegative(x) ? -y : y;
+}
+
+const isNegative = (x) => x < 0 || Object.is(x, -0);
+
+// The remainder has the sign of the divisor, and so has 0.
+export function mod(x, y) {
+  const rest = x % y;
+  if (rest === 0) return isNegative(y) ? -0 : 0;
+  return rest < 0 === y < 0 ? rest : rest + y;
+}
 
 export const where = (condition, x, y) => (condition !== 0 ? x : y);
 export const less = (x, y) => +(x < y);

@@ -808,7 +808,14 @@ def test_an_operation_computed_again_gives_the_same_bits(op):
         lowest, highest = (max(op.domain[0][0], -3.0), min(op.domain[0][1], 3.0))
         x, y, z = (Value(rng.uniform(lowest, highest)) for _ in range(3))
         args = {"x": x, "y": y, "n": 1.5, "slope": 0.1, "index": 1.0, "condition": y, "alpha": 0.5, "value": y}
-        args |= {"[values]": [x, y, z], "[weights]": [x, y, z], "[inputs]": [y, z, 0.3], "*xs": x, "*choices": x, "*bounds": x}
+        args |= {
+            "[values]": [x, y, z],
+            "[weights]": [x, y, z],
+            "[inputs]": [y, z, 0.3],
+            "*xs": x,
+            "*choices": x,
+            "*bounds": x,
+        }
         value = op(*(args[name] for name in op.arguments), *([z] if op.name in ("where", "clamp") else []))
         assert not is_stale(value)
 

@@ -68,7 +68,7 @@ def random_graph(source):
                 args[source.randrange(2)] = source.choice([0.0, 1.0, 2.0, 3.0, -0.5])
         elif op.name in ("take", "surprisal"):
             args = [float(source.randrange(len(xs))), xs]
-        elif op.name == "where":
+        elif op.name in ("where", "clamp"):
             args = [source.choice(values), *(source.choice(values) for _ in range(2))]
         elif op.name == "random":
             args = [1.0, 2.0, float(source.randrange(9)), Value(3.0)]

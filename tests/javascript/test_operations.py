@@ -49,6 +49,8 @@ def edges(op):
         return [(float(place), xs) for xs in itertools.product(EDGES, repeat=2) for place in (0, 1)]
     if op.name == "where":
         return [(condition, xs) for condition in EDGES for xs in [(1.0, -0.0), (inf, nan)]]
+    if op.name == "clamp":
+        return [(x, bounds) for x in EDGES for bounds in itertools.product((-1.0, -0.0, 2.0, -inf, inf, nan), repeat=2)]
     lists = [xs for length in (1, 2) for xs in itertools.product(EDGES, repeat=length)]
     if op.name == "dot":
         return [(xs, ys) for xs, ys in zip(lists, reversed(lists), strict=True) if len(xs) == len(ys)]
@@ -161,7 +163,7 @@ def test_there_is_a_function_for_each_primitive_and_a_row_by_hand_for_tuples():
         re.findall(r"^export \w+ (\w+)", text, re.M)
     )
     by_hand = set(re.findall(r"^  (\w+): \{", (HERE / "many.js").read_text(encoding="utf-8"), re.M))
-    assert by_hand == {op.name for op in OPERATIONS.values() if not op.scalars} - {"where"}
+    assert by_hand == {op.name for op in OPERATIONS.values() if not op.scalars} - {"where", "clamp"}
 
 
 def test_a_module_has_the_rows_that_it_is_asked_for():

@@ -1,4 +1,4 @@
-"""Where random graphs and random programs use an operation: away from poles and the ends of its domain."""
+"""Where random graphs and random programs use an operation: away from poles, jumps and the ends of its domain."""
 
 # fmt: off
 ALLOWED = {
@@ -16,6 +16,8 @@ ALLOWED = {
     "atanh": lambda x: abs(x) < 0.95,
     "atan2": lambda y, x: abs(x) + abs(y) > 0.2 and (abs(y) > 0.01 or x > 0.0),
     "hypot": lambda x, y: abs(x) + abs(y) > 0.2,
-    "mod":   lambda x, y: abs(y) > 0.2 and abs(x / y - round(x / y)) > 0.01,
+    "round": lambda x: abs(x - int(x)) < 0.499 or abs(x - int(x)) > 0.501,
+    **dict.fromkeys(("floor", "ceil"), lambda x: abs(x - round(x)) > 1e-6),
+    **dict.fromkeys(("mod", "floor_divide"), lambda x, y: abs(y) > 0.2 and abs(x / y - round(x / y)) > 0.01),
 }
 # fmt: on

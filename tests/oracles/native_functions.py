@@ -55,7 +55,7 @@ class Native:
         self.width = width or machine.width(self.type.__name__)
         mark = f"{number}_{len(machine.addresses)}"  # there may be others of this name
         texts = {
-            f"run_{name}_{mark}": self._text(f"{name}_{mark}", formula, 2 if name == "pow" else 1, number, machine.fma)
+            f"run_{name}_{mark}": self._text(f"{name}_{mark}", formula, OPERATIONS[name].scalars, number, machine.fma)
             for name, formula in formulas.items()
         }
         addresses = machine.compiled(texts)
@@ -97,9 +97,12 @@ LEAST_EXPONENT = {"double": -1074, "float": -149}  # of the last digit
 # fmt: off
 RANGES = {
     "exp":     [(-750, 715), (-105, 90), (-2, 2), (0.34, 0.36)],
+    "exp2":    [(-1080, 1030), (-152, 130), (-2, 2), (0.49, 0.51)],
     "expm1":   [(-750, 715), (-40, 90), (-2, 2), (0.34, 0.36)],
     "log":     [(0, 3), (0.7, 0.72), (1.4, 1.42), (0, 1000)],
     "log1p":   [(-1, 2), (-0.3, -0.29), (0.41, 0.42), (-1, 1000)],
+    "log2":    [(0, 3), (0.7, 0.72), (1.4, 1.42), (0, 1000)],
+    "log10":   [(0, 3), (0.7, 0.72), (1.4, 1.42), (0, 1000)],
     "sin":     [(-4, 4), (-100, 100), (-40000, 40000), (-(2.0**30), 2.0**30)],
     "cos":     [(-4, 4), (-100, 100), (-40000, 40000), (-(2.0**30), 2.0**30)],
     "tan":     [(-4, 4), (-100, 100), (-40000, 40000), (-(2.0**30), 2.0**30)],
@@ -108,6 +111,9 @@ RANGES = {
     "atan":    [(-1, 1), (0.4, 0.43), (2.3, 2.5), (-100, 100)],
     "sinh":    [(-715, 715), (-90, 90), (-20, 20), (-2, 2), (0.34, 0.36)],
     "cosh":    [(-715, 715), (-90, 90), (-20, 20), (-2, 2), (0.34, 0.36)],
+    "asinh":   [(-3, 3), (-0.1, 0.1), (-1000, 1000), (2.0**27, 2.0**29)],
+    "acosh":   [(1, 3), (1, 1.001), (1, 1000), (2.0**27, 2.0**29)],
+    "atanh":   [(-1, 1), (-0.1, 0.1), (0.999, 1)],
     "tanh":    [(-20, 20), (-2, 2), (0.16, 0.18)],
     "sigmoid": [(-750, 40), (-105, 20), (-10, 10), (-2, 2)],
     "erf":     [(-6, 6), (-1, 1), (0.7, 0.8)],
@@ -144,13 +150,31 @@ def places(name: str, number: str, count: int, seed: int = 0) -> list[tuple]:
     """`count` points of all magnitudes, and as many in the ranges of the table."""
     source = random.Random(f"{name} {seed}")
     spread = list(points(OPERATIONS[name], count, seed))
-    ranges = RANGES.get(name, [])
-    dense = [(source.uniform(*ranges[i % len(ranges)]),) for i in range(count)] if ranges else powers(source, count)
-    found = spread + dense
+    found = spread + dense(name, source, count)
     if number == "float":
-        found = [tuple(map(rounded, args)) for args in found]
+        found = [args for args in (tuple(map(rounded, args)) for args in found) if all(args)]
     domains = [*OPERATIONS[name].domain] * 2
     return [args for args in found if all(low < x < high for x, (low, high) in zip(args, domains, strict=False))]
+
+
+def dense(name: str, source: random.Random, count: int) -> list[tuple]:
+    if name == "pow":
+        return powers(source, count)
+    if OPERATIONS[name].scalars == 2:
+        return numbers_of_like_size(source, count)
+    ranges = RANGES[name]
+    return [(source.uniform(*ranges[i % len(ranges)]),) for i in range(count)]
+
+
+def numbers_of_like_size(source: random.Random, count: int) -> list[tuple]:
+    """Two numbers each: of any ratio up to 1000, and near those at which the reductions of atan2 and hypot change."""
+    found = []
+    for i in range(count):
+        x = source.choice((-1.0, 1.0)) * 10.0 ** source.uniform(-30.0, 30.0)
+        ratio = (10.0 ** source.uniform(-3.0, 3.0), math.sqrt(2.0) - 1.0, 1.0, 2.0**-30)[i % 4]
+        y = x * ratio * source.choice((-1.0, 1.0)) * (1.0 + source.uniform(-1e-3, 1e-3))
+        found.append((x, y) if source.random() < 0.5 else (y, x))
+    return found
 
 
 def powers(source: random.Random, count: int) -> list[tuple]:

@@ -40,6 +40,7 @@ class Step(NamedTuple):
 STEPS = {
     **OPERATIONS,
     "leaky_relu": lambda x: ops.leaky_relu(x, 0.1),
+    "elu":        lambda x: ops.elu(x, 1.3),
     "sum":        lambda *xs: ops.sum(xs),
     "mean":       lambda *xs: ops.mean(xs),
     "logsumexp":  lambda *xs: ops.logsumexp(xs),
@@ -53,15 +54,15 @@ STEPS = {
     "take":       lambda index, *xs: ops.take(index, xs),
 }
 ARITY = {
-    **dict.fromkeys(("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
-                     "cosh", "sech",
-                     "tanh", "sigmoid", "relu", "leaky_relu", "softplus", "erf", "erfc", "gelu", "abs", "sign",
-                     "step", "neg", "square", "shift", "halve", "power"), 1),
-    **dict.fromkeys(("add", "sub", "mul", "div", "pow"), 2),
-    **dict.fromkeys(("maximum", "minimum", "mean", "logsumexp", "where", "sum"), 3),
+    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "asin",
+                     "acos", "atan", "sinh", "cosh", "sech", "asinh", "acosh", "atanh", "tanh", "sigmoid", "relu",
+                     "leaky_relu", "softplus", "log_sigmoid", "silu", "elu", "erf", "erfc", "gelu", "abs", "sign",
+                     "step", "floor", "ceil", "round", "neg", "square", "shift", "halve", "power"), 1),
+    **dict.fromkeys(("add", "sub", "mul", "div", "pow", "atan2", "hypot", "mod", "floor_divide"), 2),
+    **dict.fromkeys(("maximum", "minimum", "mean", "logsumexp", "where", "sum", "clamp"), 3),
 }
 # fmt: on
-KINKED = ("relu", "leaky_relu", "abs", "sign", "step", "where")
+KINKED = ("relu", "leaky_relu", "elu", "abs", "sign", "step", "where")
 LARGEST = 10.0
 
 
@@ -125,7 +126,7 @@ def programs(draw, margin=1e-6):
             continue
         if name in KINKED and any(abs(x) <= margin for x in arguments[0]):
             continue
-        if name in ("maximum", "minimum") and not apart_or_the_same(read, arguments, margin):
+        if name in ("maximum", "minimum", "clamp") and not apart_or_the_same(read, arguments, margin):
             continue
         step = Step(name, operands)
         results = in_lockstep(step, columns)

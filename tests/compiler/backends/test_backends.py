@@ -53,8 +53,12 @@ WIDTH = 3  # of the operations that take a list
 
 
 def edges(backend) -> list[float]:
-    """XLA takes subnormal numbers for 0 on most processors, and says so: there is nothing to compare there."""
-    return [x for x in EDGES if backend != "jax" or not is_subnormal(x)]
+    return [x for x in EDGES if backend != "jax" or not is_flushed(x)]
+
+
+def is_flushed(x) -> bool:
+    """XLA takes subnormal numbers for 0 on most processors, and exponentials too: there is nothing to compare there."""
+    return is_subnormal(x) or x == -745.0
 
 
 def same(backend, computed, expected, size):
@@ -66,7 +70,7 @@ def same(backend, computed, expected, size):
 
 def edge_cases(op, backend) -> list[tuple]:
     """Argument lists: edges of every operand against each other, and ordinary points between them."""
-    return [args for args in _edge_cases(op) if backend != "jax" or not any(map(is_subnormal, flat_args(args)))]
+    return [args for args in _edge_cases(op) if backend != "jax" or not any(map(is_flushed, flat_args(args)))]
 
 
 def _edge_cases(op):
@@ -75,7 +79,7 @@ def _edge_cases(op):
         found = [(float(i), values) for values in _edge_lists(source, 400) for i in range(WIDTH)]
     elif op.name == "random":  # it counts in whole numbers
         found = [(tuple(float(source.choice((0, 1, 7, 2**31, 2**53))) for _ in range(4)),) for _ in range(100)]
-    elif op.name == "where":
+    elif op.name in ("where", "clamp"):
         found = [(c, values[:2]) for c, values in itertools.product(EDGES, _edge_lists(source, 40))]
     elif op.scalars:
         found = list(itertools.product(EDGES, repeat=op.scalars))

@@ -12,8 +12,9 @@ from mpmath import mp, mpf
 from scalargrad import ieee
 from scalargrad.compiler.backends.native import functions as vector_math
 from scalargrad.compiler.backends.native.code import function, rounded
-from scalargrad.compiler.backends.native.functions import FUNCTIONS, exponentials
+from scalargrad.compiler.backends.native.functions import FUNCTIONS, exponentials, logarithms
 from scalargrad.compiler.backends.native.functions.quarter_turns import pi
+from scalargrad.ops import OPERATIONS
 from tests.machines import WIDTHS, machine_with
 from tests.oracles.native_functions import (
     DIGITS,
@@ -93,7 +94,6 @@ def nearest_to_a_multiple(exponent: int, digits: int) -> int:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_floats_of_all_sizes_agree_with_doubles(name):
-    """Floats drawn by their bits: as many between 2**-100 and 2**-99 as between 1/2 and 1, subnormals, inf and nan."""
     compare_with_doubles(name, 1 << 16)
 
 
@@ -104,9 +104,7 @@ def test_many_floats_agree_with_doubles(name):
 
 
 def compare_with_doubles(name: str, count: int) -> None:
-    source = numpy.random.default_rng(3)
-    bits = [source.integers(0, 2**32, count, dtype=numpy.uint32) for _ in range(2 if name == "pow" else 1)]
-    arrays = [x.view(numpy.float32) for x in bits]
+    arrays = [numbers_by_their_bits("float", count, 3 + place) for place in range(OPERATIONS[name].scalars)]
     largest = float(LARGEST["float"])
     with numpy.errstate(over="ignore", invalid="ignore"):
         values = getattr(native("float"), name)(*arrays).astype(float)
@@ -135,7 +133,7 @@ def edges(number: str) -> list[float]:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_edges(name, number):
     reference = getattr(ieee, name, None) or getattr(math, name)
-    arguments = list(itertools.product(edges(number), repeat=2 if name == "pow" else 1))
+    arguments = list(itertools.product(edges(number), repeat=OPERATIONS[name].scalars))
     values = getattr(native(number), name)(*numpy.array(arguments, dtype=TYPES[number]).T).tolist()
     for args, value in zip(arguments, values, strict=True):
         exact = reference(*args)
@@ -151,7 +149,9 @@ def same_kind(value: float, exact: float, number: str) -> bool:
 
 
 @pytest.mark.parametrize("number", TYPES)
-@pytest.mark.parametrize("name", ["sin", "tan", "asin", "atan", "sinh", "tanh", "expm1", "log1p", "erf"])
+@pytest.mark.parametrize(
+    "name", ["sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "expm1", "log1p", "erf"]
+)
 def test_minus_zero_and_the_smallest_numbers_stay_what_they_are(name, number):
     for x in (0.0, -0.0, TINY[number], -TINY[number], 7 * TINY[number]):
         factor = 2.0 / math.sqrt(math.pi) if name == "erf" else 1.0
@@ -168,7 +168,39 @@ def test_powers_that_are_whole_numbers_are_exact(number):
 
 
 @pytest.mark.parametrize("number", TYPES)
-@pytest.mark.parametrize("name", ["sin", "tan", "asin", "atan", "sinh", "tanh", "erf"])
+def test_logarithms_that_are_whole_numbers_are_exact(number):
+    exponents = numpy.arange(-149, 128) if number == "float" else numpy.arange(-1074, 1024)
+    powers = numpy.ldexp(1.0, exponents)
+    assert native(number).log2(powers).tolist() == exponents.tolist()
+    assert native(number).exp2(exponents).tolist() == powers.tolist()
+    exact = 10 if number == "float" else 22  # the largest power of ten that is a number
+    assert native(number).log10([10.0**n for n in range(exact + 1)]).tolist() == list(range(exact + 1))
+
+
+def numbers_by_their_bits(number: str, count: int, seed: int) -> numpy.ndarray:
+    """Of all sizes: as many between 2**-100 and 2**-99 as between 1/2 and 1, subnormals, inf and nan."""
+    bits = numpy.random.default_rng(seed).integers(
+        0, 2 ** (64 if number == "double" else 32), count, dtype=numpy.uint64
+    )
+    return bits.astype(numpy.uint64 if number == "double" else numpy.uint32).view(TYPES[number])
+
+
+@pytest.mark.parametrize("fma", [True, False], ids=["fma", "no fma"])
+@pytest.mark.parametrize("number", TYPES)
+def test_remainders_are_exact_however_long_the_quotient(number, fma):
+    """Python's `%` of floats is C's fmod, with the sign of the divisor."""
+    x, y = numbers_by_their_bits(number, 1 << 14, 8), numbers_by_their_bits(number, 1 << 14, 9)
+    with numpy.errstate(invalid="ignore"):
+        found = native(number, fma).mod(x, y)
+    for a, b, rest in zip(x.tolist(), y.tolist(), found.tolist(), strict=True):
+        exact = nan if b == 0.0 or math.isinf(a) else a % b
+        exact = rounded(exact) if number == "float" else exact
+        assert same_kind(rest, exact, number), (a, b)
+        assert rest == exact or exact != exact, (a, b, rest, exact)
+
+
+@pytest.mark.parametrize("number", TYPES)
+@pytest.mark.parametrize("name", ["sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "erf"])
 def test_odd_functions_are_odd_to_the_bit(name, number):
     x = numpy.random.default_rng(4).normal(0.0, 1.0, 1000)
     with numpy.errstate(invalid="ignore"):
@@ -205,10 +237,19 @@ def check_equal(one: Native, other: Native, number: str) -> None:
 def test_nothing_is_called_but_instructions(name, number):
     """No function of the C library: those below are single instructions, or a few."""
     known = {"fma", "fabs", "copysign", "sqrt", "floor", "nearbyint", "vector"}
-    text = function("f", FUNCTIONS[name], 2 if name == "pow" else 1, number, 4, True)
+    text = function("f", FUNCTIONS[name], OPERATIONS[name].scalars, number, 4, True)
     called = {line.split("@")[1].split("(")[0].split(".")[1] for line in declarations(text.split("\n"))}
     assert called <= known
     assert "fptosi" not in text  # undefined beyond the integers' range
+
+
+def test_other_bases_are_in_two_parts_and_log10_2_has_exact_products():
+    with mp.workdps(60):
+        for base, ((large, small), factor) in ((2, logarithms.BASE_2), (10, logarithms.BASE_10)):
+            assert abs(mpf(large) + mpf(small) - mp.log(2, base)) < mpf(2) ** -90
+            assert abs(mpf(factor[0]) + mpf(factor[1]) - 1 / mp.log(base)) < mpf(2) ** -100
+            for product in (Fraction(large) * k for k in range(1100)):
+                assert product == Fraction(float(product))
 
 
 def test_ln_2_is_in_two_parts_of_which_the_first_has_exact_products():

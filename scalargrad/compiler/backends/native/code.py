@@ -104,6 +104,9 @@ class Code:
     def floor(self, x: str) -> str:
         return self.intrinsic("floor", x)
 
+    def ceil(self, x: str) -> str:
+        return self.intrinsic("ceil", x)
+
     def nearest(self, x: str) -> str:
         """The nearest whole number, the even one at a tie."""
         return self.intrinsic("nearbyint", x)

@@ -1,5 +1,6 @@
 """Each primitive in JAX, for arrays [rows, lanes]; a list of operands is one array [rows, operands, lanes]."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
@@ -13,11 +14,19 @@ if TYPE_CHECKING:
     from jax import Array
 
 
+LARGEST_EXPONENT = 2200.0  # 2 to it, and to its opposite, is inf and 0
+
+
 def primitives(jax: ModuleType) -> dict[str, Callable]:
     """Operation -> a function of arrays."""
     numpy = jax.numpy
     return {
         **elementary(numpy),
+        "exp2": partial(_exp2, numpy),
+        "log2": partial(_log2, numpy),
+        "log10": partial(_log10, numpy),
+        "atanh": partial(_atanh, numpy),
+        "mod": partial(_mod, numpy),
         "pow": numpy.power,
         "sech": partial(_sech, numpy),
         "tanh": numpy.tanh,
@@ -44,6 +53,41 @@ def primitives(jax: ModuleType) -> dict[str, Callable]:
 
 def _answer(compare: Callable) -> Callable:
     return lambda x, y: compare(x, y).astype(x.dtype)
+
+
+def _exp2(numpy: ModuleType, x: "Array") -> "Array":
+    """Rounded before it is an exponential, x ln 2 would lose digits, and 2**10 be no whole number."""
+    x = numpy.clip(x, -LARGEST_EXPONENT, LARGEST_EXPONENT)
+    whole = numpy.rint(x)
+    return numpy.ldexp(numpy.exp((x - whole) * math.log(2.0)), whole.astype("int32"))
+
+
+def _log2(numpy: ModuleType, x: "Array") -> "Array":
+    return _whole_where_exact(numpy, numpy.log2(x), x, partial(_exp2, numpy))
+
+
+def _log10(numpy: ModuleType, x: "Array") -> "Array":
+    powers = numpy.asarray([10.0**n for n in range(23)], x.dtype)  # all that are floats
+    return _whole_where_exact(
+        numpy, numpy.log10(x), x, lambda n: numpy.take(powers, numpy.nan_to_num(n).astype("int32"), mode="clip")
+    )
+
+
+def _whole_where_exact(numpy: ModuleType, logarithm: "Array", x: "Array", power: Callable) -> "Array":
+    """XLA divides by log 2, and misses log2(2**29) by a last bit."""
+    whole = numpy.rint(logarithm)
+    return numpy.where(power(whole) == x, whole, logarithm)
+
+
+def _atanh(numpy: ModuleType, x: "Array") -> "Array":
+    """Of |x|: for negative numbers XLA's log1p has few digits."""
+    size = numpy.abs(x)
+    return numpy.copysign(0.5 * numpy.log1p(2.0 * size / (1.0 - size)), x)
+
+
+def _mod(numpy: ModuleType, x: "Array", y: "Array") -> "Array":
+    rest = numpy.mod(x, y)
+    return numpy.where(rest == 0.0, numpy.copysign(0.0, y), rest)
 
 
 def _sech(numpy: ModuleType, x: "Array") -> "Array":

@@ -1,4 +1,4 @@
-"""exp and its relatives: exp, expm1, sinh, cosh, tanh, sigmoid.
+"""exp and its relatives: exp, exp2, expm1, sinh, cosh, tanh, sigmoid.
 
 Reduction        x = k ln 2 + r with a whole number k and |r| <= ln(2)/2: then e**x = 2**k e**r.
 Polynomial       e**r = 1 + r + r**2 EXP(r), sinh r = r + r**3 SINH(r**2), cosh r = 1 + r**2 COSH(r**2).
@@ -8,6 +8,8 @@ Reconstruction   a multiplication by 2**k is exact. Where 1 is subtracted, the l
 Coefficients here and in the files beside this one: interpolation at Chebyshev nodes, in mpmath (tests/polynomials.py).
 The errors given are relative, of the whole formula, and without rounding.
 """
+
+import math
 
 from scalargrad.compiler.backends.native.code import Code
 from scalargrad.compiler.backends.native.functions import pairs
@@ -83,6 +85,15 @@ def exp_of_pair(code: Code, x: Pair) -> tuple[str, Pair]:
     r, low = pairs.ordered_sum(code, r, code.add(low, x[1]))
     high, rest = pairs.ordered_sum(code, code.constant(1.0), r)
     return k, pairs.ordered_sum(code, high, with_higher_orders(code, r, code.add(rest, low)))
+
+
+def exp2(code: Code, x: str) -> str:
+    """2**x = 2**k e**(r ln 2) with r = x - k, which is exact, and the product as a pair: 2**k is exact, too."""
+    x = at_most(code, at_least(code, x, -1076.0), 1024.0)  # beyond these it is 0 and inf
+    k = nearest_whole(code, x)
+    r, low = pairs.product_of(code, code.sub(x, k), code.constant(math.log(2.0)))
+    high, rest = pairs.ordered_sum(code, code.constant(1.0), r)
+    return scaled(code, (high, with_higher_orders(code, r, code.add(rest, low))), k)
 
 
 def half_expm1(code: Code, x: str) -> Pair:

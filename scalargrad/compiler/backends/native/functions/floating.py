@@ -5,6 +5,7 @@ conversion between integers and numbers, which processors before AVX-512 do not 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from scalargrad.compiler.backends.native.code import Code, Formula
@@ -93,6 +94,34 @@ def at_least(code: Code, x: str, limit: float) -> str:
 
 def negative_where(code: Code, mask: str, y: str) -> str:
     return code.select(mask, code.neg(y), y)
+
+
+def repeated(code: Code, first: list[str], step: Callable[..., tuple[list[str], str]]) -> list[str]:
+    """What becomes of the numbers by step(*numbers) -> (numbers, mask), until the mask is set in no lane."""
+    before, begin, end, after = (code.fresh(name) for name in ("before", "turn", "turned", "after"))
+    code.write(f"br label %{before}")
+    code.label(before)
+    code.write(f"br label %{begin}")
+    code.label(begin)
+    numbers, start = [f"%{code.fresh('kept')}" for _ in first], len(code.lines)
+    results, mask = step(*numbers)
+    again = any_lane(code, mask)
+    code.write(f"br label %{end}")
+    code.label(end)
+    code.write(f"br i1 {again}, label %{begin}, label %{after}")
+    code.label(after)
+    code.lines[start:start] = [
+        f"  {number} = phi {code.vector} [ {old}, %{before} ], [ {new}, %{end} ]"
+        for number, old, new in zip(numbers, first, results, strict=True)
+    ]
+    return results
+
+
+def any_lane(code: Code, mask: str) -> str:
+    """Is the mask set in any lane?"""
+    name, bits = f"llvm.vector.reduce.or.v{code.width}i1", f"<{code.width} x i1>"
+    code.calls[name] = f"declare i1 @{name}({bits})"
+    return code(f"call i1 @{name}({bits} {mask})")
 
 
 def in_doubles(formula: Formula) -> Formula:

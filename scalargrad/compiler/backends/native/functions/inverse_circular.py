@@ -1,7 +1,8 @@
-"""asin, acos and atan.
+"""asin, acos, atan and atan2.
 
 Reduction        asin beyond 1/2 by asin a = pi/2 - 2 asin sqrt((1 - a) / 2); atan beyond tan(pi/8) by
                  atan a = pi/4 + atan((a - 1) / (a + 1)), and beyond tan(3 pi/8) by atan a = pi/2 + atan(-1 / a).
+                 atan2 is the atan of the smaller part by the larger one, from an axis on or back to it.
 Polynomial       asin s = s + s**3 ASIN(s**2), atan t = t + t**3 ATAN(t**2).
 Reconstruction   the multiple of pi/4 and the quotient are pairs: their small parts are added to the polynomial first.
 """
@@ -10,7 +11,7 @@ import math
 
 from scalargrad.compiler.backends.native.code import Code
 from scalargrad.compiler.backends.native.functions import pairs
-from scalargrad.compiler.backends.native.functions.floating import at_most, negative_where, polynomial
+from scalargrad.compiler.backends.native.functions.floating import at_most, inf, nan, negative_where, polynomial
 from scalargrad.compiler.backends.native.functions.pairs import Pair
 from scalargrad.compiler.backends.native.functions.quarter_turns import pi
 
@@ -75,12 +76,54 @@ def atan(code: Code, x: str) -> str:
     below = pairs.choice(code, steep, (a, zero), below)
     base = pairs.choice(code, steep, _half_pi(code, 1.0), base)
 
-    t, rest = pairs.divide(code, above, below)
-    z = code.mul(t, t)
-    tail = code.mul(code.mul(t, z), polynomial(code, z, ATAN))
-    slope = code.sub(one, z)  # nearly 1 / (1 + z), the derivative
-    tail = code.multiply_add(rest, slope, tail)
+    t, tail = _atan_parts(code, pairs.divide(code, above, below))
     return code.copysign(_base_and_multiple(code, base, one, t, tail), x)
+
+
+def _atan_parts(code: Code, t: Pair) -> Pair:
+    """t and atan t - t, for |t| <= tan(pi/8)."""
+    z = code.mul(t[0], t[0])
+    tail = code.mul(code.mul(t[0], z), polynomial(code, z, ATAN))
+    slope = code.sub(code.constant(1.0), z)  # nearly 1 / (1 + z), the derivative
+    return t[0], code.multiply_add(t[1], slope, tail)
+
+
+def atan2(code: Code, y: str, x: str) -> str:
+    """The angle from the axis of positive x to the point (x, y), between -pi and pi."""
+    zero, one = code.constant(0.0), code.constant(1.0)
+    width, height = code.abs(x), code.abs(y)
+    steep = code.compare("ogt", height, width)
+    large, small = code.select(steep, height, width), code.select(steep, width, height)
+    both = code.compare("oeq", small, code.constant(inf))
+    small, large = code.select(both, one, small), code.select(both, one, large)
+    large = code.select(code.compare("oeq", large, zero), one, large)
+
+    tiny = code.compare("olt", small, code.mul(large, code.constant(2.0**-30)))  # atan t is t then
+    middle = code.compare("ogt", small, code.mul(large, code.constant(math.sqrt(2.0) - 1.0)))
+    ratio = code.div(small, large)
+    small, large = (code.mul(part, _to_the_middle(code, large)) for part in (small, large))
+    above = pairs.choice(code, middle, pairs.sum_of(code, small, code.neg(large)), (small, zero))
+    below = pairs.choice(code, middle, pairs.sum_of(code, small, large), (large, zero))
+    t = pairs.choice(code, tiny, (ratio, zero), pairs.divide(code, above, below))
+
+    # From one of the axes on, or back to it: in eighths of a turn.
+    left = code.compare_integers("slt", code.bits_of(x), code.integer(0))  # -0.0, too
+    back = negative_where(code, code.mask("xor", steep, left), one)
+    at_axis = pairs.choice(code, steep, _eighths(code, 2), pairs.choice(code, left, _eighths(code, 4), (zero, zero)))
+    base = pairs.choice(code, middle, pairs.choice(code, left, _eighths(code, 3), _eighths(code, 1)), at_axis)
+    angle = code.copysign(_base_and_multiple(code, base, back, *_atan_parts(code, t)), y)
+    return code.select(code.compare("uno", y, x), code.constant(nan), angle)
+
+
+def _to_the_middle(code: Code, x: str) -> str:
+    """A power of two by which numbers of the size of x are far from the largest and from the smallest."""
+    shrink = code.select(code.compare("ogt", x, code.constant(2.0**500)), code.constant(2.0**-600), code.constant(1.0))
+    return code.select(code.compare("olt", x, code.constant(2.0**-500)), code.constant(2.0**600), shrink)
+
+
+def _eighths(code: Code, count: int) -> Pair:
+    """So many eighths of a turn."""
+    return pairs.constant(code, pi(200) / 4 * count)
 
 
 def _base_and_multiple(code: Code, base: Pair, factor: str, s: str, tail: str) -> str:

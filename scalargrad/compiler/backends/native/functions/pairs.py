@@ -74,6 +74,15 @@ def divide(code: Code, x: Pair, y: Pair) -> Pair:
     return high, code.mul(remainder, inverse)
 
 
+def root(code: Code, x: Pair) -> Pair:
+    """The square root of x >= 0, which is a pair of zeros for 0."""
+    zero, half = code.constant(0.0), code.constant(0.5)
+    high = code.sqrt(x[0])
+    remainder = code.add(exact_multiply_add(code, code.neg(high), high, x[0]), x[1])
+    low = code.div(code.mul(remainder, half), high)
+    return high, code.select(code.compare("oeq", high, zero), zero, low)
+
+
 def choice(code: Code, mask: str, x: Pair, y: Pair) -> Pair:
     """x in the lanes where the mask is set, else y."""
     return code.select(mask, x[0], y[0]), code.select(mask, x[1], y[1])

@@ -12,7 +12,7 @@ from functools import cache
 
 from scalargrad.compiler.backends.native.code import Code
 from scalargrad.compiler.backends.native.functions import pairs
-from scalargrad.compiler.backends.native.functions.floating import bit_is_set, nearest_whole
+from scalargrad.compiler.backends.native.functions.floating import any_lane, bit_is_set, nearest_whole
 from scalargrad.compiler.backends.native.functions.pairs import Pair
 
 LARGEST_ANGLE = {"double": 2.0**30, "float": 2.0**15}  # for which three parts are enough
@@ -36,9 +36,7 @@ def reduced(code: Code, x: str) -> tuple[str, Pair]:
 def unless_rare(code: Code, mask: str, usual: list[str], rare: Callable[[], list[str]]) -> list[str]:
     """The usual results, or those of rare(), which is run only if the mask is set in some lane."""
     before, inside, after = (code.fresh(name) for name in ("before", "rare", "after"))
-    any_lane, bits = f"llvm.vector.reduce.or.v{code.width}i1", f"<{code.width} x i1>"
-    code.calls[any_lane] = f"declare i1 @{any_lane}({bits})"
-    some = code(f"call i1 @{any_lane}({bits} {mask})")
+    some = any_lane(code, mask)
     code.write(f"br label %{before}")
     code.label(before)
     code.write(f"br i1 {some}, label %{inside}, label %{after}")

@@ -152,6 +152,9 @@ ELEMENTWISE: dict[str, Formula] = {
     "cube":       lambda code, x: code.mul(code.mul(x, x), x),  # pow(x, 3)
     "inverse":    lambda code, x: code.div(code.constant(1.0), x),  # pow(x, -1)
     "sech":       _sech,
+    "floor":      lambda code, x: code.floor(x),
+    "ceil":       lambda code, x: code.ceil(x),
+    "round":      lambda code, x: code.nearest(x),
     "relu":       _relu,
     "step":       _step,
     "maximum":    _folded(_larger),

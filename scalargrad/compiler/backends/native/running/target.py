@@ -9,6 +9,7 @@ from scalargrad.compiler.backends.native.code import BITS, function
 from scalargrad.compiler.backends.native.functions import FUNCTIONS
 from scalargrad.compiler.backends.native.kernels.driver import barrier, driver
 from scalargrad.compiler.backends.native.kernels.kernel_code import VECTORS, KernelCode
+from scalargrad.ops import OPERATIONS
 from scalargrad.support.forks import in_whole, whole
 
 NUMBERS = {"float64": "double", "float32": "float"}
@@ -112,8 +113,8 @@ class Machine:
                 name = line.split("@")[1].split("(")[0]
                 if name not in self.addresses:
                     operation, number, width = name.removeprefix("vector_").rsplit("_", 2)
-                    formula = FUNCTIONS[operation]
-                    found[name] = function(name, formula, 2 if operation == "pow" else 1, number, int(width), self.fma)
+                    formula, arguments = FUNCTIONS[operation], OPERATIONS[operation].scalars
+                    found[name] = function(name, formula, arguments, number, int(width), self.fma)
         return found
 
     def run_address(self, dtype: str) -> int:
