@@ -97,7 +97,7 @@ def negative_where(code: Code, mask: str, y: str) -> str:
 
 
 def repeated(code: Code, first: list[str], step: Callable[..., tuple[list[str], str]]) -> list[str]:
-    """What becomes of the numbers by step(*numbers) -> (numbers, mask), until the mask is set in no lane."""
+    """The numbers after some turns of step(*numbers) -> (numbers, mask), until the mask is set in no lane."""
     before, begin, end, after = (code.fresh(name) for name in ("before", "turn", "turned", "after"))
     code.write(f"br label %{before}")
     code.label(before)
