@@ -50,7 +50,7 @@ def _whole(function: Callable[[float], float]) -> Callable[[float], float]:
     return lambda x: math.copysign(function(x), x) if x - x == 0.0 else x
 
 
-floor, ceil, round = map(_whole, (math.floor, math.ceil, builtins.round))
+floor, ceil, round = _whole(math.floor), _whole(math.ceil), _whole(builtins.round)
 
 
 def mod(x: float, y: float) -> float:

@@ -191,7 +191,8 @@ def test_the_derivatives_of_the_oracle_are_those_of_its_values(name):
     op, truth = OPERATIONS[name], TRUTH[name]
     with mp.workdps(DIGITS):
         moderate = (args for args in points(op, 400, seed=5) if all(1e-3 < abs(x) < 50.0 for x in flat(args)))
-        for args in itertools.islice(moderate, 5):
+        smooth = (args for args in moderate if len({*flat(args)}) == len(flat(args)))  # a bound of clamp is a kink
+        for args in itertools.islice(smooth, 5):
             exact = deep(mpf, args)
             for position, slope in enumerate(truth.derivatives(*exact)):
                 assert mp.almosteq(_numerical(truth.value, exact, position), slope, 1e-20, 1e-20), args
