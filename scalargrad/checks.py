@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Set
 from math import inf, isfinite, nan
 from numbers import Integral, Real
 from operator import is_
+from os import PathLike
 from typing import Any, TypeGuard
 
 from scalargrad.ieee import dot, total
@@ -32,14 +33,14 @@ def _opened(x: object) -> object:
     return getattr(x, "item", lambda: x)()
 
 
-def whole(name: str, setting: object, least: int, what: str = "") -> int:
+def whole(name: str, setting: object, least: int, what: str = "", most: float = inf) -> int:
     """A whole number of at least `least`, else a ValueError that says `what` the setting is.
 
     >>> whole("epochs", 2.5, least=0)
     Traceback (most recent call last):
     ValueError: epochs is a whole number from 0 on, got 2.5
     """
-    if not is_whole(setting) or setting < least:
+    if not is_whole(setting) or not least <= setting <= most:
         raise ValueError(f"{name} is {what or f'a whole number from {least} on,'} got {brief(setting)}")
     return int(setting)
 
@@ -58,7 +59,29 @@ def real(name: str, setting: object, low: float = -inf, high: float = inf, what:
     return found
 
 
-def one_of(what: str, name: Any, known: Iterable[str], more: str = "") -> Any:
+def instance(name: str, x: object, kind: Any, what: str) -> Any:
+    """`x`, if it is of that kind or of one of those kinds, else a TypeError that says `what` it is meant to be.
+
+    >>> instance("title", 3, str, "a text")
+    Traceback (most recent call last):
+    TypeError: title is a text, got 3
+    """
+    if not isinstance(x, kind):
+        raise TypeError(f"{name} is {what}, got {brief(x)}")
+    return x
+
+
+def file_name(path: object, name: str = "path") -> Any:
+    """A path, else a TypeError.
+
+    >>> file_name(None)
+    Traceback (most recent call last):
+    TypeError: path is the name of a file, a text or a pathlib.Path, got None
+    """
+    return instance(name, path, str | PathLike, "the name of a file, a text or a pathlib.Path")
+
+
+def one_of(what: str, name: object, known: Iterable[str], more: str = "") -> Any:
     """The name of something, if it is known, else a ValueError that lists those that are.
 
     >>> one_of("backend", "fortran", ["numpy", "native"])
@@ -102,7 +125,7 @@ def is_list(x: object) -> bool:
     return hasattr(x, "__iter__") and not is_recorded(x) and getattr(x, "shape", None) != ()  # a tensor may have none
 
 
-def checked_values(name: str, output: Any, inputs: Any) -> list[Any]:
+def checked_values(name: str, output: object, inputs: object) -> list[Any]:
     """The inputs as a list. A TypeError for what is no Value: the derivative by a number would be 0 without a word."""
     wanted = [inputs] if is_recorded(inputs) else list(listed(inputs, name, "a Value or a list of them as inputs"))
     for role, x in (("output", output), *(("input", x) for x in wanted)):

@@ -26,6 +26,8 @@ def mse(predictions: Nested, targets: Nested) -> Operand:
 def huber(predictions: Nested, targets: Nested, delta: float = 1.0) -> Operand:
     """Half the squared error up to `delta`, then linear: outliers pull with a bounded force (Huber 1964)."""
     delta = operand(delta, "huber's delta")
+    if type(delta) is float and not delta > 0.0:
+        raise ValueError(f"huber's delta is a number above 0, got {delta:g}")
 
     def one(prediction: Operand, target: Operand) -> Operand:
         error = abs(prediction - target)
@@ -68,14 +70,16 @@ def cross_entropy(logits: Nested, labels: Nested) -> Operand:
     if not _is_list(labels):
         logits, labels = [logits], [labels]
     labels = listed(labels, "cross_entropy", "a label for each list of logits")
-    logits = [listed(row, "cross_entropy", "a list of logits for each label") for row in logits]
-    _check_lengths("cross_entropy", logits, labels)
-    return mean([surprisal(label, tuple(row)) for row, label in zip(logits, labels, strict=True)])
+    rows = [
+        _operands("cross_entropy", row, "a list of logits for each label") for row in listed(logits, "cross_entropy")
+    ]
+    _check_lengths("cross_entropy", rows, labels)
+    return mean([surprisal(_position(label, len(row)), row) for row, label in zip(rows, labels, strict=True)])
 
 
 def l2(parameters: Iterable[Any]) -> Operand:
     """The sum of squares, to be scaled and added to a loss: `loss + 1e-4 * l2(model.parameters())`."""
-    parameters = tuple(listed(parameters, "l2", "a list of Values"))
+    parameters = _operands("l2", parameters, "a list of Values")
     return dot(parameters, parameters)
 
 
@@ -95,6 +99,18 @@ def pairs(name: str, predictions: Nested, targets: Nested) -> Iterator[tuple[Any
 
 def _mean_of(name: str, formula: Callable[[Any, Any], Any], predictions: Nested, targets: Nested) -> Operand:
     return mean([formula(prediction, target) for prediction, target in pairs(name, predictions, targets)])
+
+
+def _operands(name: str, xs: Nested, wanted: str) -> tuple:
+    return tuple([operand(x, name) for x in listed(xs, name, wanted)])
+
+
+def _position(label: Operand, classes: int) -> Operand:
+    """The label as a place among the logits; a ValueError for what is none."""
+    label = operand(label, "cross_entropy")
+    if type(label) is float and label not in range(classes):
+        raise ValueError(f"cross_entropy takes labels from 0 to {classes - 1} for {classes} logits, got {label:g}")
+    return label
 
 
 def _check_lengths(name: str, predictions: Nested, targets: Nested) -> None:

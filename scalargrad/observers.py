@@ -8,6 +8,7 @@ from typing import Any
 
 from scalargrad.support.forks import in_children
 from scalargrad.support.stepwise import Block
+from scalargrad.support.words import brief
 
 
 class Observer:
@@ -98,7 +99,7 @@ def no_grad(*function: Any) -> Any:
     True
     """
     if function:
-        raise TypeError(f"no_grad takes nothing, got {function[0]!r}: write @no_grad(), with parentheses")
+        raise TypeError(f"no_grad takes nothing, got {brief(function[0])}: write @no_grad(), with parentheses")
     return Block(lambda: _block(recording, False))
 
 
@@ -110,7 +111,7 @@ def with_grad() -> Any:
 def observed_by(observer: Observer, only: bool = False) -> Any:
     """A block whose new Values and backward passes are shown to `observer`: a TypeError, if it is no Observer."""
     if not isinstance(observer, Observer):
-        raise TypeError(f"an observer derives from scalargrad.observers.Observer, got {observer!r}")
+        raise TypeError(f"an observer derives from scalargrad.observers.Observer, got {brief(observer)}")
     return Block(lambda: _block(observers, (observer,) if only else (*observers.get(), observer)))
 
 

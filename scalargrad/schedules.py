@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from scalargrad.checks import one_of, real
 from scalargrad.operands import Operand, operand
 from scalargrad.ops import cos, less, less_equal, maximum, pow, sum, where
+from scalargrad.support.words import brief
 
 
 class Schedule:
@@ -173,7 +174,7 @@ class WarmUp(Schedule):
         if self.part in (0.0, 1.0):
             raise ValueError(f"WarmUp takes a part between 0 and 1, got {self.part}: neither line may be empty")
         if not isinstance(self.then, Schedule):
-            raise ValueError(f"WarmUp takes a Schedule such as Cosine() for then, got {self.then!r}")
+            raise ValueError(f"WarmUp takes a Schedule such as Cosine() for then, got {brief(self.then)}")
         _check(self, "start", 0.0, 1.0)
 
     def factor(self, t: Operand, steps: Operand) -> Operand:

@@ -22,6 +22,7 @@ from scalargrad.optim import Optimizer
 from scalargrad.schedules import Schedule
 from scalargrad.structure import Buffer
 from scalargrad.support.doors import as_called
+from scalargrad.support.words import brief
 
 
 def compile(
@@ -67,7 +68,7 @@ def compile(
     if function is None:
         return lambda decorated: Compiled(decorated, dtype, backend, threads, devices)
     if not callable(function):
-        raise TypeError(f"compile takes a function of one sample, got {function!r}")
+        raise TypeError(f"compile takes a function of one sample, got {brief(function)}")
     return Compiled(function, dtype, backend, threads, devices)
 
 

@@ -68,7 +68,8 @@ class Programs:
                 given.append(array)
                 shapes[place] = array.shape[1:]
         if not given:
-            raise TypeError("a compiled function takes at least one array, of which each row is a sample")
+            name = getattr(self.function, "__name__", type(self.function).__name__)
+            raise TypeError(f"{name} is compiled and takes at least one array, of which each row is a sample")
         lanes = len(given[0])
         for array in given:
             if len(array) != lanes:

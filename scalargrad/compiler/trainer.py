@@ -15,7 +15,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import shuffled
-from scalargrad.checks import is_whole, real, whole
+from scalargrad.checks import instance, is_whole, real, whole
 from scalargrad.compiler.loop import Loop
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import Program
@@ -38,9 +38,11 @@ from scalargrad.optim import Optimizer
 from scalargrad.schedules import Constant, Schedule
 from scalargrad.structure import Buffer
 from scalargrad.support.progress import progress_bar
+from scalargrad.support.words import brief
 
 NO_MEASURES: Mapping[str, Buffer] = MappingProxyType({})
 Measures = dict[str, float]  # of an epoch: "loss", and whatever else is measured
+BY_NAME = "a dict of Buffers by name"
 Callback = Callable[[int, Measures], Any]
 Watch = Callable[[int, Measures], Any]  # called during an epoch with the rows done so far, and the measures over these
 MOST_POSITIONS = 2**18  # of the shuffled orders of several epochs that are made at once
@@ -110,19 +112,22 @@ class Trainer:
         clip_grad_norm: float | None = None,
     ) -> None:
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
+            raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {brief(optimizer)}")
         if batch_size is not None and not (is_whole(batch_size) and batch_size >= 1):
-            raise ValueError(f"batch_size is a whole number from 1 on, or None for all rows; got {batch_size!r}")
+            raise ValueError(f"batch_size is a whole number from 1 on, or None for all rows; got {brief(batch_size)}")
         if not is_whole(rng) or not 0 <= rng < 2**53:
-            raise ValueError(f"rng is a seed, a whole number from 0 to 2**53; got {rng!r}")
+            raise ValueError(f"rng is a seed, a whole number from 0 to 2**53; got {brief(rng)}")
         if schedule is not None and not isinstance(schedule, Schedule):
-            raise TypeError(f"schedule is a Schedule such as Cosine(), or None; got {schedule!r}")
+            raise TypeError(f"schedule is a Schedule such as Cosine(), or None; got {brief(schedule)}")
         if steps is not None:
             whole("steps", steps, 1)
         self.clip_grad_norm = None if clip_grad_norm is None else real("clip_grad_norm", clip_grad_norm, 0.0)
         self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
-        self.schedule, self.measures = schedule, dict(measures)
+        buffers = {str(name): buffer for name, buffer in instance("measures", measures, Mapping, BY_NAME).items()}
+        for buffer in buffers.values():
+            instance("measures", buffer, Buffer, BY_NAME)
+        self.schedule, self.measures = schedule, buffers
         self.moving = optimizer.own_parameters if parameters is None else parameters
         self.epochs = 0  # so far, over all runs
         self.span = (optimizer.steps, int(steps or 0))  # of the schedule: the steps before it, and how many it has
@@ -164,7 +169,7 @@ class Trainer:
                 raise TypeError("run takes the arrays and then how many epochs: run(X, Y, 10)")
             *arrays, epochs = arrays  # type: ignore[assignment]
         if not (is_whole(epochs) and epochs >= 0):
-            raise ValueError(f"epochs is a whole number from 0 on, got {epochs!r}")
+            raise ValueError(f"epochs is a whole number from 0 on, got {brief(epochs)}")
         epochs = int(epochs)
         history: dict[str, list[float]] = {name: [] for name in ("loss", *self.measures)}
         groups = self._groups(arrays)
@@ -191,6 +196,8 @@ class Trainer:
                 are not in step then
         A loss of inf or nan is returned, not raised: there the epoch stopped.
         """
+        if watch is not None:
+            instance("watch", watch, Callable, "a function of rows and measures")
         return {name: found[0] for name, found in self._epochs(arrays, 1, watch).items()}
 
     def prepare(self, *arrays: object, progress: bool = False) -> None:

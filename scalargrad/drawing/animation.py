@@ -6,6 +6,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from scalargrad.checks import file_name, instance, real
 from scalargrad.drawing.boundary import DecisionBoundary
 from scalargrad.drawing.display import figure_html, much_narrower
 from scalargrad.drawing.figure import Drawing, check_options, draw, views_by_width
@@ -14,7 +15,7 @@ from scalargrad.drawing.palette import THEMES
 from scalargrad.drawing.svg import SvgWriter
 from scalargrad.engine import Value
 from scalargrad.files.atomic import replace_file, writable_target
-from scalargrad.support.words import plural
+from scalargrad.support.words import brief, plural
 
 MOST_FRAMES = 500
 FORMATS = (".svg", ".gif")
@@ -57,22 +58,21 @@ def draw_frames(
     """
     if path is not None:
         path = checked_path(path)
-    if not 0.02 <= seconds <= 60:
-        raise ValueError(f"seconds is how long each frame stays, from 0.02 to 60, got {seconds!r}")
-    check_options(theme or "light", detail, names, title)
+    seconds = real("seconds", seconds, 0.02, 60.0, "how long each frame stays, from 0.02 to 60,")
+    check_options("light" if theme is None else theme, detail, names, title)
 
     def drawn(frame: object) -> Drawing | DecisionBoundary:
         if isinstance(frame, Value):
             return draw(frame, theme=theme, detail=detail, names=names, title=title)
         if isinstance(frame, Drawing | DecisionBoundary):
             return frame
-        raise TypeError(f"draw_frames takes Values, Drawings or DecisionBoundaries, got {frame!r}")
+        raise TypeError(f"draw_frames takes Values, Drawings or DecisionBoundaries, got {brief(frame)}")
 
     pictures: list[Picture] = []
-    for frame in frames:
+    for frame in instance("frames", frames, Iterable, "a list of pictures or Values, or a generator of them"):
         pictures.append(drawn(frame))
         if len(pictures) > MOST_FRAMES:
-            raise ValueError(f"an animation has at most {MOST_FRAMES} frames: give every tenth, say")
+            raise ValueError(f"draw_frames shows at most {MOST_FRAMES} frames: give every tenth, say")
     if not pictures:
         raise ValueError("draw_frames got no frames: the iterable was empty (a generator can be used only once)")
     if len({type(picture) for picture in pictures}) > 1:
@@ -83,9 +83,9 @@ def draw_frames(
 
 def checked_path(path: str | Path) -> Path:
     """A path that a film can be written to. ValueError for other endings, OSError where nothing can be written."""
-    path = Path(path)
+    path = Path(file_name(path))
     if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"an animation is saved as .svg or .gif, got {path.name!r:.100}")
+        raise ValueError(f"path: an animation is saved as .svg or .gif, got {path.name!r:.100}")
     writable_target(path)
     return path
 

@@ -4,11 +4,14 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, SupportsFloat
 
+from scalargrad.checks import instance, listed, one_of, real, whole
 from scalargrad.drawing.contours import Contours, Point, contours
 from scalargrad.drawing.layout import Box
 from scalargrad.drawing.lettering import clipped
 from scalargrad.drawing.palette import THEMES
 from scalargrad.drawing.svg import round_off
+from scalargrad.operands import number
+from scalargrad.support.words import brief
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,24 +63,23 @@ class DecisionBoundary:
         theme: str | None = None,
         title: str = "",
     ) -> None:
-        if not 2 <= resolution <= MOST_CELLS_ACROSS:
-            raise ValueError(f"resolution is the number of places across, 2 to {MOST_CELLS_ACROSS}, got {resolution!r}")
-        if (theme or "light") not in THEMES:
-            raise ValueError(f"theme is one of {', '.join(map(repr, THEMES))}, got {theme!r}")
-        self.points = [(float(x), float(y)) for x, y in points]
-        self.classes = [float(label) for label in classes]
-        if not all(math.isfinite(x) for point in self.points for x in point):
-            raise ValueError("a boundary is drawn around points that are finite numbers")
+        instance("score", score, Callable, "a function of a list of points")
+        limits = f"the number of places across, 2 to {MOST_CELLS_ACROSS},"
+        self.resolution = whole("resolution", resolution, 2, limits, MOST_CELLS_ACROSS)
+        one_of("theme", "light" if theme is None else theme, THEMES)
+        self.points = [_point(x) for x in listed(points, "DecisionBoundary", "a list of points [x, y]")]
+        self.classes = [number(x, "classes") for x in listed(classes, "DecisionBoundary", "a list of classes")]
         if not self.points or len(self.points) != len(self.classes):
             counts = f"{len(self.points)} points and {len(self.classes)} classes"
-            raise ValueError(f"a boundary needs as many classes as points, and at least one, got {counts}")
-        self.level, self.resolution, self.heading = level, resolution, title
+            raise ValueError(f"DecisionBoundary takes as many classes as points, and at least one, got {counts}")
+        self.level, self.heading = real("level", level), instance("title", title, str, "a text")
         self.theme, self.theme_of_pages = theme or "light", theme or "auto"
         self.description = f"{len(self.points)} points, dots and diamonds, and the classifier's score around them"
         xs, ys = zip(*self.points, strict=True)
         self.x_range, self.y_range = _range(xs), _range(ys)
         rows = [[x, y] for y in self._places(self.y_range)[::-1] for x in self._places(self.x_range)]
-        self.scores = [float(x) - level for x in score(rows)]
+        found = instance("score", score(rows), Iterable, "a function that gives a number for each point")
+        self.scores = [float(x) - self.level for x in found]
         if len(self.scores) != len(rows):
             raise ValueError(f"score(rows) must give one number for each of {len(rows)} rows, got {len(self.scores)}")
 
@@ -186,6 +188,14 @@ class DecisionBoundary:
 
     def __repr__(self) -> str:
         return f"<DecisionBoundary {self.heading!r}, {len(self.points)} points>"
+
+
+def _point(point: object) -> Point:
+    """Two finite numbers, or an error."""
+    numbers = [number(x, "points") for x in listed(point, "DecisionBoundary", "a list of points [x, y]")]
+    if len(numbers) != 2 or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"points are pairs of finite numbers, [x, y], got {brief(point)}")
+    return numbers[0], numbers[1]
 
 
 def _range(numbers: Iterable[float]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scalargrad.checks import file_name, instance, one_of
 from scalargrad.drawing.display import figure_html, much_narrower
 from scalargrad.drawing.folding import COARSER, DETAILS, MOST_CARDS
 from scalargrad.drawing.layout import Layout, lay_out
@@ -16,6 +17,7 @@ from scalargrad.drawing.svg import SvgWriter
 from scalargrad.drawing.view import View, view_at, view_of
 from scalargrad.engine import Value
 from scalargrad.files.atomic import replace_file
+from scalargrad.support.words import brief
 
 if TYPE_CHECKING:
     import graphviz
@@ -55,21 +57,19 @@ def draw(
     <Drawing of x*x = 9: 2 values, after backward()>
     """
     if not isinstance(value, Value):
-        raise TypeError(f"draw takes a Value, got {value!r}; draw a network by its output: draw(model(x))")
-    check_options(theme or "light", detail, names, title)
+        raise TypeError(f"draw takes a Value, got {brief(value)}; draw a network by its output: draw(model(x))")
+    check_options("light" if theme is None else theme, detail, names, title)
     return Drawing(view_of(value, detail, names), theme, title)
 
 
 def check_options(theme: object, detail: object, names: object, title: object) -> None:
     """A ValueError or TypeError that lists the choices, for an option that is none of them."""
-    if theme not in THEMES:
-        raise ValueError(f"theme is one of {', '.join(map(repr, THEMES))}, got {theme!r}")
-    if detail is not None and detail not in DETAILS:
-        raise ValueError(f"detail is one of {', '.join(map(repr, DETAILS))} or None, got {detail!r}")
+    one_of("theme", theme, THEMES)
+    if detail is not None:
+        one_of("detail", detail, DETAILS, ", or None")
     if names is not None and not (isinstance(names, Mapping) and all(isinstance(name, str) for name in names)):
-        raise TypeError(f"names takes a dict from names to Values such as locals(), got {names!r}")
-    if not isinstance(title, str):
-        raise TypeError(f"title takes a text, got {title!r}")
+        raise TypeError(f"names takes a dict from names to Values such as locals(), got {brief(names)}")
+    instance("title", title, str, "a text")
 
 
 class Drawing:
@@ -138,9 +138,9 @@ class Drawing:
 
         ValueError for other endings. RuntimeError, if there is no Graphviz for what it draws.
         """
-        path = Path(path)
+        path = Path(file_name(path))
         if path.suffix.lower() not in (".svg", *AS_DOT, *BY_GRAPHVIZ):
-            raise ValueError(f"a drawing is saved as .svg, .png, .pdf, .dot or .gv, got {path.name!r:.100}")
+            raise ValueError(f"path: a drawing is saved as .svg, .png, .pdf, .dot or .gv, got {path.name!r:.100}")
         replace_file(path, self.contents(path.suffix))
         return path
 

@@ -9,7 +9,7 @@ from scalargrad.engine import Value, topological_order
 from scalargrad.explaining.examination import Examination
 from scalargrad.explaining.findings import Report
 from scalargrad.holders import without_frozen
-from scalargrad.support.words import plural
+from scalargrad.support.words import brief, plural
 
 
 @overload
@@ -47,7 +47,7 @@ def diagnose(subject: object, parameters: object = None) -> AbstractContextManag
     if parameters is None:
         return examined(Examination(_parameter_list(subject)))
     if not isinstance(subject, Value):
-        raise TypeError(f"diagnose(loss, parameters) takes a Value as loss, got {subject!r}")
+        raise TypeError(f"diagnose(loss, parameters) takes a Value as loss, got {brief(subject)}")
     return _of_one_graph(subject, Examination(_parameter_list(parameters)))
 
 
@@ -76,12 +76,13 @@ def _parameter_list(parameters: object) -> list[Value]:
         parameters = parameters.parameters()
     if isinstance(parameters, Value) or not isinstance(parameters, Iterable):
         raise TypeError(
-            f"diagnose takes a list of parameters or a model, got {parameters!r}; one parameter: diagnose([w])"
+            f"diagnose takes a list of parameters or a model, got {brief(parameters)}; one parameter: diagnose([w])"
         )
-    found = list(dict.fromkeys(parameters))
+    found = list(parameters)
     for parameter in found:
         if not isinstance(parameter, Value):
-            raise TypeError(f"diagnose takes Values as parameters, got {parameter!r}")
+            raise TypeError(f"diagnose takes Values as parameters, got {brief(parameter)}")
+    found = list(dict.fromkeys(found))
     if not without_frozen(found):
         raise ValueError(
             "diagnose got no parameters: is the list empty, or a generator that was used up, or are all frozen?"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from scalargrad.checks import whole
+from scalargrad.drawing.figure import check_options
 from scalargrad.drawing.formulas import COMPACT, abridged, arguments_of, is_infix
 from scalargrad.drawing.lettering import number, visible
 from scalargrad.drawing.snapshot import Snapshot
@@ -19,7 +20,7 @@ from scalargrad.explaining.formula import LATEX, TEXT, Text, ends_of, one_path, 
 from scalargrad.explaining.paths import Path, largest_trails, links_from, paths_along, sums_over_paths
 from scalargrad.explaining.wrapping import wrapped
 from scalargrad.ieee import total as sum_of
-from scalargrad.support.words import distinct, short_count, short_name, short_share
+from scalargrad.support.words import brief, distinct, short_count, short_name, short_share
 
 LONGEST_FORMULA = 60
 LEGEND_LINES = 12
@@ -114,7 +115,8 @@ def explain(output: Value, wrt: Value, names: Mapping[str, object] | None = None
     for role, value in (("output", output), ("wrt", wrt)):
         if not isinstance(value, Value):
             remedy = "call explain once for each" if isinstance(value, Iterable) else "pass the Value itself"
-            raise TypeError(f"explain takes one Value as {role}, got {short_name(ascii(value))}; {remedy}")
+            raise TypeError(f"explain takes one Value as {role}, got {brief(value)}; {remedy}")
+    check_options("light", None, names, "")
     show = whole("show", show, 1, "how many paths to write out, at least 1,")
     snapshot = Snapshot(output, names)
     order, called = snapshot.values, _names(snapshot)

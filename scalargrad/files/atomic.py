@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from scalargrad.checks import file_name
+
 try:
     import fcntl
 except ImportError:  # Windows has none; Pyodide has none either
@@ -52,7 +54,7 @@ def writable_target(path: str | os.PathLike[str]) -> Path:
     Traceback (most recent call last):
     ValueError: no/such/folder/ is a folder: choose another name
     """
-    name = os.fspath(path)
+    name = os.fspath(file_name(path))
     try:
         there = os.stat(name)
     except FileNotFoundError:  # or a link that leads to nothing yet

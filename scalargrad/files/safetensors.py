@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from scalargrad.checks import file_name
 from scalargrad.files.atomic import replace_file
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, "ndarray"], dic
 
     ValueError, naming the file and what is wrong with it, unless every bit of it is as it was written.
     """
-    path = Path(path)
+    path = Path(file_name(path))
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         raise ValueError(f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'no ordinary file'}")

@@ -4,6 +4,7 @@ import os
 from typing import cast
 
 from scalargrad import nn
+from scalargrad.checks import instance
 from scalargrad.files.architecture import (
     ARCHITECTURES,
     Description,
@@ -54,6 +55,7 @@ def load_into(model: Module, path: str | os.PathLike[str]) -> None:
     >>> one([1.0, 2.0]).data == other([1.0, 2.0]).data
     True
     """
+    instance("model", model, Module, "a Module built like that of the file")
     arrays, description, loss = _read(path)
     own = describe(model)
     both_known = own["arguments"] is not None and description["arguments"] is not None

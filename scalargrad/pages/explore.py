@@ -13,6 +13,7 @@ from scalargrad.explaining.words import Words
 from scalargrad.pages.page import HERE, page_html, script_of, still_picture, styles_of
 from scalargrad.pages.recorded import Recorded, page_data
 from scalargrad.pages.widget import WidgetPage
+from scalargrad.support.words import brief
 
 ENTRY = """import { mount } from "../pages/explore/main.js";
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -57,7 +58,7 @@ def explore(
     <ExplorePage output = tanh(x·w): 4 values, 3 local derivatives>
     """
     if not isinstance(output, Value):
-        raise TypeError(f"explore takes a Value, got {output!r}; for a network, its output or its loss")
+        raise TypeError(f"explore takes a Value, got {brief(output)}; for a network, its output or its loss")
     check_options(theme, None, names, "" if title is None else title)
     if output.op is None:
         raise ValueError(
@@ -106,15 +107,15 @@ def chosen(inputs: Value | Iterable[Value] | None, recorded: Recorded) -> list[V
         return leaves
     asked = [inputs] if isinstance(inputs, Value) else inputs
     if isinstance(asked, str) or not isinstance(asked, Iterable):
-        raise TypeError(f"inputs takes leaves of the graph, such as [x, w], got {inputs!r}")
+        raise TypeError(f"inputs takes leaves of the graph, such as [x, w], got {brief(inputs)}")
     wanted = list(asked)
     known = set(leaves)
     for x in wanted:
         if not isinstance(x, Value):
-            raise TypeError(f"inputs takes leaves of the graph, Values that were computed from nothing, got {x!r}")
+            raise TypeError(f"inputs takes leaves of the graph, Values that were computed from nothing, got {brief(x)}")
         if x not in known:
             what = "it was computed from others" if x.op is not None else "the output does not depend on it"
-            raise TypeError(f"inputs takes leaves of the graph, got {x!r}: {what}")
+            raise TypeError(f"inputs takes leaves of the graph, got {brief(x)}: {what}")
     return wanted
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy
 
-from scalargrad.checks import whole
+from scalargrad.checks import file_name, instance, listed, whole
 from scalargrad.compiler.backends.javascript.module import FILES as MODULE_FILES
 from scalargrad.drawing.lettering import escaped
 from scalargrad.files.atomic import replace_file
@@ -45,12 +45,13 @@ def export(
     >>> "export const { outputs, predict, probabilities }" in text
     True
     """
-    path = Path(path)
+    instance("model", model, Module, "a Module, such as MLP(2, [8, 1])")
+    path = Path(file_name(path))
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"a model is exported as {', '.join(SUFFIXES)}, got {path.name!r:.100}")
-    if not isinstance(model, Module):
-        raise TypeError(f"export takes a model, got {model!r:.100}")
+        raise ValueError(f"path: a model is exported as {', '.join(SUFFIXES)}, got {path.name!r:.100}")
+    if title is not None:
+        instance("title", title, str, "a text")
     text = trial_page(model, shape, title or path.stem) if suffix == ".html" else model_module(model, shape)
     replace_file(path, text.encode())
     return path
@@ -64,7 +65,7 @@ def model_module(model: Module, shape: Sequence[int] | None = None) -> str:
         try:
             text = program.javascript(numpy.zeros((1, *sizes)), names=False)
         except (TypeError, ValueError, IndexError) as error:
-            raise type(error)(f"no module for rows of the shape {sizes}: {error}") from error
+            raise type(error)(f"export writes no module for rows of the shape {sizes}: {error}") from error
     return "\n".join(
         [
             text,
@@ -81,7 +82,8 @@ def model_module(model: Module, shape: Sequence[int] | None = None) -> str:
 def shape_of_rows(model: Module, shape: Sequence[int] | None) -> list[int]:
     """The shape of one row: what was said, or what the first layer takes. ValueError, if nobody knows."""
     if shape is not None:
-        return [whole("shape", size, 1, "whole numbers from 1 on,") for size in shape]
+        sizes = listed(shape, "export", "a list of sizes as shape")
+        return [whole("shape", size, 1, "whole numbers from 1 on,") for size in sizes]
     first: object = model
     while not hasattr(first, "_zeros") and (layers := getattr(first, "layers", None)):
         first = layers[0]

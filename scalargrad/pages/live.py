@@ -16,6 +16,7 @@ from scalargrad.drawing.tables import titled
 from scalargrad.pages.screens import Screen, screen_here
 from scalargrad.plots.maps import SIDE, Map, as_source, asked
 from scalargrad.structure import Structure
+from scalargrad.support.words import brief
 from scalargrad.training.objectives import Objective
 from scalargrad.training.prediction import outputs_of
 from scalargrad.training.run import Run
@@ -49,7 +50,7 @@ def live(model: Structure) -> "Live":
     if isinstance(model, Run):
         raise TypeError("live takes a model, and makes a callback of it: callbacks=[live(model)]")
     if not isinstance(model, Structure):
-        raise TypeError(f"live takes a model, such as MLP(2, [8, 1]), got {model!r:.100}")
+        raise TypeError(f"live takes a model, such as MLP(2, [8, 1]), got {brief(model)}")
     return Live(model)
 
 

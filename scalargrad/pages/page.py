@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from scalargrad.checks import file_name
 from scalargrad.drawing.figure import Drawing
 from scalargrad.drawing.lettering import escaped
 from scalargrad.drawing.palette import THEMES
@@ -44,9 +45,9 @@ class Page:
 
     def save(self, path: str | Path) -> Path:
         """Write the page to `path`, which ends in .html. Returns the path."""
-        path = Path(path)
+        path = Path(file_name(path))
         if path.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"a page is saved as .html, got {path.name!r:.100}")
+            raise ValueError(f"path: a page is saved as .html, got {path.name!r:.100}")
         replace_file(path, self.html.encode())
         return path
 

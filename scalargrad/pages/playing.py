@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from scalargrad.checks import listed
+from scalargrad.checks import instance, listed
 from scalargrad.compiler import TraceError
 from scalargrad.datasets.arrays import checked_inputs
 from scalargrad.datasets.sequences import differ_in_length
@@ -27,7 +27,7 @@ from scalargrad.pages.network import described, network_of
 from scalargrad.pages.page import HERE, Page, page_html, styles_of
 from scalargrad.pages.still_map import grid, in_words, still
 from scalargrad.structure import Structure
-from scalargrad.support.words import plural
+from scalargrad.support.words import brief, plural
 from scalargrad.training.objectives import Objective, objective_of, refuse_one_class
 from scalargrad.training.programs import lock_of, shapes_of_outputs
 from scalargrad.training.settings import FitSettings
@@ -88,6 +88,8 @@ def playground(
     check_options(theme, None, None, "" if title is None else title)
     if len(listed(names, "playground", "two names of inputs")) != 2:
         raise ValueError(f"names are those of the two inputs, got {len(names)}")
+    for name in names:
+        instance("names", name, str, "two names of inputs")
     given: dict[str, Any] = {
         "backend": "numpy",
         "early_stopping": None,
@@ -161,7 +163,7 @@ def training_data(
 ) -> tuple[dict[str, Any], Training]:
     """All that the page knows, as JSON has it, and the programs that it runs."""
     if not isinstance(model, Structure):
-        raise TypeError(f"playground takes a model with two inputs such as MLP(2, [8, 8, 1]), got {model!r:.100}")
+        raise TypeError(f"playground takes a model with two inputs such as MLP(2, [8, 8, 1]), got {brief(model)}")
     if not model.parameters():
         raise ValueError(f"{type(model).__name__} has no parameters: there is nothing to train")
     objective = objective_of(settings.loss)

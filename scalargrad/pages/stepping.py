@@ -10,7 +10,7 @@ from scalargrad.explaining.terms import backward_terms, copy_of
 from scalargrad.pages.explore import explore_page
 from scalargrad.pages.recorded import Recorded
 from scalargrad.pages.widget import WidgetPage
-from scalargrad.support.words import short_name
+from scalargrad.support.words import brief, short_name
 
 
 class SteppingPage(WidgetPage):
@@ -35,7 +35,7 @@ def step_through(
     <SteppingPage output, step by step: 3 values: 2 results forward, the seed, 4 chain-rule terms backward>
     """
     if not isinstance(output, Value):
-        raise TypeError(f"step_through takes a Value, got {output!r}; for a network, its output or its loss")
+        raise TypeError(f"step_through takes a Value, got {brief(output)}; for a network, its output or its loss")
     check_options(theme, None, names, "" if title is None else title)
     # In a context of its own: no_grad() or anomaly_detection() around this call are not meant for the copy.
     return Context().run(_page, output, names, title, theme)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from functools import cache
 from math import ceil, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scalargrad.arrays import quiet
+from scalargrad.checks import instance, listed
 from scalargrad.drawing.palette import LIGHT
-from scalargrad.plots.frames import new_figure, title_width
+from scalargrad.operands import number
+from scalargrad.plots.frames import letters, new_figure, title_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,25 +35,32 @@ def plot_attention(weights: Sequence[Sequence[Sequence[float]]], tokens: Sequenc
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap
 
-    if not weights or not tokens:
-        raise ValueError("there is nothing to draw: no head, or no token")
-    for head in weights:
+    tokens = [
+        instance("tokens", token, str, "a list of texts")
+        for token in letters(tokens, "plot_attention", "a list of tokens")
+    ]
+    heads = [[_row(row) for row in _list(head)] for head in _list(weights)]
+    if not heads or not tokens:
+        raise ValueError("plot_attention has nothing to draw: no head, or no token")
+    for head in heads:
         if [len(row) for row in head] != list(range(1, len(tokens) + 1)):
-            raise ValueError(f"a head has a row for each of {len(tokens)} tokens, with a weight for each up to its own")
+            shape = f"a row for each of {len(tokens)} tokens, with a weight for each up to its own"
+            raise ValueError(f"weights of a head are {shape}, got rows of {[len(row) for row in head][:9]}")
+    instance("title", title, str, "a text")
     shown, title = [_shown(token) for token in tokens], _shown(title)
-    columns = ceil(sqrt(len(weights)))
-    rows = ceil(len(weights) / columns)
+    columns = ceil(sqrt(len(heads)))
+    rows = ceil(len(heads) / columns)
     cell = max(CELL, LETTER * max(map(len, shown)) + 0.1)
     side = max(1.6, cell * len(tokens)) + 0.5
     figure = new_figure(max(columns * side + 1.0, title_width(title)), rows * side + 0.9)
     panels = figure.subplots(rows, columns, squeeze=False)
     shades = LinearSegmentedColormap.from_list("attention", SHADES)
     for place, axes in enumerate(panels.flat):
-        if place >= len(weights):
+        if place >= len(heads):
             axes.set_axis_off()
             continue
         square = numpy.full((len(tokens), len(tokens)), numpy.nan)
-        for step, row in enumerate(weights[place]):
+        for step, row in enumerate(heads[place]):
             square[step, : step + 1] = row
         axes.set_facecolor(LIGHT["tint-zero"])  # which is seen where tokens are still to come
         axes.imshow(square, cmap=shades, vmin=0.0, vmax=1.0)
@@ -67,6 +76,14 @@ def plot_attention(weights: Sequence[Sequence[Sequence[float]]], tokens: Sequenc
     ).outline.set_visible(False)
     figure.suptitle(title, x=0.02, ha="left", fontsize="large", color=LIGHT["ink"], parse_math=False)
     return figure
+
+
+def _list(weights: object) -> Any:
+    return listed(weights, "plot_attention", "weights [heads][tokens][tokens so far]")
+
+
+def _row(weights: object) -> list[float]:
+    return [number(weight, "plot_attention") for weight in _list(weights)]
 
 
 def _shown(text: str) -> str:

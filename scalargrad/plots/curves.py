@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from scalargrad.arrays import quiet
+from scalargrad.checks import instance, listed, real, whole
 from scalargrad.drawing.curves import VALIDATION, ZOOM
 from scalargrad.drawing.palette import LIGHT
 from scalargrad.plots.frames import fitted, frame, legend, new_figure
@@ -14,6 +15,7 @@ from scalargrad.plots.frames import fitted, frame, legend, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy import ndarray
 
 # Told apart by colour, and in grey by their dashes.
 COLOURS = [LIGHT["positive"], LIGHT["negative"], LIGHT["parameter"], LIGHT["output"]]
@@ -26,7 +28,7 @@ class Curve(NamedTuple):
     """One line of a panel; a label other than "" is explained in the legend."""
 
     label: str
-    numbers: Sequence[float]
+    numbers: "ndarray"
     colour: str
     dashes: str
 
@@ -41,9 +43,10 @@ def plot_curves(history: Mapping[str, Sequence[float]], title: str, first_epoch:
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['loss', 'accuracy']
     """
-    validated = any(name.startswith(VALIDATION) for name in history)
+    measures = _measures("history", history)
+    validated = any(name.startswith(VALIDATION) for name in measures)
     panels: dict[str, list[Curve]] = {}
-    for name, numbers in history.items():
+    for name, numbers in measures.items():
         if name.startswith(VALIDATION):
             curve = Curve("validation", numbers, LIGHT["negative"], "--")
         else:
@@ -69,12 +72,16 @@ def plot_comparison(
     ['Adam', 'SGD']
     """
     panels: dict[str, list[Curve]] = {}
-    for measure in measures:
+    instance("histories", histories, Mapping, "a dict of histories by the names of their runs")
+    runs = {name: _measures("histories", history) for name, history in histories.items()}
+    for measure in listed(measures, "plot_comparison", "a list of names of measures"):
+        instance("measures", measure, str, "a list of names of measures")
         spoken = f"validation {measure.removeprefix(VALIDATION)}" if measure.startswith(VALIDATION) else measure
         panels[spoken] = []
-        for place, (name, history) in enumerate(histories.items()):
+        for place, (name, history) in enumerate(runs.items()):
             if measure not in history:
-                raise ValueError(f"the history of {name} has no {measure!r}; it has {', '.join(history) or 'nothing'}")
+                has = ", ".join(history) or "nothing"
+                raise ValueError(f"measures: the history of {name} has no {measure!r}; it has {has}")
             # After the fourth run each colour comes again, with other dashes.
             dashes = DASHES[(place + place // len(COLOURS)) % len(DASHES)]
             panels[spoken].append(Curve(name, history[measure], COLOURS[place % len(COLOURS)], dashes))
@@ -93,9 +100,11 @@ def plot_steps(losses: Sequence[float], title: str, known: Mapping[str, float] =
     import numpy
     from matplotlib.ticker import MaxNLocator
 
-    if not len(losses):
-        raise ValueError("there is nothing to draw: no step was made")
-    numbers = numpy.asarray(losses, dtype="float64")
+    numbers = _curve("losses", losses)
+    if not len(numbers):
+        raise ValueError("losses are none: there is nothing to draw, no step was made")
+    instance("known", known, Mapping, "a dict of losses by name")
+    known = {name: real("known", loss) for name, loss in known.items()}
     reach = 1 + len(numbers) // 100  # to both sides
     sums, places = numpy.concatenate([[0.0], numbers.cumsum()]), numpy.arange(len(numbers))
     begin, end = numpy.maximum(places - reach, 0), numpy.minimum(places + reach + 1, len(numbers))
@@ -117,11 +126,27 @@ def plot_steps(losses: Sequence[float], title: str, known: Mapping[str, float] =
     return figure
 
 
+def _measures(name: str, history: Mapping[str, Sequence[float]]) -> dict[str, "ndarray"]:
+    """The curves of a History, each a row of numbers."""
+    instance(name, history, Mapping, "what fit returned, or a dict of lists of numbers by measure")
+    return {str(measure): _curve(f"{name}[{measure!r}]", numbers) for measure, numbers in history.items()}
+
+
+def _curve(name: str, numbers: object) -> "ndarray":
+    from scalargrad.datasets.arrays import as_numbers
+
+    found = as_numbers(numbers, name).astype("float64")
+    if found.ndim != 1:
+        raise ValueError(f"{name} is a list of numbers, and has the shape {found.shape}")
+    return found
+
+
 @quiet
 def _draw(panels: Mapping[str, Sequence[Curve]], title: str, first_epoch: int) -> "Figure":
     longest = max((len(curve.numbers) for curves in panels.values() for curve in curves), default=0)
     if longest == 0:
-        raise ValueError("there is nothing to draw: the history holds no epoch")
+        raise ValueError("history holds no epoch: there is nothing to draw")
+    whole("first_epoch", first_epoch, 0)
     title = fitted(title, WIDTH)
     figure = new_figure(WIDTH, 2.6 * len(panels) + 0.2 * title.count("\n"))
     rows = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]

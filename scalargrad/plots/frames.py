@@ -4,8 +4,9 @@ import textwrap
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from scalargrad.checks import instance, listed
 from scalargrad.drawing.palette import LIGHT
 
 if TYPE_CHECKING:
@@ -50,11 +51,18 @@ def legend(figure: "Figure", handles: "Sequence[Artist] | None" = None, columns:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
 
 
+def letters(names: Sequence[Any], taker: str, wanted: str) -> Sequence[Any]:
+    """A list of names, or a text, of which each letter is one."""
+    return [*names] if isinstance(names, str) else listed(names, taker, wanted)
+
+
 def fitted(title: str, width: float) -> str:
     """A title in lines that fit into so many inches."""
+    instance("title", title, str, "a text")
     return "\n".join(textwrap.fill(line, int((width - 0.4) / TITLE_LETTER)) for line in title.split("\n"))
 
 
 def title_width(title: str) -> float:
     """Inches that a title needs, where the picture below it could be narrower."""
+    instance("title", title, str, "a text")
     return 0.4 + TITLE_LETTER * max(map(len, title.split("\n")))

@@ -8,8 +8,10 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet
+from scalargrad.checks import listed, whole
+from scalargrad.datasets.arrays import as_numbers
 from scalargrad.drawing.palette import LIGHT
-from scalargrad.plots.frames import legend, new_figure, title_width
+from scalargrad.plots.frames import legend, letters, new_figure, title_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +39,7 @@ def plot_confusion(matrix: object, classes: Sequence[object], title: str) -> "Fi
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Patch
 
-    names = [str(name) for name in classes]
+    names = [str(name) for name in letters(classes, "plot_confusion", "a list of classes")]
     counts = _checked_counts(matrix, len(names))
     shares = counts / numpy.maximum(counts.sum(axis=1, keepdims=True), 1)
     diagonal = numpy.eye(len(names), dtype=bool)
@@ -88,15 +90,15 @@ def plot_images(images: object, titles: Sequence[str], title: str, columns: int 
     >>> figure.axes[0].get_title()
     '4, not 9 (0.98)'
     """
-    pixels = numpy.asarray(images, dtype="float64")
+    pixels = as_numbers(images, "images").astype("float64")
+    titles = listed(titles, "plot_images", "a list of titles")
     if pixels.ndim != 2 or len(pixels) == 0 or math.isqrt(pixels.shape[1]) ** 2 != pixels.shape[1] or not pixels.size:
         raise ValueError(f"images is [n, pixels], at least one image of side * side pixels, got {list(pixels.shape)}")
     if not numpy.isfinite(pixels).all():
         raise ValueError("images has pixels that are inf or NaN")
     if len(titles) != len(pixels):
-        raise ValueError(f"each image has a title, got {len(pixels)} images and {len(titles)} titles")
-    if columns < 1:
-        raise ValueError(f"columns is at least 1, got {columns}")
+        raise ValueError(f"plot_images takes a title for each image, got {len(pixels)} images and {len(titles)} titles")
+    columns = whole("columns", columns, 1)
     side = math.isqrt(pixels.shape[1])
     columns = min(columns, len(pixels))
     rows = -(-len(pixels) // columns)
@@ -117,9 +119,9 @@ def plot_images(images: object, titles: Sequence[str], title: str, columns: int 
 
 def _checked_counts(matrix: object, classes: int) -> ndarray:
     """The matrix as int64 [classes, classes]."""
-    counts = numpy.asarray(matrix)
+    counts = as_numbers(matrix, "matrix")
     if classes == 0 or counts.shape != (classes, classes):
-        raise ValueError(f"a matrix of {classes} classes is [{classes}, {classes}], got {list(counts.shape)}")
+        raise ValueError(f"matrix of {classes} classes is [{classes}, {classes}], got {list(counts.shape)}")
     if counts.dtype.kind not in "iuf" or (counts < 0).any() or (counts != numpy.floor(counts)).any():
-        raise ValueError("the matrix holds counts, whole numbers from 0 on; multiply shares by the number of samples")
+        raise ValueError("matrix holds counts, whole numbers from 0 on; multiply shares by the number of samples")
     return counts.astype("int64")

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, SupportsFloat
 import numpy
 
 from scalargrad.arrays import quiet
+from scalargrad.checks import instance
+from scalargrad.datasets.arrays import as_numbers, checked_inputs
 from scalargrad.drawing.palette import LIGHT
 from scalargrad.observers import no_grad
+from scalargrad.operands import operand
 from scalargrad.plots.frames import frame, legend, new_figure
+from scalargrad.support.words import brief
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,12 +54,15 @@ def plot_boundary(
     """
     from matplotlib.colors import LinearSegmentedColormap
 
+    instance("output", output, Callable, "a function of a point [x1, x2]")
     figure = new_figure(6.4, 4.8)
     axes = figure.subplots()
     left, right, bottom, top = _scatter(axes, points, labels, title)
     across, upward = numpy.linspace(left, right, GRID), numpy.linspace(bottom, top, GRID)
     with no_grad():
-        outputs = numpy.array([[float(output([x1, x2])) for x1 in across.tolist()] for x2 in upward.tolist()])
+        outputs = numpy.array(
+            [[float(operand(output([x1, x2]), "output")) for x1 in across.tolist()] for x2 in upward.tolist()]
+        )
     axes.grid(False)
     axes.imshow(
         outputs,
@@ -79,17 +86,20 @@ def _scatter(
     axes: "Axes", points: Sequence[Sequence[float]], labels: Sequence[int], title: str
 ) -> tuple[float, float, float, float]:
     """Draw the points; returns the left, right, lower and upper end of the picture."""
+    places, classes = checked_inputs(points, "points").tolist(), as_numbers(labels, "labels").tolist()
+    if len(places[0]) != 2 or len(classes) != len(places):
+        raise ValueError(f"points are [x1, x2], each with a label, got {brief(points)} and labels {brief(labels)}")
     frame(axes)
     for label, colour, shape in CLASSES:
-        chosen = [point for point, own in zip(points, labels, strict=True) if own == label]
+        chosen = [point for point, own in zip(places, classes, strict=True) if own == label]
         x1, x2 = [point[0] for point in chosen], [point[1] for point in chosen]
         axes.scatter(
             x1, x2, s=34, c=colour, marker=shape, edgecolors="white", linewidths=0.8, label=f"class {label}", zorder=2
         )
     axes.set_xlabel("x1")
     axes.set_ylabel("x2", rotation=0)
-    axes.set_title(title, loc="left", color=LIGHT["ink"])
-    x1, x2 = [point[0] for point in points], [point[1] for point in points]
+    axes.set_title(instance("title", title, str, "a text"), loc="left", color=LIGHT["ink"])
+    x1, x2 = [point[0] for point in places], [point[1] for point in places]
     ends = min(x1) - MARGIN, max(x1) + MARGIN, min(x2) - MARGIN, max(x2) + MARGIN
     axes.set_xlim(*ends[:2])
     axes.set_ylim(*ends[2:])

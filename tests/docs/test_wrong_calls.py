@@ -7,15 +7,12 @@ from tests.docs.wrong_calls import NAMES, Subject, complaint, complaints
 
 # Whose errors are not all clear yet: an entry that is not needed any more fails.
 KNOWN = """
-Adam AdamW AvgPool2d AvgPool2d(…) BatchNorm1d BatchNorm1d(…) BatchNorm2d BatchNorm2d(…) CausalSelfAttention
-CausalSelfAttention(…) Checkpoint Checkpoint(…) Compiled(…) Conv2d Conv2d(…) DecisionBoundary Dropout
-Dropout(…) Embedding Embedding(…) Flatten(…) GRU GRU(…) GRUCell GRUCell(…) GlobalAvgPool(…) History(…) LSTM
-LSTM(…) LSTMCell LSTMCell(…) Layer Layer(…) LayerNorm LayerNorm(…) MLP MLP(…) MaxPool2d MaxPool2d(…) Neuron
-Neuron(…) Normalize Normalize(…) RMSProp RNN RNN(…) RNNCell RNNCell(…) SGD Sequential(…) Trainer(…)
-TransformerBlock TransformerBlock(…) WarmUp clip_grad_norm compile cross_entropy diagnose draw draw_frames
-explain explore export gradients hinge huber l2 live load load_into load_mnist
-load_moons log_softmax playground plot_attention plot_boundary plot_comparison plot_confusion plot_curves
-plot_history plot_images plot_points plot_steps read_digit softmax step_through topological_order
+topological_order SGD Adam AdamW RMSProp MLP Layer Neuron playground Checkpoint CausalSelfAttention
+TransformerBlock Sequential Conv2d Dropout Embedding log_softmax softmax BatchNorm1d BatchNorm2d LayerNorm
+Normalize GRU LSTM RNN GRUCell LSTMCell RNNCell Augment load_mnist load_moons read_digit History MLP(…) Layer(…)
+Neuron(…) Flatten(…) Sequential(…) Conv2d(…) AvgPool2d(…) MaxPool2d(…) GlobalAvgPool(…) Dropout(…) Embedding(…)
+BatchNorm1d(…) BatchNorm2d(…) LayerNorm(…) Normalize(…) CausalSelfAttention(…) TransformerBlock(…) RNN(…) GRU(…)
+LSTM(…) RNNCell(…) GRUCell(…) LSTMCell(…) History(…) Checkpoint(…)
 """
 
 

@@ -59,6 +59,16 @@ def squares(values: list) -> object:
     return values[0] ** 2 + values[1] ** 2
 
 
+def scaled(x: object) -> object:
+    return WEIGHT * x
+
+
+def compiled() -> object:
+    program = scalargrad.compile(scaled, backend="numpy")
+    program([1.0, 2.0])
+    return program
+
+
 @cache
 def trained() -> MLP:
     model = MLP(2, [1], rng=0)
@@ -87,9 +97,9 @@ OPERAND: Kind = (lambda: 0.5, NUMBERS | {"value"})
 SEED: Kind = (lambda: 0, {"none"})
 FLAG: Kind = (lambda: True, set(WRONG))  # as Python's `if` takes anything
 TITLE: Kind = (lambda: "title", {"text"})
+HEADING: Kind = (lambda: "title", {"text", "none"})  # None: as the page is called
 FILE: Kind = (lambda: "file.svg", set())
 ANYTHING: Kind = (lambda: None, set(WRONG))
-VALUES: Kind = (lambda: [Value(0.5), Value(1.0)], {"list", "value"})
 NUMBERS_LIST: Kind = (lambda: [0.5, 1.0], {"list"})
 ROWS: Kind = (lambda: POINTS, set())
 LABELS: Kind = (lambda: TARGETS, set())
@@ -109,11 +119,14 @@ KINDS: dict[str, Kind] = {
     "label": ANYTHING,  # a Value is made too often to look at it
     "output": (result, {"value"}),
     "value": (result, {"value"}),
-    "wrt": (lambda: Value(1.0), set()),
+    "wrt": (result, {"value"}),
+    "gradients.inputs": (lambda: [Value(0.5)], {"value", "empty"}),
+    "explore.inputs": (list, {"none", "empty"}),
     "inputs": NUMBERS_LIST,
     "create_graph": FLAG,
     "has_aux": FLAG,
     "sloped": FLAG,
+    "compile.function": (lambda: squares, {"function", "class", "none"}),
     "function": FUNCTION,
     "argnum": (lambda: 0, {"minus", "empty"}),
     "argnums": (lambda: 0, {"none", "minus", "empty"}),
@@ -122,15 +135,19 @@ KINDS: dict[str, Kind] = {
     "tangents": NUMBERS_LIST,
     "tolerance": NUMBER,
     "logits": (lambda: [0.5, 1.0], {"list"}),
-    "labels": (lambda: 1, set()),
-    "scores": (lambda: 0.5, NUMBERS | {"value"}),
+    "labels": (lambda: 1, {"value"}),
+    "scores": OPERAND,
     "predictions": OPERAND,
     "targets": OPERAND,
     "binary_cross_entropy_with_logits.logits": OPERAND,
     "binary_cross_entropy_with_logits.labels": OPERAND,
+    "hinge.scores": OPERAND,
     "hinge.labels": OPERAND,
     "delta": (lambda: 0.5, {"fraction", "value"}),
-    "parameters": VALUES,
+    "diagnose.parameters": (network, {"none", "value"}),
+    "trainer.parameters": (lambda: [WEIGHT], {"none", "empty"}),
+    "l2.parameters": (lambda: [0.5, 1.0], {"empty", "list"}),
+    "parameters": (lambda: [Value(0.5), Value(1.0)], {"empty"}),
     "lr": NUMBER,
     "momentum": SHARE,
     "BatchNorm.momentum": SHARE,
@@ -139,7 +156,9 @@ KINDS: dict[str, Kind] = {
     "eps": NUMBER,
     "weight_decay": SIGNED,
     "nesterov": FLAG,
-    "max_norm": NUMBER,
+    "clip_grad_norm": (lambda: 0.5, {"none", "fraction"}),
+    "min_delta": NUMBER,
+    "max_norm": (lambda: 0.5, {"fraction", "value"}),
     "fan_in": WHOLE,
     "fan_out": WHOLE,
     "fan_outs": (lambda: [2], set()),
@@ -160,21 +179,25 @@ KINDS: dict[str, Kind] = {
     "points": ROWS,
     "classes": LABELS,
     "theme": (lambda: "light", {"none"}),
+    **{f"{page}.title": HEADING for page in ("explore", "step_through", "playground", "export")},
     "explore.theme": (lambda: "light", set()),
     "step_through.theme": (lambda: "light", set()),
     "playground.theme": (lambda: "light", set()),
     "detail": (lambda: "values", {"none"}),
     "names": NAMES_KIND,
+    "playground.names": (lambda: ["a", "b"], {"words"}),
     "title": TITLE,
     "frames": (lambda: [draw(result())], set()),
+    "draw_frames.path": (lambda: "file.svg", {"none"}),
     "path": FILE,
     "seconds": NUMBER,
     "show": WHOLE,
     "model": (network, set()),
     "X": ROWS,
     "y": LABELS,
-    "loss": (lambda: "mse", set()),
-    "optimizer": (SGD, set()),
+    "evaluate.loss": (lambda: "mse", {"none", "function"}),
+    "loss": (lambda: "mse", {"function"}),
+    "optimizer": (SGD, {"none"}),
     "epochs": (lambda: 1, set()),
     "batch_size": (lambda: 2, {"none"}),
     "shape": (lambda: [2], {"none"}),
@@ -206,6 +229,8 @@ KINDS: dict[str, Kind] = {
     "in_channels": (lambda: 1, set()),
     "out_channels": WHOLE,
     "kernel_size": WHOLE,
+    "AvgPool2d.stride": (lambda: 2, {"none"}),
+    "MaxPool2d.stride": (lambda: 2, {"none"}),
     "stride": WHOLE,
     "padding": WHOLE,
     "bias": FLAG,
@@ -223,26 +248,27 @@ KINDS: dict[str, Kind] = {
     "degrees": SIGNED,
     "pixels": WHOLE,
     "fill": SIGNED,
-    "folder": FILE,
+    "folder": (lambda: "folder", {"none"}),
     "samples": WHOLE,
-    "noise": NUMBER,
+    "noise": (lambda: 0.5, {"none", "fraction"}),
     "seed": SEED,
     "side": WHOLE,
     "weights": (lambda: [[[1.0], [0.5, 0.5]]], set()),
     "tokens": (lambda: [0, 1], set()),
     "plot_attention.tokens": (lambda: ["a", "b"], {"words"}),
     "histories": (lambda: {"a": {"loss": [1.0, 0.5]}}, set()),
-    "measures": (lambda: ["loss"], set()),
+    "trainer.measures": (dict, set()),
+    "measures": (lambda: ["loss"], {"empty"}),
     "history": (lambda: {"loss": [1.0, 0.5]}, set()),
-    "first_epoch": (lambda: 1, {"minus"}),
-    "losses": (lambda: [1.0, 0.5], {"list", "empty"}),
+    "first_epoch": WHOLE,
+    "losses": (lambda: [1.0, 0.5], {"list"}),
     "known": (dict, {"dict"}),
     "matrix": (lambda: [[1, 0], [0, 1]], set()),
-    "plot_confusion.classes": (lambda: ["a", "b"], {"words", "list"}),
+    "plot_confusion.classes": (lambda: ["a", "b"], {"words", "list", "array"}),
     "images": (lambda: numpy.zeros((2, 9)), set()),
-    "titles": (lambda: ["a", "b"], {"words"}),
+    "titles": (lambda: ["a", "b"], {"words", "list", "array"}),
     "columns": WHOLE,
-    "plot_boundary.output": (lambda: lambda point: 0.5, set()),
+    "plot_boundary.output": (lambda: lambda point: 0.5, {"function"}),
     "plot_boundary.labels": LABELS,
     "plot_points.labels": LABELS,
     "patience": WHOLE,
@@ -255,6 +281,9 @@ KINDS: dict[str, Kind] = {
     "hidden": (lambda: [0.5, 1.0], {"none", "list"}),
     "level": SIGNED,
     "resolution": WHOLE,
+    "layers": (lambda: nn.Flatten(), {"function", "class"}),
+    "Augment.steps": (lambda: len, {"function", "class"}),
+    "curves": (dict, {"none", "dict", "empty", "set", "list"}),
     "run": (lambda: None, set()),  # never right from outside: fit makes it
     "suffix": (lambda: ".svg", set()),
     "buffers": FLAG,
@@ -320,12 +349,13 @@ INSTANCES: dict[str, Callable[[], object]] = {
     "Drawing": lambda: draw(result()),
     "Film": lambda: scalargrad.draw_frames([draw(result())]),
     "ExplorePage": lambda: scalargrad.explore(result()),
-    "Compiled": lambda: scalargrad.compile(lambda x: WEIGHT * x, backend="numpy"),
+    "Compiled": compiled,
     "Trainer": lambda: scalargrad.compile(Line(), backend="numpy").trainer(SGD()),
 }
 KINDS |= {
     "gradcheck.inputs": (lambda: [[0.5, 1.0]], set()),
     "export.path": (lambda: "file.js", set()),
+    "History.title": HEADING,
     "Normalize.sample": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value"}),
     "BatchNorm1d.sample": (lambda: [0.5, 1.0], {"list"}),
     "BatchNorm2d.sample": (lambda: PICTURE, set()),
@@ -337,13 +367,15 @@ KINDS |= {
     "LSTM.state": (lambda: None, {"none"}),
     "Flatten.inputs": (lambda: [[0.5], [1.0]], {"list", "array"}),
     "Dropout.inputs": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value"}),
+    "History.path": (lambda: "file.csv", {"text"}),
     "MLP.path": (lambda: "file.safetensors", {"text"}),
     "load_into.path": FILE,
     "GlobalAvgPool.image": (lambda: PICTURE, {"array"}),
-    "Trainer.arrays": (lambda: [1.0, 2.0], {"list"}),
-    "Compiled.arrays": (lambda: [1.0, 2.0], {"list"}),
-    "Compiled.x": (lambda: [1.0, 2.0], {"empty", "list"}),
-    "Compiled.args": (lambda: [1.0, 2.0], {"list"}),
+    "Trainer.arrays": (lambda: [1.0, 2.0], {"list", "array"}),
+    "Compiled.arrays": (lambda: [1.0, 2.0], {"list", "array"}),
+    "Compiled.x": (lambda: [1.0, 2.0], {"empty", "list", "array"}),
+    "Compiled.args": (lambda: [1.0, 2.0], {"list", "array"}),
+    "Compiled.names": FLAG,
 }
 
 
@@ -353,6 +385,10 @@ class Line(nn.Module):
 
     def __call__(self, x: object) -> object:
         return (self.slope * x - 1.0) ** 2
+
+
+# Of compiled functions and their trainers errors tell by the names of the function and of its arguments.
+SPOKEN = {"Compiled": ("scaled", "argument", "the arrays"), "Trainer": ("Line", "argument", "the arrays")}
 
 
 def callables() -> dict[str, tuple[str, str]]:
@@ -373,18 +409,19 @@ def subjects(name: str) -> list[Subject]:
         return [Subject(name, lambda: thing, (name, *bases))]
     name = name.removesuffix("(…)")
     kind, found = type(INSTANCES[name]()), []
+    spoken = (name, f"this {name}", *SPOKEN.get(name, ()))
     bases = [f"{base.__name__}(…)" for base in kind.__mro__]
     own = {*OWN_METHODS.split(), *OPERATIONS, *NUMPY_NAMES}
     for method in dir(kind):
         inherited = name != "MLP" and method in dir(nn.Module)
         if method == "__call__":
-            found.append(Subject(name, INSTANCES[name], (name, f"this {name}", *bases)))
+            found.append(Subject(name, INSTANCES[name], (*spoken, *bases)))
         elif not (inherited or method in own or method.startswith("_")) and callable(getattr(kind, method)):
             found.append(
                 Subject(
                     f"{name}.{method}",
                     lambda method=method: getattr(INSTANCES[name](), method),
-                    (name, f"this {name}", method, *(f"{base.__name__}.{method}" for base in kind.__mro__)),
+                    (*spoken, method, *(f"{base.__name__}.{method}" for base in kind.__mro__)),
                 )
             )
     return found
@@ -397,33 +434,34 @@ def wrong_calls(subject: Subject) -> Iterator[tuple[str, Callable[[], object]]]:
     needed = [p for p in named if p.default is p.empty]
     stars = [p for p in parameters if p.kind is p.VAR_POSITIONAL]
 
-    def examples() -> dict[str, object]:
-        return {p.name: subject.kind(p.name)[0]() for p in needed}
+    def called(positional: list | None = None, **arguments: object) -> object:
+        """With examples of all that is needed and not said otherwise."""
+        examples = {p.name: subject.kind(p.name)[0]() for p in needed}
+        given = positional if positional is not None else [subject.kind(p.name)[0]() for p in stars]
+        return subject.make()(*given, **examples | arguments)
 
     if needed:
         yield "no arguments", lambda: subject.make()()
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        yield "an unknown keyword", lambda: subject.make()(**examples(), nonsense=1)
+        yield "an unknown keyword", lambda: called(nonsense=1)
     if not stars:
         positional = [p for p in named if p.kind is not p.KEYWORD_ONLY]
         everything = lambda: [subject.kind(p.name)[0]() for p in positional]  # noqa: E731
         more = {p.name for p in named if p.kind is p.KEYWORD_ONLY and p.default is p.empty}
         if subject.name not in ("Value", "Parameter", "Buffer"):
             yield "one too many", lambda: subject.make()(*everything(), None, **{n: subject.kind(n)[0]() for n in more})
-    for p in named:
-        _, fits = subject.kind(p.name)
+    for p in [*named, *stars]:
         for what, wrong in WRONG.items():
-            if what not in fits:
-                yield f"{p.name}={what}", lambda p=p, wrong=wrong: subject.make()(**examples() | {p.name: wrong})
+            if what not in subject.kind(p.name)[1]:
+                arguments = {"positional": [wrong]} if p in stars else {p.name: wrong}
+                yield f"{p.name}={what}", lambda arguments=arguments: called(**arguments)
     for first, second in pairwise(needed):
         if subject.kind(first.name) != subject.kind(second.name):
-
-            def swapped(first=first.name, second=second.name):
-                given = examples()
-                given[first], given[second] = given[second], given[first]
-                return subject.make()(**given)
-
-            yield f"{first.name} and {second.name} swapped", swapped
+            names = {first.name: second.name, second.name: first.name}
+            yield (
+                f"{first.name} and {second.name} swapped",
+                lambda names=names: called(**{name: subject.kind(other)[0]() for name, other in names.items()}),
+            )
 
 
 @dataclass(frozen=True)

@@ -267,7 +267,7 @@ def test_a_film_fits_its_cell(show):
         ([Value(1.0), boundary()], {}, TypeError, "frames of one kind"),
         ([Value(1.0)], {"path": "a.mp4"}, ValueError, "saved as .svg or .gif, got 'a.mp4'"),
         ([Value(1.0)], {"seconds": 0}, ValueError, "from 0.02 to 60, got 0"),
-        ([Value(1.0)], {"theme": "blue"}, ValueError, "theme is one of"),
+        ([Value(1.0)], {"theme": "blue"}, ValueError, "theme 'blue' is not known"),
         ([Value(1.0)] * 600, {}, ValueError, "at most 500 frames"),
     ],
 )
@@ -284,7 +284,7 @@ def test_wrong_frames_are_one_clear_error(tmp_path, frames, options, error, mess
         ({"points": []}, "as many classes as points"),
         ({"classes": [1]}, "got 3 points and 1 classes"),
         ({"resolution": 1}, "2 to 200, got 1"),
-        ({"theme": "blue"}, "theme is one of"),
+        ({"theme": "blue"}, "theme 'blue' is not known"),
         ({"points": [[math.nan, 0.0]] * 3}, "finite numbers"),
         ({"score": lambda rows: [0.0]}, "one number for each of 1600 rows, got 1"),
     ],

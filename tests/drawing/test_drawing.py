@@ -892,11 +892,11 @@ def test_the_digraph_has_a_node_for_each_card_and_each_operation():
     [
         ({"value": 3.0}, TypeError, "draw takes a Value, got 3.0"),
         ({"value": [Value(1.0)]}, TypeError, "draw a network by its output"),
-        ({"theme": "blue"}, ValueError, "theme is one of 'light', 'dark', 'auto', got 'blue'"),
-        ({"detail": "all"}, ValueError, "detail is one of 'values', 'folded', 'units', 'layers' or None, got 'all'"),
+        ({"theme": "blue"}, ValueError, "theme 'blue' is not known; there are light, dark, auto"),
+        ({"detail": "all"}, ValueError, "detail 'all' is not known; there are values, folded, units, layers, or None"),
         ({"names": ["x"]}, TypeError, "names takes a dict"),
         ({"names": {1: Value(1.0)}}, TypeError, "names takes a dict"),
-        ({"title": 3}, TypeError, "title takes a text, got 3"),
+        ({"title": 3}, TypeError, "title is a text, got 3"),
     ],
 )
 def test_wrong_arguments_are_one_clear_error(arguments, error, message):

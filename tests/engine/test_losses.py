@@ -169,8 +169,8 @@ def test_losses_of_distances_are_exact_where_numbers_are_large():
         (lambda: mse([1.0, 2.0], [1.0]), "mse: 2 predictions for 1 targets"),
         (lambda: mse([], []), "mse: 0 predictions for 0 targets"),
         (lambda: mse([[1.0], 2.0], [1.0, 2.0]), "not nested alike"),
-        (lambda: cross_entropy([0.0, 1.0], 2), "take: index 2.0 is not one of the 2 positions"),
-        (lambda: cross_entropy([0.0, 1.0], 0.5), "take: index 0.5"),
+        (lambda: cross_entropy([0.0, 1.0], 2), "cross_entropy takes labels from 0 to 1 for 2 logits, got 2"),
+        (lambda: cross_entropy([0.0, 1.0], 0.5), "labels from 0 to 1 for 2 logits, got 0.5"),
         (lambda: cross_entropy([[0.0, 1.0]], [0, 1]), "1 predictions for 2 targets"),
     ],
 )

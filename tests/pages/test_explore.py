@@ -119,11 +119,11 @@ def test_the_largest_numbers_have_sliders():
 def test_mistakes_are_told():
     with pytest.raises(TypeError, match=r"explore takes a Value, got \[1\.0\]"):
         explore([1.0])
-    with pytest.raises(ValueError, match="theme is one of"):
+    with pytest.raises(ValueError, match=r"theme .* is not known"):
         explore(neuron(), theme="blue")
     with pytest.raises(TypeError, match="names takes a dict"):
         explore(neuron(), names=["x"])
-    with pytest.raises(TypeError, match="title takes a text"):
+    with pytest.raises(TypeError, match="title is a text"):
         explore(neuron(), title=3)
     with pytest.raises(ValueError, match=r"saved as \.html, got 'page\.svg'"):
         explore(neuron()).save("page.svg")

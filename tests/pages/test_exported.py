@@ -139,7 +139,7 @@ def test_mistakes_are_told(tmp_path):
     model = MLP(2, [1], rng=0)
     with pytest.raises(ValueError, match=r"a model is exported as .js, .mjs, .html, got 'm.py'"):
         export(model, tmp_path / "m.py")
-    with pytest.raises(TypeError, match="export takes a model, got 3"):
+    with pytest.raises(TypeError, match=r"model is a Module, such as MLP\(2, \[8, 1\]\), got 3"):
         export(3, tmp_path / "m.js")
     with pytest.raises(ValueError, match=r"a Sequential does not say what a row looks like: say it, as shape="):
         export(Sequential(Flatten(), Layer(4, 1)), tmp_path / "m.js")

@@ -210,7 +210,7 @@ def test_names_and_title_are_used():
 def test_mistakes_are_told():
     with pytest.raises(TypeError, match=r"takes a Value, got \[1\.0\]"):
         step_through([1.0])
-    with pytest.raises(ValueError, match="theme is one of"):
+    with pytest.raises(ValueError, match=r"theme .* is not known"):
         step_through(neuron(), theme="blue")
     with pytest.raises(TypeError, match="names takes a dict"):
         step_through(neuron(), names=["x"])

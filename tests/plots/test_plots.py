@@ -263,7 +263,7 @@ def test_mistakes_are_seen_beside_a_thousand_hits_and_told_from_them():
         ([[0.98, 0.02], [0.0, 1.0]], "ab", "whole numbers"),
         ([[1, -1], [0, 1]], "ab", "whole numbers"),
         ([[1, math.nan], [0, 1]], "ab", "whole numbers"),
-        ([["1", "0"], ["0", "1"]], "ab", "whole numbers"),
+        ([["1", "0"], ["0", "1"]], "ab", "matrix holds text"),
     ],
 )
 def test_what_is_no_confusion_matrix_is_refused(matrix, classes, words):
@@ -316,7 +316,7 @@ def test_ink_is_black_on_white_paper():
         (np.zeros(64), ["0"], 6, r"got \[64\]"),
         (np.zeros((2, 64)), ["0"], 6, "2 images and 1 titles"),
         (np.full((1, 64), math.nan), ["0"], 6, "NaN"),
-        (np.zeros((1, 64)), ["0"], 0, "columns is at least 1"),
+        (np.zeros((1, 64)), ["0"], 0, "columns is a whole number from 1 on"),
     ],
 )
 def test_what_cannot_be_shown_as_images_is_refused(images, titles, columns, words):

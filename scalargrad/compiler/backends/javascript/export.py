@@ -10,6 +10,7 @@ from scalargrad.engine import Value
 from scalargrad.given import given_among
 from scalargrad.holders import without_frozen
 from scalargrad.optim import Optimizer
+from scalargrad.support.words import brief
 
 DECAY = "weight_decay"
 CLOCK = {"steps": 0, "lr": 1, DECAY: 4}  # places in the clock of a step
@@ -41,7 +42,7 @@ def exported(variant: Variant, optimizer: Optimizer | None, steps: Value, names:
 
 def _training(program: Program, optimizer: Optimizer, steps: Value) -> Training:
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"javascript takes an optimizer such as SGD(lr=0.1), got {optimizer!r}")
+        raise TypeError(f"javascript takes an optimizer such as SGD(lr=0.1), got {brief(optimizer)}")
     if not is_one_formula(optimizer):
         name = type(optimizer).__name__
         raise ValueError(f"{name} has a step of its own, which is Python: javascript() takes a formula, update()")
