@@ -37,9 +37,9 @@ AROUND_POINTS = 0.12  # of their extent
 BATCHES = (32, 8, 1)  # beside all rows and the user's own
 HEIGHT = 820  # of the page inside a notebook
 SPEED = "10×"  # at first: epochs a second
-NOTHING_ELSE = {  # of what `fit` can do
-    "early_stopping": None, "callbacks": (), "augment": None, "schedule": None,
-    "backend": "numpy", "devices": None, "progress": False,
+NOTHING_ELSE: dict[str, Any] = {  # of what `fit` can do
+    "early_stopping": None, "min_delta": 0.0, "clip_grad_norm": None, "callbacks": (), "augment": None,
+    "schedule": None, "backend": "numpy", "devices": None, "progress": False,
 }  # fmt: skip
 
 
@@ -90,15 +90,8 @@ def playground(
         raise ValueError(f"names are those of the two inputs, got {len(names)}")
     for name in names:
         instance("names", name, str, "two names of inputs")
-    given: dict[str, Any] = {
-        "backend": "numpy",
-        "early_stopping": None,
-        "callbacks": (),
-        "augment": None,
-        "devices": None,
-    }
-    given |= {"schedule": None, "progress": False, "loss": loss, "optimizer": optimizer, "epochs": epochs}
-    settings = FitSettings.among(given | {"batch_size": batch_size, "rng": rng, "l2": l2})
+    given = {"loss": loss, "optimizer": optimizer, "epochs": epochs, "batch_size": batch_size, "rng": rng, "l2": l2}
+    settings = FitSettings.among(NOTHING_ELSE | given)
     # In a context of its own: no_grad() or anomaly_detection() around this call are not meant for the page.
     return Context().run(_page, model, X, y, settings, validation, names, title, theme)
 

@@ -17,7 +17,7 @@ from scalargrad.observers import no_grad
 from scalargrad.ops import sin
 from scalargrad.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from scalargrad.pages.page import HERE
-from scalargrad.pages.playing import playground, training_data
+from scalargrad.pages.playing import NOTHING_ELSE, playground, training_data
 from scalargrad.training.settings import FitSettings
 from tests.oracles.scripts import in_node
 from tests.pages.reader import Reader
@@ -55,8 +55,7 @@ def points(rows=40, seed=0):
 
 def settings(loss="mse", optimizer=None, epochs=20, batch_size=None, l2=0.0, rng=0):
     given = {"loss": loss, "optimizer": optimizer, "epochs": epochs, "batch_size": batch_size, "l2": l2, "rng": rng}
-    others = {"early_stopping": None, "callbacks": (), "augment": None, "devices": None, "schedule": None}
-    return FitSettings.among(given | others | {"backend": "numpy", "progress": False})
+    return FitSettings.among(NOTHING_ELSE | given)
 
 
 def script(training, body):
