@@ -158,6 +158,7 @@ KINDS: dict[str, Kind] = {
     "nesterov": FLAG,
     "clip_grad_norm": (lambda: 0.5, {"none", "fraction"}),
     "min_delta": NUMBER,
+    "class_weight": (lambda: "balanced", {"none"}),
     "max_norm": (lambda: 0.5, {"fraction", "value"}),
     "fan_in": WHOLE,
     "fan_out": WHOLE,
