@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy
@@ -32,15 +33,15 @@ from scalargrad.training.objectives import Objective, objective_of, refuse_one_c
 from scalargrad.training.programs import lock_of, shapes_of_outputs
 from scalargrad.training.settings import FitSettings
 from scalargrad.training.targets import counted
+from scalargrad.training.verbs import Verbs
 
 AROUND_POINTS = 0.12  # of their extent
 BATCHES = (32, 8, 1)  # beside all rows and the user's own
 HEIGHT = 820  # of the page inside a notebook
 SPEED = "10×"  # at first: epochs a second
-NOTHING_ELSE: dict[str, Any] = {  # of what `fit` can do
-    "early_stopping": None, "min_delta": 0.0, "clip_grad_norm": None, "callbacks": (), "augment": None,
-    "schedule": None, "backend": "numpy", "devices": None, "progress": False,
-}  # fmt: skip
+# What else `fit` can do stays as it is there unless said.
+NOTHING_ELSE = {name: parameter.default for name, parameter in signature(Verbs.fit).parameters.items()}
+NOTHING_ELSE |= {"backend": "numpy", "progress": False}
 
 
 class PlaygroundPage(Page):
