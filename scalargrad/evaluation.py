@@ -8,7 +8,7 @@ from numbers import Real
 from scalargrad.engine import Value, topological_order
 from scalargrad.observers import Observer, observed_by
 from scalargrad.operands import brief, flatten, is_recorded
-from scalargrad.trees import Tree, as_values, checked_leaf, is_array, leaves, mapped, on_blocks
+from scalargrad.trees import Tree, as_values, checked_leaf, is_array, leaves, mapped, on_blocks, with_structure
 
 
 class Run(Observer):
@@ -41,8 +41,9 @@ class Run(Observer):
             arguments = list(args)
             for place in (places,) if isinstance(places, int) else places:
                 arguments[place] = as_values(args[place], name)
-            self.point = arguments[places] if isinstance(places, int) else tuple(arguments[i] for i in places)
-            self.inputs = leaves(self.point)
+            point = arguments[places] if isinstance(places, int) else tuple(arguments[i] for i in places)
+            self.inputs = leaves(point)
+            self.point = with_structure(point, self.inputs)  # the function may change what it gets
             result = function(*arguments)
             result, aux = _with_aux(result, name) if has_aux else (result, None)
             self.result = _values(result, name) if several else one_value(result, name)
@@ -72,7 +73,7 @@ class Run(Observer):
 
     def answer(self, recorded: bool) -> Tree:
         """The result: Values if `recorded`, else their numbers."""
-        return self.result if recorded else mapped(lambda x: x.data, self.result)
+        return mapped(lambda x: x if recorded else x.data, self.result)
 
     def beside(self, answer: Tree) -> Tree:
         """The answer, with `has_aux` together with what the function returned beside its result, Values as numbers."""

@@ -39,9 +39,9 @@ def gradcheck(function: Callable[..., Tree], inputs: Sequence[Tree], tolerance: 
         )
     with with_grad():
         fresh = as_values(given, "gradcheck")
-        output = one_value(function(*fresh), "gradcheck")
-        rough = [value for value in topological_order(output) if not _is_smooth(value, tolerance)]
         inputs_here = leaves(fresh)
+        output = one_value(function(*with_structure(fresh, inputs_here)), "gradcheck")
+        rough = [value for value in topological_order(output) if not _is_smooth(value, tolerance)]
         at = [leaf.data for leaf in inputs_here]
 
         def output_at(position: int, x: float) -> tuple[Value, Value]:

@@ -466,6 +466,26 @@ def test_aux_comes_as_numbers_unless_it_depends_on_a_value_outside():
     assert grad(lambda x: grad(lambda y: (y**3, x * y), has_aux=True)(3.0)[1])(2.0) == 3.0
 
 
+def test_a_function_may_change_what_it_gets():
+    def function(p):
+        p["y"] = p.pop("x") * 2.0
+        p["w"].append(p["y"])
+        p["a"][0] = p["y"]
+        return p["w"][0] * p["w"][-1] * p["a"].sum()
+
+    def at():
+        return {"x": 2.0, "w": [3.0], "a": array(2)}
+
+    point = at()
+    assert [*grad(function)(point)] == ["x", "w", "a"]
+    assert repr(point) == repr(at())
+    assert grad(function)(point)["w"] == [22.0]
+    assert hessian(function)(point)["x"]["w"] == [19.0]
+    assert hvp(function, point, at())["w"] == vjp(grad(function), point)[1](at())[0]["w"]
+    assert jvp(function, point, point)[0] == 66.0
+    assert gradcheck(function, [point])
+
+
 def test_argnum_may_be_a_number_of_numpy():
     assert grad(lambda x, y: x * y**2, argnum=numpy.int64(1))(3.0, 4.0) == 24.0
     assert grad(lambda x, y: x * y**2, argnums=[numpy.int64(1), 0])(3.0, 4.0) == (24.0, 16.0)
