@@ -28,12 +28,17 @@ class Parameter(Value):
     remembers of it stays. `backward()` computes its gradient all the same. Copies and pickles of it are frozen, too;
     files of a model, like PyTorch's, do not say it. To freeze a plain Value, leave it out of the list of parameters.
 
-    >>> w = Parameter(1.0)
+    >>> w, frozen = Parameter(1.0), Parameter(2.0, requires_grad=False)
     >>> w.requires_grad = False
     """
 
     __slots__ = ("_frozen",)  # without content in those that nobody ever froze
     is_parameter = True
+
+    def __init__(self, data: object, label: str = "", *history: Any, requires_grad: bool = True) -> None:
+        Value.__init__(self, data, label, *history)  # super() would take a tenth of the time
+        if requires_grad is not True:
+            self.requires_grad = requires_grad
 
     @property
     def requires_grad(self) -> bool:

@@ -1,6 +1,6 @@
 """Structure: something with parameters, which finds, names and sets them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from scalargrad.away import numbers_of, set_numbers
@@ -29,7 +29,7 @@ from scalargrad.holders import (
 )
 from scalargrad.inventories import Kept, inventory_of
 from scalargrad.modes import Mode, give_mode, in_mode
-from scalargrad.support.words import plural
+from scalargrad.support.words import brief, plural
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -67,10 +67,11 @@ class Structure(Holder):
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         give_mode(cls)
+        _call_forward(cls)
         _label(attributes_of_class(cls)[1].items())
 
     def __call__(self, *inputs: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} does not say how to compute: define __call__")
+        raise NotImplementedError(f"{type(self).__name__} does not say how to compute: define __call__ or forward")
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """(name, parameter) for each scalar parameter, in the order of the attributes; a shared one comes once."""
@@ -107,6 +108,27 @@ class Structure(Holder):
     def modules(self) -> Iterator[Self]:
         """This module and those inside it, in the order of the attributes; a shared one comes once."""
         return iter(inventory_of(self).found.modules)
+
+    def named_modules(self) -> Iterator[tuple[str, "Structure"]]:
+        """(name, module) for each of `modules()`; this one is called ""."""
+        yield "", self
+        yield from _modules_among(walk(attributes(self).items(), self), self)
+
+    def children(self) -> Iterator["Structure"]:
+        """The modules that this one has itself, as attributes or in lists and the like: not those inside of these."""
+        return (child for _, child in Structure.named_children(self))
+
+    def named_children(self) -> Iterator[tuple[str, "Structure"]]:
+        """(name, module) for each of `children()`: `norm`, `layers.0`."""
+        return _modules_among(walk(attributes(self).items(), self, into_modules=False), self)
+
+    def apply(self, function: Callable[["Structure"], object]) -> Self:
+        """Call a function with each module inside this one, the innermost first, and with this one at the end."""
+        if not callable(function):
+            raise TypeError(f"apply takes a function of a module, got {brief(function)}")
+        for module in list(_innermost_first(self, {id(self)})):
+            function(module)
+        return self
 
     def train(self, mode: bool = True) -> Self:
         """Set this module and those inside it to training (or, with False, to evaluation)."""
@@ -221,6 +243,35 @@ def state_of(model: Structure) -> "tuple[dict[str, ndarray], bool]":
     """The parameters as `state_dict` gives them, and has each number one place in them?"""
     arrays, once = model._whole_state()
     return {name: _numbers(array) for name, array in arrays.items()}, once
+
+
+def _call_forward(kind: type[Structure]) -> None:
+    """Let `forward` be called, which is PyTorch's name for it, where no user has written a `__call__`.
+
+    Layers of this package have both names, so that a subclass may define either, and call super().forward.
+    """
+    classes = kind.__mro__
+    caller = next(base for base in classes if "__call__" in vars(base))
+    owner = next((base for base in classes if hasattr(vars(base).get("forward"), "__get__")), None)
+    called, ours = vars(caller)["__call__"], caller.__module__.partition(".")[0] == "scalargrad"
+    if caller is kind and owner is not kind and ours:
+        kind.forward = called  # type: ignore[attr-defined]
+    elif owner is None or caller is kind or not (ours or vars(caller).get("forward") is called):
+        return
+    elif caller is Structure or classes.index(owner) < classes.index(caller):
+        kind.__call__ = vars(owner)["forward"]  # type: ignore[method-assign]
+
+
+def _modules_among(parts: Iterable[tuple[str, object]], owner: Structure) -> Iterator[tuple[str, Structure]]:
+    return ((name, part) for name, part in parts if isinstance(part, Structure) and part is not owner)
+
+
+def _innermost_first(module: Structure, seen: set[int]) -> Iterator[Structure]:
+    for child in Structure.children(module):
+        if id(child) not in seen:
+            seen.add(id(child))
+            yield from _innermost_first(child, seen)
+    yield module
 
 
 def _label(items: Iterable[tuple[str, Any]], owner: object = None) -> None:

@@ -259,7 +259,7 @@ def _with_seed(make: Callable[..., Structure], **arguments: object) -> Structure
 
 def _parameters(function: Callable) -> tuple[str, ...]:
     """The names of the parameters of a function; none of one that is not written in Python."""
-    code = getattr(function, "__code__", None)
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
     return code.co_varnames[: code.co_argcount] if code else ()
 
 

@@ -1,4 +1,4 @@
-"""Neuron, Layer and MLP: each is a list of the one before."""
+"""Neuron, Layer and MLP: each is a list of the one before. Sizes go by micrograd's names, too: nin, nout and nouts."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from scalargrad.nn.module import Module, Parameter
 from scalargrad.operands import brief, is_recorded
 from scalargrad.ops import OPERATIONS, dot
 from scalargrad.support.collecting import uncollected
+from scalargrad.support.keywords import also_called
 
 # A weight's distribution from (rng, fan_in, fan_out): the sources of a unit and how many units read the same sources.
 INITIALISATIONS = {
@@ -51,6 +52,7 @@ class Neuron(Module):
     relu
     """
 
+    @also_called(nin="fan_in")
     def __init__(
         self,
         fan_in: int,
@@ -108,6 +110,7 @@ class Layer(Module):
     3
     """
 
+    @also_called(nin="fan_in", nout="fan_out")
     def __init__(self, fan_in: int, fan_out: int, rng: int | random.Random | None = None, **options: Any) -> None:
         fan_in, fan_out, rng = checked_size("fan_in", fan_in), checked_size("fan_out", fan_out), generator(rng)
         with uncollected():
@@ -174,6 +177,7 @@ class MLP(Module):
     >>> score = model([0.5, -0.25])  # one Value; a tuple of Values if the last layer has several neurons
     """
 
+    @also_called(nin="fan_in", nouts="fan_outs")
     def __init__(
         self,
         fan_in: int,

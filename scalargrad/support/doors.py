@@ -52,7 +52,8 @@ def as_called(thing: T) -> T:
     for owner in thing.__mro__ if isinstance(thing, type) else ():
         for method, name in (("__init__", owner.__name__), ("__call__", f"{owner.__name__}(…)")):
             function = vars(owner).get(method)
-            # As it was written: somebody may have put another one in its place since.
-            if isinstance(function, FunctionType) and function.__qualname__.endswith(f"{owner.__name__}.{method}"):
+            # As it was written, decorated or not: somebody may have put another one in its place since.
+            while isinstance(function, FunctionType) and function.__qualname__.endswith(f"{owner.__name__}.{method}"):
                 function.__qualname__ = name
+                function = vars(function).get("__wrapped__")
     return thing
