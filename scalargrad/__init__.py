@@ -42,6 +42,8 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers: a 
     from scalargrad.nn import Module as Module
     from scalargrad.nn import Neuron as Neuron
     from scalargrad.nn import Parameter as Parameter
+    from scalargrad.nn.functions import log_softmax as log_softmax
+    from scalargrad.nn.functions import softmax as softmax
     from scalargrad.nn.loading import load as load
     from scalargrad.nn.loading import load_into as load_into
     from scalargrad.observers import no_grad as no_grad
@@ -87,6 +89,7 @@ NAMES = {
     "pages.stepping": ["step_through"],
     "explaining.diagnosis": ["diagnose"],
     "compiler": ["TraceError", "compile"],
+    "nn.functions": ["log_softmax", "softmax"],
     "nn.loading": ["load", "load_into"],
     "training.checkpoint": ["Checkpoint"],
     "support.version": ["__version__"],

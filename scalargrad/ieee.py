@@ -45,7 +45,7 @@ def atanh(x: float) -> float:
     return math.atanh(x) if math.fabs(x) < 1.0 else divide(x, 0.0) if math.fabs(x) == 1.0 else nan
 
 
-def _whole(function: Callable[[float], float]) -> Callable[[float], float]:
+def _whole(function: Callable[..., float]) -> Callable[[float], float]:
     """`function` as one from floats to floats, with inf, nan and the sign of -0.0."""
     return lambda x: math.copysign(function(x), x) if x - x == 0.0 else x
 

@@ -15,7 +15,12 @@ NUMPY_NAMES = {
     "arcsin": "asin",
     "arccos": "acos",
     "arctan": "atan",
+    "arctan2": "atan2",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
     "fabs": "abs",
+    "rint": "round",
 }
 # Code that compares whatever it is given, for which it is no slip: of tests, above all.
 COMPARING = sys.stdlib_module_names | {"_pytest"}
@@ -46,7 +51,14 @@ class RealNumber:
     def __pos__(self) -> Any:
         return self
 
-    conjugate = __pos__  # NumPy asks for it where it computes variances and norms of objects
+    conjugate = __pos__  # NumPy asks for it, and for `real`, where it computes variances and norms of objects
+    real = property(__pos__)
+
+    def __divmod__(self, other: Operand) -> tuple:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Operand) -> tuple:
+        return other // self, other % self
 
     def __bool__(self) -> bool:
         return self.data != 0.0
@@ -79,7 +91,7 @@ class RealNumber:
         def __gt__(self, other: Operand) -> bool: ...
 
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operator
-        __truediv__ = __rtruediv__ = __pow__ = __rpow__ = _operator
+        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _operator
         __le__ = __ge__ = __lt__
 
     # The names that micrograd's notebooks read.

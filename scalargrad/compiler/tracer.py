@@ -25,6 +25,7 @@ from scalargrad.methods import stamp_operations
 from scalargrad.operands import flatten
 from scalargrad.operands import number as as_number
 from scalargrad.ops import Op, dot
+from scalargrad.protocol import RealNumber
 from scalargrad.structure import Buffer
 from scalargrad.support.callers import frame_of_user, line_of
 
@@ -97,18 +98,17 @@ class Tracer:
 
     __bool__ = _refusing("`if`, `while`, `and`, `not` or bool() of a traced number", "use where(), maximum() or relu()")
     __lt__ = __le__ = __gt__ = __ge__ = _refusing(
-        "`if`, `while`, a comparison, max(), min() or sorted() on a traced number",
-        "use where() with less(), maximum(), minimum() or relu()",
+        "`if`, `while`, a comparison, max(), min() or sorted() on a traced number, or NumPy's maximum() or clip(),",
+        "use where() with less(), and scalargrad's maximum(), minimum(), clamp() or relu()",
     )
     __float__ = __int__ = __complex__ = __round__ = __trunc__ = __floor__ = __ceil__ = _refusing(
         "float(), int(), round() or a function of math or NumPy on a traced number",
-        "use the functions of scalargrad, where(), step() or take()",
+        "use the functions of scalargrad: sin(), round(), floor() and the others, or where(), step() or take()",
     )
     item = _refusing("item() of a traced number", "use it as it is: it is a Value")
     __index__ = _refusing(
         "a traced number as a list index, or in range()", "use take(index, values), or where() with equal()"
     )
-    __divmod__ = __rdivmod__ = _refusing("divmod() of a traced number", "use `//` and `%`")
     __hash__ = _refusing(
         "a traced number as a dictionary key, in a set or in hash()",
         "use take(index, values), or where() with equal()",
@@ -126,7 +126,7 @@ class Tracer:
         lambda self, *_: f"<traced {self.op or 'input'}>",
         may_print=True,
     )
-    real = imag = is_integer = hex = as_integer_ratio = property(
+    imag = is_integer = hex = as_integer_ratio = property(
         _refusing("an attribute of Python's floats of a traced number", "use the functions of scalargrad, or where()")
     )
 
@@ -142,10 +142,9 @@ class Tracer:
             "leave it out, or ask isinstance(x, Value); use where() to choose",
         )
 
-    def __pos__(self) -> "Tracer":
-        return self
-
-    conjugate = __pos__
+    __pos__ = conjugate = RealNumber.__pos__
+    real = RealNumber.real
+    __divmod__, __rdivmod__ = RealNumber.__divmod__, RealNumber.__rdivmod__
 
     def refuse_as_number(self, taker: str) -> None:
         """An error for what takes a number and no operand."""

@@ -1,6 +1,7 @@
 """A Value where Python, NumPy and micrograd ask for a number: conversions, `==`, names, and backward(gradient)."""
 
 import inspect
+import itertools
 import math
 import operator
 import unittest
@@ -176,6 +177,104 @@ def test_backward_refuses_what_is_no_gradient_and_leaves_all_as_it_is(gradient):
     with pytest.raises(TypeError, match=r"^backward takes a real number, got"):
         y.backward(gradient)
     assert (x.grad, y.grad) == (6.0, 1.0)
+
+
+# NumPy's functions, which ask the items of an object array for a method of their name.
+
+UNARY = {
+    "arcsin": 0.3, "arccos": 0.3, "arctan": 0.3, "arcsinh": 0.3, "arccosh": 1.3, "arctanh": 0.3, "sin": 0.3, "cos": 0.3,
+    "tan": 0.3, "sinh": 0.3, "cosh": 0.3, "tanh": 0.3, "exp": 0.3, "exp2": 0.3, "expm1": 0.3, "log": 0.3, "log2": 0.3,
+    "log10": 0.3, "log1p": 0.3, "sqrt": 0.3, "square": 0.3, "reciprocal": 0.3, "fabs": -0.3, "abs": -0.3, "rint": 2.5,
+    "round": 2.5, "negative": 0.3, "positive": 0.3, "conjugate": 0.3, "conj": 0.3, "cumsum": 0.3, "cumprod": 0.3,
+    "mean": 0.3, "var": 0.3, "std": 0.3, "prod": 0.3, "diff": 0.3, "ptp": 0.3, "max": 0.3, "linalg.norm": 0.3,
+}  # fmt: skip
+BINARY = [
+    "add", "subtract", "multiply", "divide", "power", "arctan2", "hypot", "remainder", "mod", "floor_divide",
+    "dot", "inner", "outer",
+]  # fmt: skip
+ASKING_THE_FIRST = ("arctan2", "hypot")  # for a method, which a float does not have
+
+
+def numpy_function(name):
+    return operator.attrgetter(name)(numpy)
+
+
+def checked_as(found, right, values):
+    """Values with NumPy's numbers, and gradients that lead to the operands."""
+    found, right = numpy.ravel(numpy.array(found, object)), numpy.ravel(right)
+    assert all(type(x) is Value for x in found)
+    assert [x.data for x in found] == pytest.approx(right.tolist(), rel=1e-14)
+    found.sum().backward()
+    assert all(type(x.grad) is float for x in values)
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_numpys_functions_of_one_array(name):
+    numbers = UNARY[name] + numpy.array([0.0, 0.1, 0.25])
+    values = numpy.array([Value(x) for x in numbers])
+    checked_as(numpy_function(name)(values), numpy_function(name)(numbers), values)
+    item = Value(numbers[0])
+    if isinstance(numpy_function(name), numpy.ufunc):
+        checked_as(numpy_function(name)(item), numpy_function(name)(numbers[0]), [item])
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_numpys_functions_of_two_arrays(name):
+    left, right = numpy.array([0.3, -1.7, 2.5]), numpy.array([0.7, 0.4, -2.0])
+    left = abs(left) if name == "power" else left
+    x, y = ([Value(n) for n in numbers] for numbers in (left, right))
+    function = numpy_function(name)
+    for first, second in itertools.product((numpy.array(x), left), (numpy.array(y), right)):
+        if first.dtype == object or (second.dtype == object and name not in ASKING_THE_FIRST):
+            checked_as(function(first, second), function(left, right), x + y)
+
+
+def test_numpys_functions_along_an_axis():
+    numbers = numpy.array([[3.0, 4.0], [-5.0, 12.0]])
+    values = numpy.array([[Value(x) for x in row] for row in numbers])
+    for function in (numpy.mean, numpy.var, numpy.std, numpy.linalg.norm, numpy.sum, numpy.cumsum, numpy.average):
+        for axis in (0, 1):
+            checked_as(function(values, axis=axis), function(numbers, axis=axis), values.ravel())
+    checked_as(numpy.var(values, ddof=1), numpy.var(numbers, ddof=1), values.ravel())
+    checked_as(numpy.round(values / 3.0, 1), numpy.round(numbers / 3.0, 1), values.ravel())
+    checked_as(numpy.linalg.norm(values, ord=1, axis=0), numpy.linalg.norm(numbers, ord=1, axis=0), values.ravel())
+
+
+def test_numpys_floor_ceil_and_trunc_are_those_of_math_and_give_numbers():
+    values = numpy.array([Value(-1.5), Value(2.5)])
+    for function, right in ((numpy.floor, [-2, 2]), (numpy.ceil, [-1, 3]), (numpy.trunc, [-1, 2])):
+        found = function(values).tolist()
+        assert (found, {type(x) for x in found}) == (right, {int})
+    assert [x.data for x in (scalargrad.floor(x) for x in values)] == [-2.0, 2.0]
+
+
+def test_numpys_maximum_minimum_and_clip_compare_and_choose():
+    values = numpy.array([Value(-1.0), Value(2.0)])
+    assert numpy.maximum(values, values[::-1])[0] is values[1]
+    assert numpy.sort(values[::-1])[0] is values[0]
+    assert numpy.clip(values, 0.0, 1.0).tolist() == [0.0, 1.0]  # no Value, and no gradient
+
+
+def test_divmod_gives_values():
+    x = Value(-7.5)
+    for found in (divmod(x, 2), divmod(x, Value(2.0))):
+        assert tuple(map(float, found)) == divmod(-7.5, 2.0)
+    assert tuple(map(float, divmod(7, x))) == divmod(7.0, -7.5)
+
+
+def test_numpys_functions_and_pythons_operators_compile():
+    def function(x):
+        array = numpy.array([x[0], x[1]])
+        angles = numpy.arctan2(array, 2.0) + numpy.arcsinh(array) * numpy.log2(numpy.abs(array) + 1.0)
+        whole, rest = divmod(x[0], 0.75)
+        terms = numpy.rint(array), numpy.linalg.norm(array[None], axis=1), numpy.std(array), numpy.hypot(array, 3.0)
+        return sum(map(numpy.sum, terms)) + angles.sum() + whole + rest + x[1] % 0.7 + x[1] // 0.3 + 7.5 % x[0]
+
+    rows = [[0.9, -1.7], [-2.3, 0.4], [5.0, 6.0]]
+    leaves = [[Value(x) for x in row] for row in rows]
+    right = [function(row) for row in leaves]
+    program = scalargrad.compile(function, backend="numpy")
+    assert [program([row]) for row in rows] == pytest.approx([x.data for x in right], rel=1e-14)
 
 
 # In a trace.
