@@ -178,11 +178,14 @@ def vjp(function: Function, *points: Tree, has_aux: bool = False) -> tuple:
     return (answer, pullback, run.beside(None)[1]) if has_aux else (answer, pullback)
 
 
-def jvp(function: Function | Value, point: Tree, direction: Tree, create_graph: bool = False) -> Tree:
+def jvp(
+    function: Function | Value, point: Tree, direction: Tree, create_graph: bool = False, has_aux: bool = False
+) -> Tree:
     """(function(point), its derivative along `direction`): forward mode. The direction is built like the point.
 
     A point is one argument, or the tuple of arguments of a function that takes as many, as in JAX. Results are built
-    like those of the function: of floats; of Values, where `grad` gives Values, and with `create_graph`.
+    like those of the function: of floats; of Values, where `grad` gives Values, and with `create_graph`. With `has_aux`
+    the function returns (result, something else), and so does jvp: (result, derivative, something else).
 
     In place of a function and a point it also takes an output that is recorded already, and its inputs: a Value, or a
     list of them with a list of tangents. The result is the derivative alone.
@@ -197,15 +200,18 @@ def jvp(function: Function | Value, point: Tree, direction: Tree, create_graph: 
     34.0
     """
     if is_recorded(function) or not callable(function):
+        if has_aux:
+            raise TypeError("jvp: has_aux is said of a function, and this is no function: leave it out")
         return _recorded_jvp(function, point, direction, create_graph)
     with with_grad():
         given = leaves_like(point, direction, "jvp", "direction", "point")
-        run = Run("jvp", function, *_arguments(function, point), several=True)
+        run = Run("jvp", function, *_arguments(function, point), several=True, has_aux=has_aux)
         run.refuse_lost_numbers()
         graph = create_graph or run.is_inner
         tangents = dict(zip(run.inputs, given, strict=True))
         pushed = _pushed(run.order, run.outputs, tangents, graph or any(map(is_recorded, given)))
-        return run.answer(graph), with_structure(run.result, pushed)
+        answers = run.answer(graph), with_structure(run.result, pushed)
+        return (*answers, run.beside(None)[1]) if has_aux else answers
 
 
 def _recorded_jvp(output: Tree, inputs: Tree, tangents: Tree, create_graph: bool) -> Value | float:

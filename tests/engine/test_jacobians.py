@@ -247,6 +247,9 @@ def test_aux_and_argnums_are_as_in_jax(jax64):
     expected, their_pullback, their_aux = jax64.vjp(theirs, p, 0.7, has_aux=True)
     assert aux.pop("name") == "loss"
     check_same((value, aux, pullback(2.0)), (expected, their_aux, their_pullback(2.0)))
+    value, slope, aux = jvp(ours, (p, 0.7), (p, 1.0), has_aux=True)
+    assert aux.pop("name") == "loss"
+    check_same((value, slope, aux), jax64.jvp(theirs, (p, 0.7), (p, 1.0), has_aux=True))
 
 
 def exact_columns(function, at):
@@ -458,6 +461,8 @@ def test_aux_comes_as_numbers_unless_it_depends_on_a_value_outside():
 
     slope, aux = grad(function, has_aux=True)(5.0)
     assert (slope, aux["slope"], aux["list"], aux["kept"]) == (10.0, 10.0, (5.0, 1), kept)
+    assert jvp(function, 5.0, 2.0, has_aux=True)[:2] == (25.0, 20.0)
+    assert jvp(function, 5.0, 2.0, has_aux=True)[2]["slope"] == vjp(function, 5.0, has_aux=True)[2]["slope"] == 10.0
     assert (aux["array"].dtype, aux["array"].tolist()) == (float, [5.0, 25.0])
     assert aux["whole"].dtype == int
     slope, aux = grad(lambda x: (x * x, [w * x, x]), has_aux=True)(5.0)
@@ -564,6 +569,8 @@ WRONG = [
     ("jacobian(lambda x: [x, None])(1.0)", TypeError, "jacobian: a function .* got None; is a `return` missing"),
     ("vjp(lambda x: 'text', 1.0)", TypeError, "vjp: a function .* got 'text'"),
     ("grad(square, has_aux=True)(1.0)", TypeError, r"grad: with has_aux a function returns \(value, something else\)"),
+    ("jvp(Value(1.0), [], [], has_aux=True)", TypeError, "jvp: has_aux is said of a function"),
+    ("jvp(square, 1.0, 1.0, has_aux=True)", TypeError, r"jvp: with has_aux a function returns \(value"),
     ("jvp(3.0, 1.0, 1.0)", TypeError, "jvp takes a function, or a Value"),
     ("jvp([1.0], square, [1.0])", TypeError, "jvp takes a function, or a Value"),
     ("jvp(square, 1.0, [1.0])", TypeError, r"jvp: the direction is built like the point, but there is \[1.0\] for 1.0"),
