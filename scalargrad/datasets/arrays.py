@@ -2,7 +2,6 @@
 
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
 from itertools import islice
 from math import isfinite
 from numbers import Real
@@ -13,6 +12,7 @@ from numpy import ndarray
 
 from scalargrad.arrays import quiet
 from scalargrad.checks import refuse_hidden
+from scalargrad.datasets.frames import NUMBERS, with_names
 from scalargrad.support.words import plural
 
 BLOCK = 2**18  # numbers that are looked at together, once there must be a nan or inf among them
@@ -32,13 +32,17 @@ def checked_inputs(samples: object, name: str = "X", dtype: str | None = None) -
     array([[1., 2.],
            [3., 4.]])
     """
-    array = as_numbers(samples, name)
+    with with_names(samples, name, dtype=dtype or "float64"):
+        return _inputs(as_numbers(samples, name), name, dtype)
+
+
+def _inputs(array: ndarray, name: str, dtype: str | None) -> ndarray:
     if not len(array):
         raise ValueError(f"{name} has no rows: its shape is {array.shape}, and each sample is a row")
     if array.ndim == 1:
         raise ValueError(
             f"{name} is one list of {len(array)} numbers, and a row for each sample is needed: "
-            f"{variable(name)}.reshape(-1, 1) for one number a sample, {variable(name)}.reshape(1, -1) for one sample"
+            f"numpy.reshape({variable(name)}, (-1, 1)) for one number a sample, (1, -1) for one sample"
         )
     if not array.size:
         raise ValueError(f"{name} has no columns: its shape is {array.shape}, and a sample holds at least one number")
@@ -51,7 +55,11 @@ def checked_numbers(y: object, rows: int | None = None, name: str = "y", text: s
 
     text   the remedy that an error names where `y` holds text
     """
-    array = as_numbers(y, name, text)
+    with with_names(y, name, text):
+        return _targets(as_numbers(y, name, text), rows, name)
+
+
+def _targets(array: ndarray, rows: int | None, name: str) -> ndarray:
     if not array.size:
         raise ValueError(f"{name} is empty: its shape is {array.shape}, and each sample has a target")
     if rows is not None and len(array) != rows:
@@ -162,9 +170,8 @@ def _size(shape: tuple, row: object) -> str:
 
 def _numbers_of_objects(array: ndarray, name: str, text: str) -> ndarray:
     """Objects are welcome where all of them are real numbers: a DataFrame of bools and floats comes like this."""
-    numeric = (Real, Decimal, numpy.bool_)
-    if not all(issubclass(kind, numeric) for kind in set(map(type, array.flat))):
-        index, x = next((index, x) for index, x in _items(array) if not isinstance(x, numeric))
+    if not all(issubclass(kind, NUMBERS) for kind in set(map(type, array.flat))):
+        index, x = next((index, x) for index, x in _items(array) if not isinstance(x, NUMBERS))
         if isinstance(x, str | bytes):
             raise ValueError(f"{name} holds text, such as {_place(name, index)} = {x!r}: {text}")
         raise ValueError(f"{_place(name, index)} is {_shown(x)}, and not a number")

@@ -50,7 +50,8 @@ class Verbs(Structure):
     ) -> "History":
         """Train this model on the samples X [rows, ...] and the targets y [rows, ...]; returns what was measured.
 
-        X may be a list of sequences [length, ...] of different lengths, and y, too: see notebooks/sequences.md.
+        X may be a list of sequences [length, ...] of different lengths, and y, too: see notebooks/sequences.md. Frames
+        of pandas are arrays of their numbers: later verbs take the columns in the same order.
 
         loss            "mse", "huber", "cross_entropy" (labels 0 to k - 1 for k outputs), "binary_cross_entropy" (0 and
                         1, one output), "hinge" (-1 and 1), or a function (outputs, target) -> Value of one sample
@@ -64,8 +65,7 @@ class Verbs(Structure):
                         parameters are put back
         min_delta       a loss is better if it is below the best one by more than that: `early_stopping` and its best
                         epoch go by this
-        clip_grad_norm  each step is made on gradients that the function of this name has scaled to at most that norm;
-                        gradients are not clipped one by one
+        clip_grad_norm  the largest norm of the gradients of a step, as the function of this name scales them
         class_weight    for losses of classes: {label: weight}, with a weight for each label of y, or "balanced", as in
                         scikit-learn: each row counts as much as its label's weight, times its `sample_weight`
         callbacks       each is called after every epoch with a Run: see `scalargrad.training.run`

@@ -119,7 +119,7 @@ REFUSED = {
     "an empty list": ([], r"X has no rows: its shape is \(0,\)"),
     "no rows": (np.ones((0, 3)), r"X has no rows: its shape is \(0, 3\)"),
     "no columns": ([[], []], r"X has no columns: its shape is \(2, 0\)"),
-    "one axis": ([1.0, 2.0], r"X\.reshape\(-1, 1\) for one number a sample, X\.reshape\(1, -1\) for one sample"),
+    "one axis": ([1.0, 2.0], r"numpy\.reshape\(X, \(-1, 1\)\) for one number a sample, \(1, -1\) for one sample"),
     "words": ([[1.0, "blue"]], r"X holds text, such as X\[0, 1\] = 'blue': pass numbers"),
     "numbers as text": ([["1", "2"]], r"X holds text, such as X\[0, 0\] = '1'"),
     "words among objects": (Frame([[1, "blue"]]), r"X holds text, such as X\[0, 1\] = 'blue'"),
@@ -180,7 +180,7 @@ def test_numbers_beyond_float32_are_refused_where_float32_is_demanded():
 def test_an_error_calls_the_samples_by_their_name():
     with pytest.raises(ValueError, match=r"validation X\[0, 0\] is nan"):
         checked_inputs([[NAN]], name="validation X")
-    with pytest.raises(ValueError, match=r"validation X is one list .*: X\.reshape\(-1, 1\)"):
+    with pytest.raises(ValueError, match=r"validation X is one list .*: numpy\.reshape\(X, \(-1, 1\)\)"):
         checked_inputs([1.0], name="validation X")
     with pytest.raises(ValueError, match="validation y has 1 row and validation X has 2"):
         checked_numbers([1.0], 2, name="validation y")
