@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from scalargrad.away import numbers_of, set_numbers
-from scalargrad.checks import refuse_hidden
+from scalargrad.checks import instance, refuse_hidden
 from scalargrad.engine import Value
 from scalargrad.holders import (
     BARE,
@@ -29,7 +29,7 @@ from scalargrad.holders import (
 )
 from scalargrad.inventories import Kept, inventory_of
 from scalargrad.modes import Mode, give_mode, in_mode
-from scalargrad.support.words import brief, plural
+from scalargrad.support.words import brief, plural, short_list
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -188,6 +188,7 @@ class Structure(Holder):
         """
         import numpy
 
+        instance("state", state, Mapping, "a dict of arrays by name, as state_dict() gives them")
         own, _ = self._whole_state()
         problems = [f"missing {name}" for name in own if name not in state]
         problems += [f"unknown {name}" for name in state if name not in own]
@@ -203,7 +204,8 @@ class Structure(Holder):
             if loaded[name].shape != shape:
                 problems.append(f"{name} has shape {list(loaded[name].shape)}, not {list(shape)}")
         if problems:
-            raise ValueError(f"this state does not fit the {type(self).__name__}: {'; '.join(sorted(problems))}")
+            told = short_list(sorted(problems), "; ")
+            raise ValueError(f"this state does not fit the {type(self).__name__}: {told}")
         for name, array in loaded.items():
             _set(own[name], array.tolist())
 
@@ -217,7 +219,7 @@ class Structure(Holder):
         refuse_hidden(numbers, "the array of parameters")
         own, flat = self.parameters(), numpy.asarray(numbers)
         if flat.dtype.kind not in "biuf":
-            raise TypeError(f"the parameters are real numbers, and the array holds {flat.dtype}")
+            raise TypeError(f"numbers is an array of real numbers, got {brief(numbers)}")
         if flat.shape != (len(own),):
             raise ValueError(
                 f"this {type(self).__name__} has {len(own)} parameters, and the array has the shape {flat.shape}"

@@ -13,7 +13,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet, uniform_array
-from scalargrad.checks import real, whole
+from scalargrad.checks import instance, real, whole
 
 ROWS_AT_ONCE = 300  # so that what is made on the way fits into the cache
 ROTATE, SHIFT_ACROSS, SHIFT_DOWN = 0xA06, 0xA07, 0xA08  # sites of the counters
@@ -77,6 +77,8 @@ class Augment:
     steps: Sequence[Augmentation]
 
     def __init__(self, *steps: Augmentation) -> None:
+        for step in steps:
+            instance("steps", step, Callable, "functions (images, seed, epoch) -> images such as Shift(1)")
         object.__setattr__(self, "steps", steps)
 
     def __call__(self, images: ndarray, seed: int, epoch: int) -> ndarray:

@@ -10,6 +10,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet
+from scalargrad.checks import file_name, real, whole
 from scalargrad.datasets.idx import read_idx
 
 SIDE = 28  # pixels of an MNIST image, in both directions
@@ -29,6 +30,9 @@ def load_moons(samples: int = 100, noise: float = 0.1, seed: int = 0) -> tuple[n
     >>> points.shape, sorted(labels.tolist())
     ((4, 2), [0, 0, 1, 1])
     """
+    samples = whole("samples", samples, 1)
+    noise = None if noise is None else real("noise", noise, 0.0)
+    seed = None if seed is None else whole("seed", seed, 0, most=2**32 - 1)
     from sklearn.datasets import make_moons
 
     return make_moons(samples, noise=noise, random_state=seed)
@@ -93,7 +97,7 @@ def load_mnist(folder: str | PathLike[str] | None = None) -> Mnist:
         folder = os.environ.get(FOLDER_VARIABLE) or None
     if folder is None:
         return _downloaded()
-    train_images, train_labels, test_images, test_labels = _found(Path(folder))
+    train_images, train_labels, test_images, test_labels = _found(Path(file_name(folder, "folder")))
     return Mnist(*_read_pair(train_images, train_labels), *_read_pair(test_images, test_labels))
 
 

@@ -10,6 +10,8 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import quiet
+from scalargrad.checks import file_name, is_whole
+from scalargrad.support.words import brief
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,9 +44,9 @@ def read_digit(path: str | PathLike[str], side: int = MNIST_SIDE) -> ndarray:
     Traceback (most recent call last):
     FileNotFoundError: there is no file no/such/digit.png
     """
-    if side not in PREPARATIONS:
-        raise ValueError(f"side is {' or '.join(map(str, PREPARATIONS))}, got {side}")
-    path = Path(path)
+    if not is_whole(side) or side not in PREPARATIONS:
+        raise ValueError(f"side is {' or '.join(map(str, PREPARATIONS))}, got {brief(side)}")
+    path = Path(file_name(path))
     size, brightness = _read(path)
     edges = brightness[0], brightness[-1], brightness[:, 0], brightness[:, -1]
     paper = float(numpy.median(numpy.concatenate(edges)))

@@ -13,7 +13,7 @@ from scalargrad.drawing.tables import table, titled
 from scalargrad.engine import Value
 from scalargrad.holders import attributes, inventory, walk, without_frozen
 from scalargrad.observers import Observer, observed_only_by
-from scalargrad.operands import is_recorded
+from scalargrad.operands import is_recorded, number
 from scalargrad.ops import dot, mul
 from scalargrad.structure import Parameter, Structure, in_mode
 from scalargrad.support.forks import freed, undone
@@ -185,7 +185,7 @@ def _as_values(sample: Sample) -> Any:
         sample = sample.tolist()
     if isinstance(sample, list | tuple):
         return tuple(map(_as_values, sample))
-    return sample if is_recorded(sample) else Value(sample)
+    return sample if is_recorded(sample) else Value(number(sample, "sample"))
 
 
 def _shape(outputs: Sample) -> str:

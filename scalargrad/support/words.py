@@ -16,14 +16,14 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def short_list(names: Sequence[str]) -> str:
+def short_list(names: Sequence[str], between: str = ", ") -> str:
     """
     >>> short_list("abc"), short_list("abcdefghi")
     ('a, b, c', 'a, b, c, d, e and 4 more')
     """
     if len(names) <= LONGEST_LIST:
-        return ", ".join(names)
-    return f"{', '.join(names[: LONGEST_LIST - 1])} and {len(names) - LONGEST_LIST + 1} more"
+        return between.join(names)
+    return f"{between.join(names[: LONGEST_LIST - 1])} and {len(names) - LONGEST_LIST + 1} more"
 
 
 def short_name(name: str) -> str:

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from scalargrad.away import numbers_of as numbers_now
 from scalargrad.away import set_numbers
-from scalargrad.checks import whole
+from scalargrad.checks import file_name, instance, whole
 from scalargrad.engine import Value
 from scalargrad.files.safetensors import read_arrays, write_arrays
 from scalargrad.holders import flat, without_frozen
@@ -75,10 +75,11 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
-        self.path: str | os.PathLike[str] = path
+        self.path: str | os.PathLike[str] = file_name(path)
         self.every = whole("every", every, 1, "a whole number of epochs from 1 on,")
 
     def __call__(self, run: Run) -> None:
+        instance("run", run, Run, "what fit passes to its callbacks")
         if run.epoch % self.every == 0 or run.epoch == run.epochs or run.history.stopped:
             processes = run.details.processes
             with processes.in_step():

@@ -19,7 +19,7 @@ from scalargrad.datasets.sequences import (
     same_inside,
 )
 from scalargrad.structure import Structure
-from scalargrad.support.words import plural
+from scalargrad.support.words import brief, plural
 from scalargrad.training.class_weights import ClassWeight, weights_of_rows
 from scalargrad.training.objectives import Objective, refuse_one_class
 from scalargrad.training.programs import shapes_of_outputs
@@ -82,7 +82,7 @@ class Data:
 
     def _other_samples(self, inputs: Column, validation: object) -> tuple[Column, Column]:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
-            raise ValueError(f"validation is (X, y), or a fraction of the rows such as 0.1; got {validation!r:.100}")
+            raise ValueError(f"validation is (X, y), or a fraction of the rows such as 0.1; got {brief(validation)}")
         others = checked_samples(validation[0], "validation X", str(inputs.dtype))
         if not same_inside(others, inputs):
             raise ValueError(f"validation X has rows of the shape {others[0].shape}, and X of {inputs[0].shape}")

@@ -7,6 +7,7 @@ from functools import partial
 from os import PathLike
 from typing import Any
 
+from scalargrad.checks import file_name
 from scalargrad.compiler import TraceError
 from scalargrad.compiler.backends import devices_for
 from scalargrad.compiler.trainer import Measures, Watch
@@ -62,7 +63,7 @@ def fit(
             details.learner = learner
             _prepare(learner, run.history, validate, settings.progress and processes.is_first)
             if resume is not None:
-                learner.go_on_from(read_run(resume, run))
+                learner.go_on_from(read_run(file_name(resume, "resume"), run))
         processes.refuse_others(lambda: _state(run))
     _go(run, settings, data, learner, lambda: processes.agreed(validate()), processes)
     return run.history

@@ -9,6 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from scalargrad import plots
+from scalargrad.checks import instance
 from scalargrad.files.atomic import replace_file
 from scalargrad.support.words import plural
 
@@ -31,6 +32,8 @@ class History(dict[str, list[float]]):
     """
 
     def __init__(self, *curves: Mapping[str, list[float]], **more: list[float]) -> None:
+        for curve in curves:
+            instance("curves", curve, Mapping, "a dict of lists of numbers by measure")
         super().__init__(*curves, **more)
         self.seconds, self.preparation = 0.0, {"tracing": 0.0, "compiling": 0.0}
         self.stopped, self.best_epoch = "", 0
@@ -46,7 +49,7 @@ class History(dict[str, list[float]]):
 
     def plot(self, title: str = "") -> "Figure":
         """The curves, training and validation in one panel: a matplotlib Figure, which a notebook shows."""
-        return plots.plot_curves(self, title or self._words())
+        return plots.plot_curves(self, instance("title", title, str, "a text") or self._words())
 
     def _repr_html_(self) -> str:
         """A table of the measures, and their curves, for a notebook."""

@@ -11,6 +11,7 @@ from scalargrad.checks import one_of
 from scalargrad.engine import Value
 from scalargrad.losses import binary_cross_entropy_with_logits, cross_entropy, hinge, huber, mse, pairs
 from scalargrad.ops import both, either, equal, less, less_equal, sum, take, where
+from scalargrad.support.words import brief
 from scalargrad.training.targets import any_numbers, class_numbers, listed_labels, numbers_for_outputs, two_labels
 
 
@@ -52,7 +53,7 @@ def objective_of(loss: str | Callable) -> Objective:
     if isinstance(loss, str):
         return OBJECTIVES[one_of("loss", loss, OBJECTIVES, ", or pass a function")]
     if not callable(loss):
-        raise TypeError(f"loss is a name or a function (outputs, target) -> Value, got {loss!r}")
+        raise TypeError(f"loss is a name or a function (outputs, target) -> Value, got {brief(loss)}")
     name = f"{getattr(loss, '__name__', type(loss).__name__)}()"  # no row of the table is called so
     return Objective(name, loss, "", None, None, any_numbers, _as_they_are, None, None)
 

@@ -20,6 +20,7 @@ from scalargrad.operands import is_recorded
 from scalargrad.ops import batch_mean
 from scalargrad.structure import Buffer, Structure, in_mode
 from scalargrad.support.forks import freed
+from scalargrad.support.words import brief
 from scalargrad.training.objectives import Objective
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def lock_of(model: Structure) -> Any:
 def one_value(loss: Any) -> Value:
     """The result of a loss function, if it is one Value."""
     if not is_recorded(loss) and not isinstance(loss, float):
-        raise TypeError(f"a loss is one Value for one sample, and this one returned {loss!r:.100}")
+        raise TypeError(f"loss is one Value for one sample, and this one returned {brief(loss)}")
     return loss
 
 
@@ -174,7 +175,7 @@ def _shape_of_outputs(model: Structure, sample: ndarray) -> tuple[int, ...]:
         with in_mode(model, training=False), no_grad(), observed_by(Updates()):
             return _first_shape(model(rows_as_tuples(sample)))
     except (TypeError, ValueError, IndexError) as error:
-        raise type(error)(f"the model does not take rows of the shape {sample.shape}: {error}") from error
+        raise type(error)(f"X: the model does not take rows of the shape {sample.shape}: {error}") from error
 
 
 def rows_as_tuples(array: ndarray) -> Any:

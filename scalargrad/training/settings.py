@@ -8,6 +8,7 @@ from scalargrad.checks import real, whole
 from scalargrad.compiler.backends import checked_backend, chosen_backend, old_word
 from scalargrad.optim import Adam, Optimizer
 from scalargrad.schedules import Constant, Schedule, schedule_of
+from scalargrad.support.words import brief
 from scalargrad.training.class_weights import ClassWeight, checked_class_weight
 from scalargrad.training.data import SPLIT
 from scalargrad.training.objectives import objective_of
@@ -58,7 +59,7 @@ def _whole(name: str, least: int, more: str = "") -> Callable[[Any], int]:
 
 def _optimizer(optimizer: object) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer is one such as Adam(lr=0.001), got {optimizer!r}")
+        raise TypeError(f"optimizer is one such as Adam(lr=0.001), got {brief(optimizer)}")
     return optimizer
 
 
@@ -83,17 +84,17 @@ def _gain(min_delta: object) -> float:
 
 def _functions(callbacks: object) -> tuple[Callable, ...]:
     if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks is a list of functions of the run, got {callbacks!r}")
+        raise TypeError(f"callbacks is a list of functions of the run, got {brief(callbacks)}")
     functions = tuple(callbacks)  # a generator, too, is walked once
     for callback in functions:
         if not callable(callback):
-            raise TypeError(f"a callback is a function of the run, got {callback!r}")
+            raise TypeError(f"callbacks is a list of functions of the run, got {brief(callback)} among them")
     return functions
 
 
 def _augmentation(augment: object) -> Callable:
     if not callable(augment):
-        raise TypeError(f"augment is a function (images, seed, epoch) -> images such as Shift(1), got {augment!r}")
+        raise TypeError(f"augment is a function (images, seed, epoch) -> images such as Shift(1), got {brief(augment)}")
     return augment
 
 

@@ -196,8 +196,8 @@ KINDS: dict[str, Kind] = {
     "model": (network, set()),
     "X": ROWS,
     "y": LABELS,
-    "evaluate.loss": (lambda: "mse", {"none", "function"}),
-    "loss": (lambda: "mse", {"function"}),
+    "evaluate.loss": (lambda: "mse", {"none", "function", "class"}),
+    "loss": (lambda: "mse", {"function", "class"}),
     "optimizer": (SGD, {"none"}),
     "epochs": (lambda: 1, set()),
     "batch_size": (lambda: 2, {"none"}),
@@ -212,7 +212,7 @@ KINDS: dict[str, Kind] = {
     "engine": (lambda: "compiled", {"none"}),
     "progress": FLAG,
     "schedule": (lambda: "cosine", {"none"}),
-    "augment": (lambda: None, {"none"}),
+    "augment": (lambda: None, {"none", "function", "class"}),
     "sample_weight": (lambda: [1.0] * 4, {"none"}),
     "resume": (lambda: None, {"none"}),
     "devices": (lambda: None, {"none"}),
@@ -284,7 +284,7 @@ KINDS: dict[str, Kind] = {
     "resolution": WHOLE,
     "layers": (lambda: nn.Flatten(), {"function", "class"}),
     "Augment.steps": (lambda: len, {"function", "class"}),
-    "curves": (dict, {"none", "dict", "empty", "set", "list"}),
+    "curves": (dict, {"dict"}),
     "run": (lambda: None, set()),  # never right from outside: fit makes it
     "suffix": (lambda: ".svg", set()),
     "buffers": FLAG,
@@ -356,7 +356,7 @@ INSTANCES: dict[str, Callable[[], object]] = {
 KINDS |= {
     "gradcheck.inputs": (lambda: [[0.5, 1.0]], set()),
     "export.path": (lambda: "file.js", set()),
-    "History.title": HEADING,
+    "History.title": TITLE,
     "Normalize.sample": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value"}),
     "BatchNorm1d.sample": (lambda: [0.5, 1.0], {"list"}),
     "BatchNorm2d.sample": (lambda: PICTURE, set()),
@@ -369,6 +369,7 @@ KINDS |= {
     "Flatten.inputs": (lambda: [[0.5], [1.0]], {"list", "array"}),
     "Dropout.inputs": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value"}),
     "History.path": (lambda: "file.csv", {"text"}),
+    "Checkpoint.path": (lambda: "file.safetensors", {"text"}),
     "MLP.path": (lambda: "file.safetensors", {"text"}),
     "load_into.path": FILE,
     "GlobalAvgPool.image": (lambda: PICTURE, {"array"}),
@@ -410,7 +411,7 @@ def subjects(name: str) -> list[Subject]:
         return [Subject(name, lambda: thing, (name, *bases))]
     name = name.removesuffix("(…)")
     kind, found = type(INSTANCES[name]()), []
-    spoken = (name, f"this {name}", *SPOKEN.get(name, ()))
+    spoken = (name, *SPOKEN.get(name, ()))
     bases = [f"{base.__name__}(…)" for base in kind.__mro__]
     own = {*OWN_METHODS.split(), *OPERATIONS, *NUMPY_NAMES}
     for method in dir(kind):
@@ -505,6 +506,7 @@ def unclear(subject: Subject, text: str, parameters: list[str]) -> str:
         return "dunder"
     if re.search(r"\bat 0x[0-9a-f]+", text):
         return "address"
+    text = text.removeprefix("this ")
     names = [*subject.names, *parameters]
     if not any(text.startswith(name) and not text[len(name) :][:1].isalnum() for name in names):
         return "beginning"

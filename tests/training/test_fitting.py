@@ -540,7 +540,7 @@ def test_predictions_are_those_of_the_model_one_by_one(loss, engine):
 
 @pytest.mark.parametrize("engine", ["compiled", "eager"])
 def test_evaluation_refuses_what_is_no_loss(engine):
-    with pytest.raises(TypeError, match="a loss is one Value for one sample"):
+    with pytest.raises(TypeError, match="loss is one Value for one sample"):
         model_for("mse").evaluate(POINTS, LABELS, lambda output, target: [output, 10.0 * output], engine=engine)
 
 
@@ -936,11 +936,11 @@ def test_bad_input_is_one_error_and_changes_nothing(name):
     ("changes", "message"),
     [
         ({"optimizer": "adam"}, "optimizer is one such as Adam"),
-        ({"callbacks": [3]}, "a callback is a function of the run, got 3"),
+        ({"callbacks": [3]}, "callbacks is a list of functions of the run, got 3 among them"),
         ({"callbacks": print}, "callbacks is a list of functions of the run"),
         ({"loss": 3}, "loss is a name or a function"),
-        ({"loss": lambda output, target: None}, "a loss is one Value for one sample, and this one returned None"),
-        ({"loss": lambda output, target: [output]}, "a loss is one Value for one sample"),
+        ({"loss": lambda output, target: None}, "loss is one Value for one sample, and this one returned None"),
+        ({"loss": lambda output, target: [output]}, "loss is one Value for one sample"),
     ],
 )
 def test_arguments_of_another_type_are_type_errors(changes, message):
