@@ -18,6 +18,9 @@ class GradcheckError(AssertionError):
 def gradcheck(function: Callable[..., Tree], inputs: Sequence[Tree], tolerance: float = 1e-6) -> bool:
     """True if the gradients of `function(*inputs)` agree with finite differences; a GradcheckError if not.
 
+    `inputs` is the list of the function's arguments, each of which may be all that `grad` takes: a number, an array, or
+    a list, tuple or dictionary.
+
     Each operation of the recorded graph is checked by itself first, so that the error names the one that is wrong, with
     its operands. Then the function: between two points near an input, on either side of it, it changes by the integral
     of its slopes there. So a lost part is seen beside a kink as well, and what has a step or a kink at the input passes
@@ -25,6 +28,8 @@ def gradcheck(function: Callable[..., Tree], inputs: Sequence[Tree], tolerance: 
     input not defined, there is nothing to compare.
 
     >>> gradcheck(lambda x, y: (x * y).tanh(), [0.5, -1.5])
+    True
+    >>> gradcheck(lambda p, x: p["w"] * x + p["b"], [{"w": 0.5, "b": -1.5}, 2.0])
     True
     """
     check_function("gradcheck", function)
