@@ -21,14 +21,14 @@ INFIX = {op.symbol: op for op in OPERATIONS.values() if op.special and op.scalar
 SIGNS = {op.symbol: op for op in OPERATIONS.values() if op.special and op.scalars == 1 and op.symbol in INFIX}
 TAKING_LISTS = [op.name for op in OPERATIONS.values() if any(argument[0] == "[" for argument in op.arguments)]
 ALL_OPERATIONS = f"there are {', '.join(op.name for op in OPERATIONS.values())}"
-PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
+PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
 SIGN = 3  # as in Python, -x**2 is -(x**2)
 
 TOKEN = re.compile(
     r"(?P<space>[ \t\r\n]+)"
     r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<symbol>\*\*|[-+*/(),\[\]])"
+    r"|(?P<symbol>\*\*|//|[-+*/%(),\[\]])"
 )
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)")
@@ -52,9 +52,9 @@ class ExpressionError(ValueError):
 def evaluate(text: str, variables: Mapping[str, float]) -> tuple[Value, dict[str, Value]]:
     """The value of an expression, with its history, and the leaves that the variables became, by name.
 
-    It may hold numbers, names, + - * / **, brackets, the constants pi and e, and operations of the table by name, with
-    their operands in a list where the operation takes one: `sum([a, b])`. ExpressionError for anything else, for a
-    name without a number, and for a variable that the expression does not use.
+    It may hold numbers, names, + - * / // % **, brackets, the constants pi and e, and operations of the table by name,
+    with their operands in a list where the operation takes one: `sum([a, b])`. ExpressionError for anything else, for
+    a name without a number, and for a variable that the expression does not use.
 
     >>> output, leaves = evaluate("(y - (x*w + b))**2", {"x": 2.0, "w": 2.0, "b": 3.0, "y": 10.0})
     >>> output.backward()
@@ -288,7 +288,7 @@ def _described(character: str) -> str:
 def _remedy(character: str) -> str:
     if character in REMEDIES:
         return f": {REMEDIES[character]}"
-    return ": there are numbers, names of letters a-z, digits and _, + - * / ** ( ) [ ] , and operations by name"
+    return ": there are numbers, names of letters a-z, digits and _, + - * / // % ** ( ) [ ] , and operations by name"
 
 
 def quoted(thing: object) -> str:

@@ -22,7 +22,9 @@ ENDINGS = (".svg", ".png", ".pdf", ".dot", ".gv")
 
 def add_formula(parser: argparse.ArgumentParser) -> None:
     """The formula and the numbers of its names, which all these commands take."""
-    parser.add_argument("formula", help='such as "tanh(x1*w1 + x2*w2 + b)": numbers, names, + - * / **, operations')
+    parser.add_argument(
+        "formula", help='such as "tanh(x1*w1 + x2*w2 + b)": numbers, names, + - * / // %% **, operations'
+    )
     parser.add_argument("numbers", nargs="*", metavar="NAME=NUMBER", help="such as x1=2 w1=-3")
 
 

@@ -65,7 +65,7 @@ class Spelling(NamedTuple):
         return self.signs.get(op.symbol, op.symbol) + self.brackets(operands[0], False)
 
 
-WITH_BLANKS = ("+", "-", "*", "/", "<", "<=", "==", *WORDS)
+WITH_BLANKS = ("+", "-", "*", "/", "//", "%", "<", "<=", "==", *WORDS)
 
 CODE = Spelling({"not": "not"}, WORDS, brackets=lambda text, leading: text)  # x1*w1, as in Python
 COMPACT = Spelling({"-": "−"}, ("+", "-", *WORDS))  # (x*w) + b

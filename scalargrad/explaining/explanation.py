@@ -182,6 +182,9 @@ def _compared(
     agreed = "Checked: gradients() gives the same."
     if wrt.grad == 0.0 and output.grad == 0.0:
         return True, f"{agreed} The grad of {asked} is 0: backward() has not run."
+    if same(wrt.grad, derivative * output.grad):
+        why = f"{number(output.grad)} times as much, as the grad of the output is {number(output.grad)}"
+        return True, f"{agreed} The grad of {asked} is {number(wrt.grad)}: {why}."
     held = f"{agreed} But the grad of {asked} is {number(wrt.grad)}"
     if output.grad != 1.0:
         return True, f"{held}, from another output: backward() has not run on this one."

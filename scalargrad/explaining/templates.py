@@ -19,7 +19,16 @@ from scalargrad.ops import OPERATIONS, Op
 LIMITS = {"tiny": 1e-3, "huge": 1e4, "cancelled": 1e-6, "flat": 0.01, "steep": 100.0, "step": 0.01}
 MOST_ARGUMENTS, MOST_TERMS = 6, 4  # of an operation, of a sum, that are written out
 
-NOUNS = {"+": "a sum", "sum": "a sum", "-": "a difference", "*": "a product", "/": "a quotient", "**": "a power"}
+NOUNS = {
+    "+": "a sum",
+    "sum": "a sum",
+    "-": "a difference",
+    "*": "a product",
+    "/": "a quotient",
+    "//": "a whole quotient",
+    "%": "a remainder",
+    "**": "a power",
+}
 
 SENTENCES = {
     # What a gradient says.
@@ -100,7 +109,7 @@ def _heads(term: object) -> set[str]:
     return heads.union(*map(_heads, term))
 
 
-LEVELS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "**": POWER}
+LEVELS = {"+": SUM, "-": SUM, **dict.fromkeys(("*", "/", "//", "%"), PRODUCT), "**": POWER}
 
 
 def _spelling(op: Op) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from scalargrad import ops
 from scalargrad.engine import Value, gradients, local_derivatives, topological_order
 from scalargrad.explaining import explanation
 from scalargrad.explaining.explanation import explain
@@ -313,6 +314,30 @@ def test_a_grad_that_disagrees_is_reported():
     (w * 3.0 + loss).backward()
     w.grad, loss.grad = 3.0, 0.0
     assert "from another output" in explain(loss, w).check
+
+
+def test_the_gradient_that_backward_was_given_is_said():
+    w = Value(3.0, "w")
+    loss = w * w
+    loss.backward(0.5)
+    explained = explain(loss, w)
+    assert explained.agrees
+    assert explained.check.endswith("The grad of w is 3: 0.5 times as much, as the grad of the output is 0.5.")
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda x, y: x % y, "x % y"),
+        (lambda x, y: (x + 1.0) * (x // y), "(x+1)*(x//y)"),
+        (lambda x, y: ops.hypot(x, y), "hypot(x, y)"),
+        (lambda x, y: ops.clamp(x, y, y * y + 4.0), "clamp(x, [y,"),
+    ],
+)
+def test_whole_numbers_and_remainders_are_written_with_their_signs(make, text):
+    x, y = Value(7.5, "x"), Value(2.0, "y")
+    output = make(x, y)
+    assert text.replace(" ", "") in str(explain(output + 0.0, x)).replace(" ", "")
 
 
 def test_paths_and_gradients_that_disagree_are_reported(monkeypatch):
