@@ -56,6 +56,8 @@ class Op:
         self.partials_on_floats: Any = partials
         self.domain, self.composite = domain, composite
         self.defaults: tuple[float, ...] = getattr(formula, "__defaults__", None) or ()
+        code = getattr(formula, "__code__", None)  # none of one written in C
+        self.names: tuple[str, ...] = code.co_varnames[: code.co_argcount] if code else self.arguments
         self.rule = (rule,) if isinstance(rule, str) else rule
         self.scalars = 0 if set(arguments) & set("[*") else len(self.arguments)  # 1, 2, or 0 where tuples come in
         self.collects = self.arguments[-1][0] == "*"
@@ -71,7 +73,11 @@ class Op:
         if kind is float:
             if self.scalars == len(args) and all(type(x) is float for x in args):
                 return self.on_floats(*args)
-        elif self.quick and hasattr(kind, "apply_operation") and not (self.scalars and tuple in map(type, args)):
+        elif (
+            self.quick
+            and hasattr(kind, "apply_operation")
+            and not (self.scalars and tuple in (type(args[0]), type(last)))
+        ):
             return kind.apply_operation(self, args)  # which checks what does not fit
         args = self.checked(args)
         for x in flatten(args):
