@@ -48,6 +48,10 @@ class WidgetPage(Page):
         script = script_of(HERE / "widget.js", tuple(self.recorded.operations), module=True)
         return widget_of(self.recorded.values, shown, self.data, script, colours() + styles_of("explore"))
 
+    def __reduce__(self) -> tuple:
+        """For copies and pickles: the page as it stands, which moves no Values."""
+        return Page, (self.html, self.title, self.summary, self.height)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
         """Also a picture, for places that run no scripts."""
         # In a context of its own: no_grad() or anomaly_detection() around the cell are not meant for it.

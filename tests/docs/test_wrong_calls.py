@@ -5,16 +5,21 @@ import pytest
 from scalargrad import nn
 from tests.docs.wrong_calls import NAMES, Subject, complaint, complaints
 
-# Whose errors are not all clear yet: an entry that is not needed any more fails.
+# Whose errors are not all clear: an entry that is not needed any more fails. `backward` sorts with it, and is hot.
 KNOWN = """
 topological_order
 """
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.xfail(strict=True)) if name in KNOWN.split() else name for name in NAMES],
-)
+LONG = {"MLP(…)", "Compiled(…)", "export", "plot_boundary", "plot_points"}
+
+
+def case(name):
+    marks = [pytest.mark.long] if name in LONG else []
+    return pytest.param(name, marks=[*marks, pytest.mark.xfail(strict=True)] if name in KNOWN.split() else marks)
+
+
+@pytest.mark.parametrize("name", [case(name) for name in NAMES])
 def test_a_wrong_call_ends_in_one_line_that_names_the_callable(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # some of them write files
     found = complaints(name)

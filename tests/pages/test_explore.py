@@ -1,7 +1,9 @@
 """explore: the page computes what Values compute, follows every hand, and stays inside itself, in a real browser."""
 
+import copy
 import json
 import math
+import pickle
 import re
 
 import pytest
@@ -59,6 +61,13 @@ def test_the_page_is_the_same_before_and_after_backward_and_inside_blocks():
     with anomaly_detection():
         assert data_of(explore(outside)) == page
         explore(broken)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda page: pickle.loads(pickle.dumps(page))])
+def test_a_copy_is_the_page_as_it_stands(copied):
+    page = explore(neuron())
+    again = copied(page)
+    assert (again.html, repr(again)) == (page.html, repr(page).replace("ExplorePage", "Page"))
 
 
 @pytest.mark.parametrize("graph", GRAPHS)
