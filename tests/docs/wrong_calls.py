@@ -90,13 +90,11 @@ POINTS, TARGETS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
 PICTURE = [[[0.5, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 0.0, 1.0]]]
 
 WHOLE: Kind = (lambda: 2, set())
-ONE: Kind = (lambda: 1, set())
 NUMBER: Kind = (lambda: 0.5, {"fraction"})
 SIGNED: Kind = (lambda: 0.5, {"minus", "fraction"})
-LEARNED: Kind = (lambda: 0.5, {"minus", "fraction", "value"})  # of an optimizer, which may itself be a Value
 SHARE: Kind = (lambda: 0.5, set())
 OPERAND: Kind = (lambda: 0.5, NUMBERS | {"value"})
-SEED: Kind = (lambda: 0, {"none", "minus"})
+SEED: Kind = (lambda: 0, {"none"})
 FLAG: Kind = (lambda: True, set(WRONG))  # as Python's `if` takes anything
 TITLE: Kind = (lambda: "title", {"text"})
 HEADING: Kind = (lambda: "title", {"text", "none"})  # None: as the page is called
@@ -150,15 +148,13 @@ KINDS: dict[str, Kind] = {
     "trainer.parameters": (lambda: [WEIGHT], {"none", "empty"}),
     "l2.parameters": (lambda: [0.5, 1.0], {"empty", "list"}),
     "parameters": (lambda: [Value(0.5), Value(1.0)], {"empty"}),
-    "lr": (lambda: 0.5, {"fraction", "value"}),
+    "lr": NUMBER,
     "momentum": SHARE,
     "BatchNorm.momentum": SHARE,
-    "alpha": (lambda: 0.5, {"value"}),
+    "alpha": SHARE,
     "betas": (lambda: (0.9, 0.999), set()),
-    **{f"{optimizer}.eps": LEARNED for optimizer in ("Adam", "AdamW", "RMSProp")},
-    **{f"{optimizer}.momentum": LEARNED for optimizer in ("SGD", "RMSProp")},
     "eps": NUMBER,
-    "weight_decay": LEARNED,
+    "weight_decay": SIGNED,
     "nesterov": FLAG,
     "clip_grad_norm": (lambda: 0.5, {"none", "fraction"}),
     "min_delta": NUMBER,
@@ -172,8 +168,6 @@ KINDS: dict[str, Kind] = {
     "output_activation": (lambda: "tanh", set()),
     "nonlinearity": (lambda: "tanh", set()),
     "init": (lambda: "he", set()),
-    **{f"{verb}.rng": (lambda: 0, {"function", "class"}) for verb in ("fit", "trainer")},
-    "playground.rng": (lambda: 0, set()),
     "rng": SEED,
     "final": SHARE,
     "warm_up": SHARE,
@@ -225,16 +219,15 @@ KINDS: dict[str, Kind] = {
     "sample": (lambda: [0.5, 1.0], {"none", "list"}),
     "mode": FLAG,
     "requires_grad": FLAG,
-    "set_to_none": FLAG,
     "state": (lambda: network().state_dict(), set()),
     "numbers": (lambda: [0.5] * 3, set()),
     "embed_dim": WHOLE,
     "num_heads": (lambda: 1, set()),
     "d_model": WHOLE,
-    "nhead": ONE,
-    "dim_feedforward": ONE,
+    "nhead": (lambda: 1, set()),
+    "dim_feedforward": WHOLE,
     "layer_norm_eps": NUMBER,
-    "in_channels": WHOLE,
+    "in_channels": (lambda: 1, set()),
     "out_channels": WHOLE,
     "kernel_size": WHOLE,
     "AvgPool2d.stride": (lambda: 2, {"none"}),
@@ -250,7 +243,7 @@ KINDS: dict[str, Kind] = {
     "hidden_size": WHOLE,
     "num_layers": WHOLE,
     "mean": SIGNED,
-    "deviation": SIGNED,
+    "deviation": NUMBER,
     "p": SHARE,
     "values": NUMBERS_LIST,
     "degrees": SIGNED,
@@ -364,18 +357,17 @@ KINDS |= {
     "gradcheck.inputs": (lambda: [[0.5, 1.0]], set()),
     "export.path": (lambda: "file.js", set()),
     "History.title": TITLE,
-    "Normalize.sample": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value", "empty"}),
+    "Normalize.sample": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value"}),
     "BatchNorm1d.sample": (lambda: [0.5, 1.0], {"list"}),
     "BatchNorm2d.sample": (lambda: PICTURE, set()),
     "LayerNorm.sample": (lambda: [0.5, 1.0], {"list"}),
-    "Embedding.tokens": (lambda: [0, 1], {"fraction", "value", "empty", "list", "minus", "nan"}),  # IndexError
     "RNNCell.inputs": NUMBERS_LIST,
     "LSTMCell.state": (lambda: None, {"none"}),
     "RNN.state": (lambda: None, {"none"}),
     "GRU.state": (lambda: None, {"none"}),
     "LSTM.state": (lambda: None, {"none"}),
-    "Flatten.inputs": (lambda: [[0.5], [1.0]], NUMBERS | {"list", "array", "value", "empty"}),
-    "Dropout.inputs": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value", "empty"}),
+    "Flatten.inputs": (lambda: [[0.5], [1.0]], {"list", "array"}),
+    "Dropout.inputs": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value"}),
     "History.path": (lambda: "file.csv", {"text"}),
     "Checkpoint.path": (lambda: "file.safetensors", {"text"}),
     "MLP.path": (lambda: "file.safetensors", {"text"}),
@@ -397,14 +389,8 @@ class Line(nn.Module):
         return (self.slope * x - 1.0) ** 2
 
 
-# By what else an error may begin: with the function that was compiled, with a layer inside, with what it takes.
-LAYER = ("a layer", "state")
-SPOKEN = {
-    "Neuron": ("dot",),
-    "Sequential": ("MLP",),
-    "Compiled": ("scaled", "argument", "the arrays"),
-    "Trainer": ("Line", "argument", "the arrays"),
-}
+# Of compiled functions and their trainers errors tell by the names of the function and of its arguments.
+SPOKEN = {"Compiled": ("scaled", "argument", "the arrays"), "Trainer": ("Line", "argument", "the arrays")}
 
 
 def callables() -> dict[str, tuple[str, str]]:
@@ -425,7 +411,7 @@ def subjects(name: str) -> list[Subject]:
         return [Subject(name, lambda: thing, (name, *bases))]
     name = name.removesuffix("(…)")
     kind, found = type(INSTANCES[name]()), []
-    spoken = (name, *SPOKEN.get(name, LAYER))
+    spoken = (name, *SPOKEN.get(name, ()))
     bases = [f"{base.__name__}(…)" for base in kind.__mro__]
     own = {*OWN_METHODS.split(), *OPERATIONS, *NUMPY_NAMES}
     for method in dir(kind):
@@ -437,7 +423,7 @@ def subjects(name: str) -> list[Subject]:
                 Subject(
                     f"{name}.{method}",
                     lambda method=method: getattr(INSTANCES[name](), method),
-                    (*spoken, method, *bases, *(f"{base.__name__}.{method}" for base in kind.__mro__)),
+                    (*spoken, method, *(f"{base.__name__}.{method}" for base in kind.__mro__)),
                 )
             )
     return found
@@ -514,7 +500,7 @@ def unclear(subject: Subject, text: str, parameters: list[str]) -> str:
     """Why a message is not clear, or ""."""
     if "\n" in text:
         return "lines"
-    if len(text) > 400:
+    if len(text) > 300:
         return "long"
     if re.search(r"__\w+__", text):
         return "dunder"

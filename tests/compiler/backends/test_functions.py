@@ -190,8 +190,23 @@ def numbers_by_their_bits(number: str, count: int, seed: int) -> numpy.ndarray:
 def test_remainders_are_exact_however_long_the_quotient(number, fma):
     """Python's `%` of floats is C's fmod, with the sign of the divisor."""
     x, y = numbers_by_their_bits(number, 1 << 14, 8), numbers_by_their_bits(number, 1 << 14, 9)
+    check_remainders(native(number, fma), number, x, y)
+
+
+@pytest.mark.parametrize("fma", [True, False], ids=["fma", "no fma"])
+@pytest.mark.parametrize("number", TYPES)
+def test_remainders_next_to_multiples_are_exact(number, fma):
+    """Their quotients are rounded to whole numbers that may be one too many."""
+    source = numpy.random.default_rng(10)
+    y = source.uniform(-2.0, 2.0, 4096).astype(TYPES[number])
+    multiples = y * (2.0 ** source.uniform(0.0, DIGITS[number] - 3, 4096)).round().astype(TYPES[number])
+    for x in (numpy.nextafter(multiples, TYPES[number](0)), multiples, numpy.nextafter(multiples, multiples * 2)):
+        check_remainders(native(number, fma), number, source.choice([-1, 1], 4096).astype(TYPES[number]) * x, y)
+
+
+def check_remainders(native: Native, number: str, x: numpy.ndarray, y: numpy.ndarray) -> None:
     with numpy.errstate(invalid="ignore"):
-        found = native(number, fma).mod(x, y)
+        found = native.mod(x, y)
     for a, b, rest in zip(x.tolist(), y.tolist(), found.tolist(), strict=True):
         exact = nan if b == 0.0 or math.isinf(a) else a % b
         exact = rounded(exact) if number == "float" else exact

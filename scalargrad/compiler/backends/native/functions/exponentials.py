@@ -88,12 +88,12 @@ def exp_of_pair(code: Code, x: Pair) -> tuple[str, Pair]:
 
 
 def exp2(code: Code, x: str) -> str:
-    """2**x = 2**k e**(r ln 2) with r = x - k, which is exact, and the product as a pair: 2**k is exact, too."""
+    """2**x = 2**k e**(r ln 2) with r = x - k, which is exact: and 2**k too, as it is."""
     x = at_most(code, at_least(code, x, -1076.0), 1024.0)  # beyond these it is 0 and inf
     k = nearest_whole(code, x)
-    r, low = pairs.product_of(code, code.sub(x, k), code.constant(math.log(2.0)))
+    r = code.mul(code.sub(x, k), code.constant(math.log(2.0)))
     high, rest = pairs.ordered_sum(code, code.constant(1.0), r)
-    return scaled(code, (high, with_higher_orders(code, r, code.add(rest, low))), k)
+    return scaled(code, (high, with_higher_orders(code, r, rest)), k)
 
 
 def half_expm1(code: Code, x: str) -> Pair:

@@ -3,7 +3,8 @@
 Reduction        with |x| = a 2**i and |y| = b 2**j, a and b between sqrt(1/2) and sqrt(2), |x| mod |y| is
                  (a 2**(i - j) mod b) 2**j, and |x| itself where it is smaller than |y|.
 Division         in steps, as by hand: r 2**s mod b, with 2**s so small that the quotient is a whole number without
-                 rounding, until i - j is used up. Each product and each difference is exact.
+                 rounding, until i - j is used up. Each product and each difference is exact. Where the division rounds
+                 up to the next whole number, r is the remainder on the other side of that multiple, below 0.
 Reconstruction   a remainder whose sign is not the divisor's is one divisor off; 0 has the divisor's sign.
 """
 
@@ -40,7 +41,7 @@ def mod(code: Code, x: str, y: str) -> str:
 
 
 def _rest(code: Code, x: str, y: str) -> str:
-    """x mod y for x >= y > 0."""
+    """x mod y for x >= y > 0, or that less y."""
     (i, a), (j, b) = exponent_and_fraction(code, x), exponent_and_fraction(code, y)
     zero = code.constant(0.0)
 
@@ -49,7 +50,6 @@ def _rest(code: Code, x: str, y: str) -> str:
         r = code.mul(r, power_of_two(code, bits))
         quotient = code.floor(code.div(r, b))
         r = pairs.exact_multiply_add(code, code.neg(quotient), b, r)
-        r = code.select(code.compare("olt", r, zero), code.add(r, b), r)  # the quotient was rounded up
         left = code.sub(left, bits)
         return [left, r], code.compare("ogt", left, zero)
 
