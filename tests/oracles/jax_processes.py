@@ -85,6 +85,14 @@ def perceptron(dtype: str = "float64") -> Problem:
 
 
 @cache
+def clipped_perceptron() -> Problem:
+    """The norm is that of the gradients of the whole batch, whose rows count by their labels."""
+    like = perceptron()
+    settings = {**like.settings, "schedule": None, "clip_grad_norm": 0.3, "class_weight": "balanced"}
+    return Problem(MLP(4, [8, 3], activation="tanh", rng=2), like.X, like.y, partial(SGD, 0.5), **settings)
+
+
+@cache
 def convolutional_network() -> Problem:
     """43 rows that have a weight: 2 steps of 16 and one of 11, which do not divide.
 
@@ -133,6 +141,7 @@ def first_row(rows: tuple) -> Any:
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {
     "perceptron": perceptron,
+    "clipped perceptron": clipped_perceptron,
     "convolutional network": convolutional_network,
     "recurrent network": recurrent_network,
     "perceptron in float32": partial(perceptron, "float32"),
@@ -435,6 +444,7 @@ DIFFERENCES: dict[str, Callable[[], dict]] = {
     "batch_size": lambda: {"batch_size": 32},
     "optimizer": lambda: {"optimizer": Adam(0.03)},
     "l2": lambda: {"l2": 1e-4},
+    "clip_grad_norm": lambda: {"clip_grad_norm": 1.0},
     "epochs": lambda: {"epochs": 3},  # of the schedule
     "early_stopping": lambda: {"early_stopping": 3},
     "number in the model": lambda: {"start": 1e-9},
