@@ -60,16 +60,30 @@ def _mixed_array(numpy: Any, bits: Any, steps: tuple) -> Any:
     return bits
 
 
-def shuffled(rows: int, seed: int, epoch: int) -> "ndarray":
+def _checked_order(order: object, rows: int) -> "ndarray":
+    """The order as int64, if it has each row once: native code reads rows where it says."""
+    import numpy
+
+    array = numpy.asarray(order)
+    if array.shape != (rows,) or array.dtype.kind not in "iu" or (numpy.sort(array) != numpy.arange(rows)).any():
+        raise ValueError(f"rng returned {array!r:.100}: an order of {rows} rows holds each of 0 to {rows - 1} once")
+    return array.astype("int64", copy=False)
+
+
+def shuffled(rows: int, seed: "int | Callable[[int, int], ndarray]", epoch: int) -> "ndarray":
     """The numbers 0 to rows - 1 in the random order of an epoch: an array of int64.
 
     They are sorted by the numbers of (seed, epoch, row, SHUFFLE), whose last bits give way to the row itself.
+
+    seed   a whole number; or a function (rows, epoch) -> order, which gives the same one whenever it is asked
 
     >>> shuffled(5, seed=0, epoch=0).tolist(), shuffled(5, seed=0, epoch=1).tolist()
     ([1, 2, 4, 3, 0], [3, 4, 0, 1, 2])
     """
     import numpy
 
+    if callable(seed):
+        return _checked_order(seed(rows, epoch), rows)
     counters = [numpy.array([n], "float64") for n in (seed, epoch)]
     numbers = uniform_array(numpy, [*counters, numpy.arange(rows), numpy.array([SHUFFLE])])
     bits = rows.bit_length()

@@ -8,6 +8,7 @@ from numbers import Real
 from scalargrad.engine import Value, topological_order
 from scalargrad.observers import Observer, observed_by
 from scalargrad.operands import brief, flatten, is_recorded
+from scalargrad.ops import Op
 from scalargrad.trees import Tree, as_values, checked_leaf, is_array, leaves, mapped, on_blocks, with_structure
 
 
@@ -224,6 +225,8 @@ def check_function(name: str, function: object) -> None:
 
 def takes(function: Callable[..., Tree], args: Sequence[Tree]) -> bool:
     """Does the function take so many arguments, as far as it says?"""
+    if isinstance(function, Op):
+        return function.collects or len(args) == len(function.arguments)
     try:
         signature(function).bind(*args)
     except TypeError:

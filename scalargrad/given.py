@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, Protocol
 
-from scalargrad.checks import is_list, listed, settle
+from scalargrad.checks import is_list, is_real, listed, settle
 from scalargrad.engine import Value
 from scalargrad.holders import without_frozen
 from scalargrad.operands import brief
@@ -19,7 +19,7 @@ class Taker(Protocol):
 
 
 def after_parameters(constructor: Callable[..., None]) -> Callable[..., None]:
-    """The constructor of an optimizer, whose first setting is `lr`: parameters may come before that.
+    """The constructor of an optimizer, whose first setting is a rate: parameters may come before that.
 
     They are kept, and the constructor gets the rest: SGD(parameters, 0.1) is SGD(0.1) with parameters of its own.
     """
@@ -29,7 +29,7 @@ def after_parameters(constructor: Callable[..., None]) -> Callable[..., None]:
     def made(self: Taker, *settings: object, **named: object) -> None:
         kind = type(self).__name__
         given = [named.pop(word) for word in WORDS if word in named and word not in names]
-        if settings and (_may_be_parameters(settings[0]) or (isinstance(settings[0], Value) and "lr" in named)):
+        if settings and (_may_be_parameters(settings[0]) or (isinstance(settings[0], Value) and names[1] in named)):
             given, settings = [settings[0], *given], settings[1:]
         if len(given) > 1 or (given and settings and _are_parameters(settings[0])):
             raise TypeError(f"{kind} takes one list of parameters, and got two: join them, [*one, *other]")
@@ -63,12 +63,23 @@ def at_a_step(step: Callable) -> Callable:
 
 
 def take_parameters(kind: type, base: type) -> None:
-    """Let a user's own class of optimizers, whose `base` is that of all, take parameters as others do."""
+    """Let a user's own class of optimizers, whose `base` is that of all, take parameters as others do.
+
+    A constructor that begins with something else than a setting, such as `params`, gets all arguments itself.
+    """
     constructor, step = (_own(kind, base, name) for name in ("__init__", "step"))
-    if _names(constructor)[1:2] == ("lr",):
+    if _begins_with_a_setting(constructor):
         kind.__init__ = after_parameters(constructor)  # type: ignore[misc]
     if _names(step)[1:2] not in ((), ("closure",)):  # which is PyTorch's argument of that place
         kind.step = at_a_step(step)  # type: ignore[attr-defined]
+
+
+def _begins_with_a_setting(constructor: Any) -> bool:
+    """Is its first argument a rate by its name, or a number by its default?"""
+    names = _names(constructor)[1:]
+    defaults: tuple = getattr(constructor, "__defaults__", None) or ()
+    is_number = bool(names) and len(defaults) == len(names) and is_real(defaults[0])
+    return bool(names) and (names[0] == "lr" or "rate" in names[0] or is_number)
 
 
 def _own(kind: type, base: type, name: str) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from contextvars import ContextVar
 from functools import cached_property, lru_cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from scalargrad import observers
 from scalargrad.engine import Value
@@ -52,6 +52,11 @@ class Parameter(Value):
         if wanted is not self.requires_grad:
             self._frozen = not wanted
             changes_of_frozen[0] += 1
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze this parameter (False) or thaw it, and return it, as in PyTorch."""
+        self.requires_grad = requires_grad
+        return self
 
     def __reduce__(self) -> tuple:
         kind, arguments, (_, state) = super().__reduce__()

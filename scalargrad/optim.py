@@ -45,6 +45,9 @@ class Optimizer:
         object.__setattr__(optimizer, "own_parameters", None)
         return optimizer
 
+    def __getstate__(self) -> object:
+        return super().__getstate__()  # one of its own, which the oldest pickles ask for where there are slots
+
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         if cls.__module__ != __name__:

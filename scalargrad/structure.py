@@ -51,6 +51,7 @@ class Structure(Holder):
 
     __slots__ = ("__dict__", "__weakref__")
     training = Mode()
+    forward: Callable[..., Any]  # PyTorch's name for the call
     fitted_loss = ""  # the name of the loss that `fit` last trained it with: what its outputs mean
 
     def __setattr__(self, name: str, attribute: object) -> None:
@@ -100,8 +101,11 @@ class Structure(Holder):
             self._arrays_by_name()
         return kept
 
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to 0, before the next `backward()` adds to it."""
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """Set the gradient of every parameter to 0, before the next `backward()` adds to it.
+
+        set_to_none   PyTorch's, for its code to run: here a gradient is a number, and becomes 0 in either case
+        """
         for parameter in self.parameters():
             parameter.grad = 0.0
 
@@ -257,7 +261,7 @@ def _call_forward(kind: type[Structure]) -> None:
     owner = next((base for base in classes if hasattr(vars(base).get("forward"), "__get__")), None)
     called, ours = vars(caller)["__call__"], caller.__module__.partition(".")[0] == "scalargrad"
     if caller is kind and owner is not kind and ours:
-        kind.forward = called  # type: ignore[attr-defined]
+        kind.forward = called
     elif owner is None or caller is kind or not (ours or vars(caller).get("forward") is called):
         return
     elif caller is Structure or classes.index(owner) < classes.index(caller):

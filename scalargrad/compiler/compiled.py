@@ -150,7 +150,7 @@ class Compiled(Programs):
         self,
         optimizer: Optimizer,
         batch_size: int | None = None,
-        rng: int = 0,
+        rng: int | Callable = 0,
         schedule: Schedule | None = None,
         measures: Mapping[str, Buffer] = NO_MEASURES,
         parameters: Iterable[Value] | None = None,

@@ -69,7 +69,7 @@ class Trainer:
     batch_size   rows of a step; None: all of them. In minibatches the rows come shuffled anew in each epoch, and the
                  last batch of an epoch may be smaller. Of sequences of different lengths a batch has one length, and
                  None means all of one length: `pieces_of_an_epoch` says in which order
-    rng          a whole number: the seed of the shuffles
+    rng          a whole number: the seed of the shuffles; or a function (rows, epoch) -> the order of the rows
     schedule     changes the rate from step to step, over all steps of a run
     steps        how many there will be for the schedule, where `step` makes them
     clip_grad_norm   each step is made on gradients that the function of this name has scaled to that norm; None: as
@@ -104,7 +104,7 @@ class Trainer:
         compiled: Programs,
         optimizer: Optimizer,
         batch_size: int | None,
-        rng: int,
+        rng: int | Callable,
         schedule: Schedule | None,
         measures: Mapping[str, Buffer],
         parameters: Iterable[Value] | None = None,
@@ -115,14 +115,14 @@ class Trainer:
             raise TypeError(f"trainer takes an optimizer such as SGD(lr=0.1), got {brief(optimizer)}")
         if batch_size is not None and not (is_whole(batch_size) and batch_size >= 1):
             raise ValueError(f"batch_size is a whole number from 1 on, or None for all rows; got {brief(batch_size)}")
-        if not is_whole(rng) or not 0 <= rng < 2**53:
+        if not callable(rng) and not (is_whole(rng) and 0 <= rng < 2**53):
             raise ValueError(f"rng is a seed, a whole number from 0 to 2**53; got {brief(rng)}")
         if schedule is not None and not isinstance(schedule, Schedule):
             raise TypeError(f"schedule is a Schedule such as Cosine(), or None; got {brief(schedule)}")
         if steps is not None:
             whole("steps", steps, 1)
         self.clip_grad_norm = None if clip_grad_norm is None else real("clip_grad_norm", clip_grad_norm, 0.0)
-        self.compiled, self.optimizer, self.rng = compiled, optimizer, int(rng)
+        self.compiled, self.optimizer, self.rng = compiled, optimizer, rng if callable(rng) else int(rng)
         self.batch_size = None if batch_size is None else int(batch_size)
         buffers = {str(name): buffer for name, buffer in instance("measures", measures, Mapping, BY_NAME).items()}
         for buffer in buffers.values():

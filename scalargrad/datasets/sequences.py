@@ -3,7 +3,7 @@
 Samples of one shape are a single group, so that all that is said of groups holds for them, too.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple, cast
 
 import numpy
@@ -128,7 +128,9 @@ def joined(groups: Sequence[Group], parts: Sequence[ndarray]) -> Any:
 # The batches of an epoch.
 
 
-def pieces_of_an_epoch(groups: Sequence[Sequence[int] | ndarray], batch: int | None, seed: int, epoch: int) -> list:
+def pieces_of_an_epoch(
+    groups: Sequence[Sequence[int] | ndarray], batch: int | None, seed: int | Callable, epoch: int
+) -> list:
     """The steps of an epoch, a list of Pieces.
 
     groups   the numbers of the rows of each group

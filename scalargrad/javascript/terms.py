@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
+from scalargrad.checks import names_of
 from scalargrad.methods import stamp_operations
 from scalargrad.operands import Operand, flatten
 from scalargrad.ops import Op
@@ -48,7 +49,7 @@ def number(x: float) -> str:
 
 def takes_an_array(op: Op) -> bool:
     """Do its operands come in one array? Those of `where` and `clamp` are always three, and have names."""
-    return not op.scalars and not (op.collects and op.names)
+    return not op.scalars and not (op.collects and names_of(op))
 
 
 class Written:

@@ -1,7 +1,7 @@
 """Data: the arrays of one `fit`, checked before anything changes."""
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 import numpy
@@ -44,7 +44,7 @@ class Data:
         y: object,
         validation: object,
         sample_weight: object,
-        seed: int,
+        seed: int | Callable,
         class_weight: ClassWeight | None = None,
     ) -> None:
         inputs = checked_samples(X)
@@ -170,7 +170,7 @@ def _shares(weights: ndarray, dtype: numpy.dtype) -> ndarray:
     return numpy.where(shares < numpy.finfo(dtype).tiny, 0, shares).astype(dtype)
 
 
-def _split(rows: int, fraction: float, seed: int) -> tuple[ndarray, ndarray]:
+def _split(rows: int, fraction: float, seed: int | Callable) -> tuple[ndarray, ndarray]:
     """The rows to train on and those to validate on, each in their order."""
     if not 0.0 < fraction < 1.0:
         raise ValueError(f"validation is (X, y), or a fraction of the rows above 0 and below 1; got {fraction}")

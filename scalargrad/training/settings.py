@@ -63,7 +63,9 @@ def _optimizer(optimizer: object) -> Optimizer:
     return optimizer
 
 
-def _seed(rng: object) -> int:
+def _seed(rng: object) -> int | Callable:
+    if callable(rng):
+        return rng
     seed = whole("rng", rng, 0, "a whole number from 0 on;")
     if seed >= SPLIT:
         raise ValueError(f"rng is a seed below 2**52, got {rng}")
@@ -108,7 +110,7 @@ class FitSettings:
     batch_size: int | None = field(metadata=_facts(_or_none(_whole("batch_size", 1, ALL)), _as_it_is))
     early_stopping: int | None = field(metadata=_facts(_or_none(_whole("early_stopping", 1, WAIT))))
     min_delta: float = field(metadata=_facts(_gain))
-    rng: int = field(metadata=_facts(_seed, _as_it_is))
+    rng: int | Callable = field(metadata=_facts(_seed, lambda rng: settings_of(rng) if callable(rng) else rng))
     l2: float = field(metadata=_facts(_penalty, _as_it_is))
     clip_grad_norm: float | None = field(metadata=_facts(_or_none(_norm), _as_it_is))
     class_weight: ClassWeight | None = field(metadata=_facts(_or_none(checked_class_weight), _or_none(str)))
@@ -134,6 +136,8 @@ class FitSettings:
                 object.__setattr__(self, setting.name, check(getattr(self, setting.name)))
         if self.min_delta and self.early_stopping is None:
             raise ValueError(f"min_delta={self.min_delta} is for early_stopping: pass that, too, early_stopping=10")
+        if self.augment is not None and callable(self.rng):
+            raise ValueError("rng is a function, and augment takes a seed: pass a whole number as rng")
         if self.devices is not None and self.backend != "jax":
             raise ValueError(f'devices are those of JAX: backend="jax", not {self.backend!r}')
 

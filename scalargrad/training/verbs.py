@@ -35,7 +35,7 @@ class Verbs(Structure):
         validation: object = None,
         early_stopping: int | None = None,
         callbacks: Sequence[Callable] = (),
-        rng: int = 0,
+        rng: "int | Callable[[int, int], ndarray]" = 0,
         backend: str = "native",
         progress: bool = True,
         schedule: "str | Schedule | None" = None,
@@ -63,13 +63,13 @@ class Verbs(Structure):
         validation      (X, y) to measure on after each epoch, or the fraction of the rows to put aside for that
         early_stopping  stop after so many epochs without a better loss; with validation, its loss counts, and the best
                         parameters are put back
-        min_delta       a loss is better if it is below the best one by more than that: `early_stopping` and its best
-                        epoch go by this
+        min_delta       for early_stopping: a loss is better if it is below the best one by more than that
         clip_grad_norm  the largest norm of the gradients of a step, as the function of this name scales them
         class_weight    for losses of classes: {label: weight}, with a weight for each label of y, or "balanced", as in
                         scikit-learn: each row counts as much as its label's weight, times its `sample_weight`
         callbacks       each is called after every epoch with a Run: see `scalargrad.training.run`
-        rng             a seed, for the order of the rows and the choice of those for validation
+        rng             a seed, for the order of the rows and the choice of those for validation; or a function (rows,
+                        epoch) -> order of the numbers of the rows: `lambda rows, epoch: range(rows)` shuffles none
         backend         "native"; "jax", for accelerators and many devices; "numpy", to read; "javascript", in node; or
                         "eager": Values, one sample after another, for models that cannot be compiled
         progress        show a bar on standard error, if that is a terminal

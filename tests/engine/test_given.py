@@ -41,6 +41,18 @@ class OwnStep(Descent):
         super().step([p for p in parameters if p.grad], lr)
 
 
+class ByAnotherName(SGD):
+    """A setting of one's own word comes first."""
+
+    def __init__(self, learning_rate, beta=0.5):
+        super().__init__(learning_rate, beta)
+
+
+class ByDefault(SGD):
+    def __init__(self, eta=0.2):
+        super().__init__(eta)
+
+
 class AsInPyTorch(SGD):
     """A constructor that takes parameters itself, and hands them on."""
 
@@ -67,6 +79,8 @@ SETTINGS = {
     "a formula of one's own": (Descent, {}),
     "a step of one's own": (OwnStep, {"lr": 0.1}),
     "a step of one's own with a default": (OwnStepWithoutANeed, {"beta": 0.1}),
+    "a rate by another name": (ByAnotherName, {"learning_rate": 0.1}),
+    "a rate by its default": (ByDefault, {}),
     "a constructor that hands all on": (HandedOn, {"lr": 0.1}),
 }
 RATE_FIRST = {
@@ -100,7 +114,7 @@ def test_parameters_given_both_ways_mean_the_same_to_the_bit(name):
     rate = {"lr": 0.05} if demanded else {}
     right = trained_by_hand(kind(**settings), one, one.parameters(), **rate)
     assert trained_by_hand(kind(other.parameters(), **settings), other, **rate) == right
-    rates = [settings.pop("lr")] if "lr" in settings else []
+    rates = [settings.pop(word) for word in ("lr", "learning_rate") if word in settings]
     assert trained_by_hand(kind(iter(third.parameters()), *rates, **settings), third, **rate) == right
 
 
@@ -118,6 +132,8 @@ def test_a_rate_comes_first_where_there_are_no_parameters():
     rate = Value(0.5)
     assert (SGD(0.1).lr, SGD(0.1).own_parameters, SGD(rate).lr) == (0.1, None, rate)
     assert AsInPyTorch([Value(1.0)]).lr == 0.05
+    with pytest.raises(TypeError, match=r"^ByAnotherName missing 1 required positional argument: 'learning_rate'"):
+        ByAnotherName([Value(1.0)])
 
 
 @pytest.mark.parametrize(
@@ -277,7 +293,11 @@ def test_a_step_of_ones_own_with_another_argument_is_left_alone():
 # Copies, pickles, and states as plain data.
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def pickled(protocol):
+    return lambda x: pickle.loads(pickle.dumps(x, protocol))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, *map(pickled, (1, 2, pickle.HIGHEST_PROTOCOL))])
 def test_a_copy_of_a_model_and_its_optimizer_goes_on_alike(copied):
     model = MLP(2, [3, 1], activation="tanh", rng=0)
     optimizer = Adam(model.parameters(), 0.05)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 import scalargrad
-from scalargrad import MLP, TraceError, Value, compile, dot, gradients, no_grad, sin, tanh
+from scalargrad import MLP, TraceError, Value, compile, dot, gradients, maximum, mul, no_grad, sin, tanh
 from scalargrad.functional import (
     GradcheckError,
     grad,
@@ -413,6 +413,9 @@ def test_a_function_of_several_arguments_takes_a_tuple():
     assert hvp(lambda x, y: x**2 * y, (3.0, 5.0), (1.0, 0.0)) == (10.0, 6.0)
     assert hvp(lambda v: v[0] ** 2 * v[1], (3.0, 5.0), (1.0, 0.0)) == (10.0, 6.0)
     assert hessian(lambda x: x**3)(2.0) == hvp(lambda x: x**3, 2.0, 1.0) == 12.0
+    assert jvp(mul, (3.0, 4.0), (1.0, 10.0)) == (12.0, 34.0)  # operations know how many they take
+    assert jvp(scalargrad.sum, (3.0, 4.0), (1.0, 10.0)) == (7.0, 11.0)
+    assert jvp(maximum, (3.0, 4.0), (1.0, 10.0)) == (4.0, 10.0)
 
 
 def test_results_that_depend_on_no_argument_have_derivative_0():

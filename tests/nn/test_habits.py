@@ -277,6 +277,8 @@ def test_a_parameter_may_be_made_frozen():
     assert (frozen.requires_grad, free.requires_grad, Parameter(1.0).requires_grad) == (False, True, True)
     for copied in (copy.deepcopy(frozen), pickle.loads(pickle.dumps(frozen))):
         assert copied.requires_grad is False
+    assert free.requires_grad_(False) is free
+    assert (free.requires_grad, free.requires_grad_().requires_grad) == (False, True)
     optimizer = SGD([frozen, free], lr=1.0)
     mse([frozen, free], [0.0, 0.0]).backward()
     optimizer.step()
