@@ -3,8 +3,8 @@
 A row holds for whatever its arguments are: on floats it computes (`backward`), on Values it records (gradients of
 gradients), on compiler terms it writes code. So partials are written in operations of this table only, with `pow(x, n)`
 for a power. They must differentiate again, and keep their digits: the partials of a smooth operation use no abs or
-sign, `where` only between two ways to write one function, of which each cancels where the other does not, and
-`maximum` only for a number on which the result does not depend.
+sign, unless to choose, `where` only between two ways to write one function, of which each cancels where the other does
+not, and `maximum` only for a number on which the result does not depend.
 """
 
 import math
