@@ -20,6 +20,8 @@ from scalargrad.engine import Value
 from scalargrad.operands import brief
 from scalargrad.ops import Op
 
+_made = Value.__init__  # a model makes a hundred thousand parameters, and super() takes its time
+
 
 class Parameter(Value):
     """A leaf Value that training moves. Its label is its name in the network: `layers.0.neurons.3.weights.1`.
@@ -35,8 +37,17 @@ class Parameter(Value):
     __slots__ = ("_frozen",)  # without content in those that nobody ever froze
     is_parameter = True
 
-    def __init__(self, data: object, label: str = "", *history: Any, requires_grad: bool = True) -> None:
-        Value.__init__(self, data, label, *history)  # super() would take a tenth of the time
+    def __init__(
+        self,
+        data: object,
+        label: str = "",
+        op: Op | None = None,
+        first: object = (),
+        second: object = (),
+        *,
+        requires_grad: bool = True,
+    ) -> None:
+        _made(self, data, label, op, first, second)
         if requires_grad is not True:
             self.requires_grad = requires_grad
 

@@ -92,11 +92,11 @@ def check_image(image: Sample, layer: object, channels: int | None = None) -> tu
 
 
 def checked_shape(sample: Sample, layer: object, wanted: str) -> tuple[int, ...]:
-    """The shape of a sample, or a ValueError that says which layer wanted what."""
+    """The shape of a sample, or an error that says which layer wanted what."""
     try:
         shape = shape_of(sample)
-    except ValueError as error:
-        raise ValueError(f"this {layer} takes {wanted}, but {error}") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"this {layer} takes {wanted}, but {error}") from None
     if 0 in shape:
         raise ValueError(f"this {layer} takes {wanted}, got {shown(shape)}, which holds no numbers")
     return shape

@@ -3,7 +3,7 @@
 import random
 from math import sqrt
 
-from scalargrad.checks import one_of
+from scalargrad.checks import one_of, real
 from scalargrad.datasets.nested import Sample
 from scalargrad.files.architecture import (
     Arguments,
@@ -149,6 +149,9 @@ class TransformerBlock(Module):
         rng: int | random.Random | None = None,
     ) -> None:
         d_model, dim_feedforward = checked_size("d_model", d_model), checked_size("dim_feedforward", dim_feedforward)
+        nhead, layer_norm_eps = checked_size("nhead", nhead), real("layer_norm_eps", layer_norm_eps, 0.0)
+        if d_model % nhead:
+            raise ValueError(f"nhead divides d_model: {d_model} numbers are not {nhead} equal parts")
         one_of("activation", activation, ACTIVATIONS)
         rng = generator(rng)
         self.self_attn = CausalSelfAttention(d_model, nhead, rng)

@@ -20,7 +20,9 @@ from scalargrad.holders import inventory
 from scalargrad.nn.dense import ACTIVATIONS
 from scalargrad.nn.functions import log_softmax, softmax
 from scalargrad.nn.module import Module
+from scalargrad.operands import operand
 from scalargrad.ops import OPERATIONS, Op
+from scalargrad.support.words import brief
 
 FUNCTIONS |= {**{name: OPERATIONS[name] for name in ACTIVATIONS}, "softmax": softmax, "log_softmax": log_softmax}
 
@@ -82,7 +84,7 @@ class Sequential(Module):
         for place, layer in enumerate(layers):
             if not callable(layer) or isinstance(layer, type):
                 called = f", a class: write {layer.__name__}(...)" if isinstance(layer, type) else ""
-                raise TypeError(f"layer {place} of a Sequential is a module or a function, got {layer!r}{called}")
+                raise TypeError(f"Sequential takes modules and functions, got {brief(layer)} as layer {place}{called}")
         self.layers = list(layers)
 
     def __call__(self, inputs: Sample) -> Any:
@@ -120,7 +122,7 @@ class Flatten(Module):
     """
 
     def __call__(self, inputs: Sample) -> tuple:
-        return tuple(numbers_in(inputs))
+        return tuple([operand(x, "Flatten") for x in numbers_in(inputs)])
 
     def __repr__(self) -> str:
         return "Flatten()"

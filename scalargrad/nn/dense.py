@@ -11,7 +11,7 @@ from scalargrad.engine import Value
 from scalargrad.files.architecture import Arguments, Description, Shapes, described, prefixed
 from scalargrad.holders import arrays_of, inventory
 from scalargrad.nn.module import Module, Parameter
-from scalargrad.operands import brief, is_recorded
+from scalargrad.operands import brief, is_recorded, number
 from scalargrad.ops import OPERATIONS, dot
 from scalargrad.support.collecting import uncollected
 from scalargrad.support.keywords import also_called
@@ -71,6 +71,7 @@ class Neuron(Module):
         self.activation = activation if nonlin else "linear"
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
+        inputs = listed(inputs, "this Neuron", "a list of numbers or Values")
         if len(inputs) != len(self.weights):
             raise ValueError(f"this Neuron takes {len(self.weights)} inputs, got {len(inputs)}")
         total = dot(self.weights, inputs) + self.bias
@@ -187,9 +188,11 @@ class MLP(Module):
         init: str = "uniform",
         rng: int | random.Random | None = None,
     ) -> None:
-        rng, sizes = generator(rng), [fan_in, *listed(fan_outs, "MLP", "a list of layer sizes as fan_outs")]
+        fan_outs = listed(fan_outs, "MLP", "a list of layer sizes as fan_outs")
+        rng, sizes = generator(rng), [fan_in, *(checked_size("fan_outs: each size", size) for size in fan_outs)]
         if len(sizes) < 2:
-            raise ValueError("an MLP has at least one layer: fan_outs is empty")
+            raise ValueError("MLP has at least one layer: fan_outs is empty")
+        one_of("activation", activation, [*ACTIVATIONS, "linear"])
         activations = [activation] * (len(sizes) - 2) + [output_activation]
         with uncollected():  # a hundred thousand parameters, and hardly any garbage
             self.layers = [
@@ -222,7 +225,9 @@ def as_operands(inputs: object, fan_in: int, name: str) -> tuple:
     operands = tuple(listed(inputs, f"this {name}", f"a list of {fan_in} numbers or Values"))
     if len(operands) != fan_in:
         raise ValueError(f"this {name} takes {fan_in} inputs, got {len(operands)}")
-    return operands if all(map(is_recorded, operands)) else tuple(x if is_recorded(x) else Value(x) for x in operands)
+    if all(map(is_recorded, operands)):
+        return operands
+    return tuple(x if is_recorded(x) else Value(x if type(x) is float else number(x, f"this {name}")) for x in operands)
 
 
 def generator(rng: int | random.Random | None) -> Any:

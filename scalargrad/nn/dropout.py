@@ -9,8 +9,10 @@ from scalargrad.datasets.nested import Sample, like, numbers_in
 from scalargrad.files.architecture import Shapes, check_number, described
 from scalargrad.nn.dense import generator
 from scalargrad.nn.module import Module
+from scalargrad.operands import operand
 from scalargrad.ops import less_equal
 from scalargrad.randomness import current_row, current_step
+from scalargrad.support.words import brief
 
 
 def _dropout_shapes(p: float, seed: float) -> Shapes:
@@ -45,7 +47,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, rng: int | random.Random | None = None) -> None:
         if not is_real(p) or not 0.0 <= p < 1.0:
-            raise ValueError(f"p is a probability from 0 to less than 1, got {p!r}")
+            raise ValueError(f"p is a probability from 0 to less than 1, got {brief(p)}")
         self.p = float(p)
         self.seed = float(generator(rng).randrange(2**24))  # whole in float32, too
 
@@ -58,7 +60,7 @@ class Dropout(Module):
             number = ops.random(row, step, self.seed, float(place))
             return less_equal(self.p, number) * scale  # 0, or the scale
 
-        return like(inputs, (x * factor(place) for place, x in enumerate(numbers_in(inputs))))
+        return like(inputs, (operand(x, "Dropout") * factor(place) for place, x in enumerate(numbers_in(inputs))))
 
     def __repr__(self) -> str:
         return f"Dropout({self.p:g})"

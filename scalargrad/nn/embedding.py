@@ -9,6 +9,7 @@ from scalargrad.nn.module import Module
 from scalargrad.nn.sequences import matrix
 from scalargrad.operands import is_recorded, operand
 from scalargrad.ops import take
+from scalargrad.support.words import brief
 
 
 def _embedding_arguments(layer: "Embedding") -> Arguments:
@@ -49,7 +50,7 @@ class Embedding(Module):
 
     def _row(self, token: Sample, columns: tuple) -> tuple:
         if is_nested(token):
-            raise TypeError(f"this {self} takes a token or a list of tokens, got a list that holds {token!r}")
+            raise TypeError(f"this {self} takes a token or a list of tokens, got a list that holds {brief(token)}")
         index = operand(token, "Embedding")
         if not is_recorded(index) and index not in range(len(self.weight)):
             raise IndexError(f"this {self} has the tokens 0 to {len(self.weight) - 1}, got {token}")

@@ -11,7 +11,7 @@ from scalargrad.datasets.nested import Sample, check_image, checked_shape, like,
 from scalargrad.files.architecture import Shapes, check_number, described
 from scalargrad.nn.dense import checked_size
 from scalargrad.nn.module import Buffer, Module, Parameter
-from scalargrad.operands import number
+from scalargrad.operands import operand
 from scalargrad.ops import batch_mean, dot, less, mean, sqrt, where
 from scalargrad.randomness import current_share
 
@@ -44,7 +44,7 @@ class BatchNorm(Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         num_features = checked_size("num_features", num_features)
-        self.num_features, self.eps = num_features, number(eps, "eps")
+        self.num_features, self.eps = num_features, real("eps", eps, 0.0)
         self.momentum = real("momentum", momentum, 0.0, 1.0)
         self.weight = tuple(Parameter(1.0) for _ in range(num_features))
         self.bias = tuple(Parameter(0.0) for _ in range(num_features))
@@ -54,7 +54,7 @@ class BatchNorm(Module):
 
     def __call__(self, sample: Sample) -> tuple:
         self.check(sample)
-        channels = [tuple(numbers_in(channel)) for channel in sample]
+        channels = [tuple([operand(x, type(self).__name__) for x in numbers_in(channel)]) for channel in sample]
         if self.training:
             self._refuse_single_numbers(len(channels[0]))
             self.num_batches_tracked.update(self.num_batches_tracked + 1.0)
@@ -146,10 +146,10 @@ class LayerNorm(Module):
 
     def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5) -> None:
         sizes = (normalized_shape,) if is_whole(normalized_shape) else listed(normalized_shape, "LayerNorm", A_SHAPE)
-        shape = tuple([checked_size("each size in normalized_shape", size) for size in sizes])
+        shape = tuple([checked_size("normalized_shape: each size", size) for size in sizes])
         if not shape:
             raise ValueError(f"LayerNorm takes {A_SHAPE}, and normalized_shape is empty")
-        self.normalized_shape, self.eps = shape, number(eps, "eps")
+        self.normalized_shape, self.eps = shape, real("eps", eps, 0.0)
         self.weight, self.bias = (_filled(shape, number) for number in (1.0, 0.0))
 
     def __call__(self, sample: Sample) -> tuple:
@@ -163,7 +163,7 @@ class LayerNorm(Module):
         """The parts of a sample below so many axes, each normalised."""
         if axes:
             return tuple(self.of_parts(part, axes - 1) for part in sample)
-        numbers = tuple(numbers_in(sample))
+        numbers = tuple([operand(x, "LayerNorm") for x in numbers_in(sample)])
         centre = mean(numbers)
         deviations = tuple(x - centre for x in numbers)
         factor = 1.0 / sqrt(dot(deviations, deviations) / len(numbers) + self.eps)
@@ -188,10 +188,10 @@ class Normalize(Module):
     def __init__(self, mean: float, deviation: float) -> None:
         self.mean, self.deviation = real("mean", mean), real("deviation", deviation)
         if self.deviation <= 0.0:
-            raise ValueError(f"deviation is a number above 0, got {deviation!r}")
+            raise ValueError(f"deviation is a number above 0, got {deviation}")
 
     def __call__(self, sample: Sample) -> Any:
-        return on_each_number(lambda x: (x - self.mean) / self.deviation, sample)
+        return on_each_number(lambda x: (operand(x, "Normalize") - self.mean) / self.deviation, sample)
 
     def __repr__(self) -> str:
         return f"Normalize({self.mean:g}, {self.deviation:g})"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from scalargrad.checks import instance, listed
+from scalargrad.checks import instance, listed, whole
 from scalargrad.compiler import TraceError
 from scalargrad.datasets.arrays import checked_inputs
 from scalargrad.datasets.sequences import differ_in_length
@@ -91,7 +91,8 @@ def playground(
         raise ValueError(f"names are those of the two inputs, got {len(names)}")
     for name in names:
         instance("names", name, str, "two names of inputs")
-    given = {"loss": loss, "optimizer": optimizer, "epochs": epochs, "batch_size": batch_size, "rng": rng, "l2": l2}
+    given = {"loss": loss, "optimizer": optimizer, "epochs": epochs, "batch_size": batch_size, "l2": l2}
+    given["rng"] = whole("rng", rng, 0)  # no function, as in fit: the page shuffles by itself
     settings = FitSettings.among(NOTHING_ELSE | given)
     # In a context of its own: no_grad() or anomaly_detection() around this call are not meant for the page.
     return Context().run(_page, model, X, y, settings, validation, names, title, theme)

@@ -90,11 +90,13 @@ POINTS, TARGETS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
 PICTURE = [[[0.5, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 0.0, 1.0]]]
 
 WHOLE: Kind = (lambda: 2, set())
+ONE: Kind = (lambda: 1, set())
 NUMBER: Kind = (lambda: 0.5, {"fraction"})
 SIGNED: Kind = (lambda: 0.5, {"minus", "fraction"})
+LEARNED: Kind = (lambda: 0.5, {"minus", "fraction", "value"})  # of an optimizer, which may itself be a Value
 SHARE: Kind = (lambda: 0.5, set())
 OPERAND: Kind = (lambda: 0.5, NUMBERS | {"value"})
-SEED: Kind = (lambda: 0, {"none"})
+SEED: Kind = (lambda: 0, {"none", "minus"})
 FLAG: Kind = (lambda: True, set(WRONG))  # as Python's `if` takes anything
 TITLE: Kind = (lambda: "title", {"text"})
 HEADING: Kind = (lambda: "title", {"text", "none"})  # None: as the page is called
@@ -148,13 +150,15 @@ KINDS: dict[str, Kind] = {
     "trainer.parameters": (lambda: [WEIGHT], {"none", "empty"}),
     "l2.parameters": (lambda: [0.5, 1.0], {"empty", "list"}),
     "parameters": (lambda: [Value(0.5), Value(1.0)], {"empty"}),
-    "lr": NUMBER,
+    "lr": (lambda: 0.5, {"fraction", "value"}),
     "momentum": SHARE,
     "BatchNorm.momentum": SHARE,
-    "alpha": SHARE,
+    "alpha": (lambda: 0.5, {"value"}),
     "betas": (lambda: (0.9, 0.999), set()),
+    **{f"{optimizer}.eps": LEARNED for optimizer in ("Adam", "AdamW", "RMSProp")},
+    **{f"{optimizer}.momentum": LEARNED for optimizer in ("SGD", "RMSProp")},
     "eps": NUMBER,
-    "weight_decay": SIGNED,
+    "weight_decay": LEARNED,
     "nesterov": FLAG,
     "clip_grad_norm": (lambda: 0.5, {"none", "fraction"}),
     "min_delta": NUMBER,
@@ -168,6 +172,8 @@ KINDS: dict[str, Kind] = {
     "output_activation": (lambda: "tanh", set()),
     "nonlinearity": (lambda: "tanh", set()),
     "init": (lambda: "he", set()),
+    **{f"{verb}.rng": (lambda: 0, {"function", "class"}) for verb in ("fit", "trainer")},
+    "playground.rng": (lambda: 0, set()),
     "rng": SEED,
     "final": SHARE,
     "warm_up": SHARE,
@@ -219,15 +225,16 @@ KINDS: dict[str, Kind] = {
     "sample": (lambda: [0.5, 1.0], {"none", "list"}),
     "mode": FLAG,
     "requires_grad": FLAG,
+    "set_to_none": FLAG,
     "state": (lambda: network().state_dict(), set()),
     "numbers": (lambda: [0.5] * 3, set()),
     "embed_dim": WHOLE,
     "num_heads": (lambda: 1, set()),
     "d_model": WHOLE,
-    "nhead": (lambda: 1, set()),
-    "dim_feedforward": WHOLE,
+    "nhead": ONE,
+    "dim_feedforward": ONE,
     "layer_norm_eps": NUMBER,
-    "in_channels": (lambda: 1, set()),
+    "in_channels": WHOLE,
     "out_channels": WHOLE,
     "kernel_size": WHOLE,
     "AvgPool2d.stride": (lambda: 2, {"none"}),
@@ -243,7 +250,7 @@ KINDS: dict[str, Kind] = {
     "hidden_size": WHOLE,
     "num_layers": WHOLE,
     "mean": SIGNED,
-    "deviation": NUMBER,
+    "deviation": SIGNED,
     "p": SHARE,
     "values": NUMBERS_LIST,
     "degrees": SIGNED,
@@ -357,17 +364,18 @@ KINDS |= {
     "gradcheck.inputs": (lambda: [[0.5, 1.0]], set()),
     "export.path": (lambda: "file.js", set()),
     "History.title": TITLE,
-    "Normalize.sample": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value"}),
+    "Normalize.sample": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value", "empty"}),
     "BatchNorm1d.sample": (lambda: [0.5, 1.0], {"list"}),
     "BatchNorm2d.sample": (lambda: PICTURE, set()),
     "LayerNorm.sample": (lambda: [0.5, 1.0], {"list"}),
+    "Embedding.tokens": (lambda: [0, 1], {"fraction", "value", "empty", "list", "minus", "nan"}),  # IndexError
     "RNNCell.inputs": NUMBERS_LIST,
     "LSTMCell.state": (lambda: None, {"none"}),
     "RNN.state": (lambda: None, {"none"}),
     "GRU.state": (lambda: None, {"none"}),
     "LSTM.state": (lambda: None, {"none"}),
-    "Flatten.inputs": (lambda: [[0.5], [1.0]], {"list", "array"}),
-    "Dropout.inputs": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value"}),
+    "Flatten.inputs": (lambda: [[0.5], [1.0]], NUMBERS | {"list", "array", "value", "empty"}),
+    "Dropout.inputs": (lambda: [0.5, 1.0], NUMBERS | {"list", "array", "value", "empty"}),
     "History.path": (lambda: "file.csv", {"text"}),
     "Checkpoint.path": (lambda: "file.safetensors", {"text"}),
     "MLP.path": (lambda: "file.safetensors", {"text"}),
@@ -389,8 +397,14 @@ class Line(nn.Module):
         return (self.slope * x - 1.0) ** 2
 
 
-# Of compiled functions and their trainers errors tell by the names of the function and of its arguments.
-SPOKEN = {"Compiled": ("scaled", "argument", "the arrays"), "Trainer": ("Line", "argument", "the arrays")}
+# By what else an error may begin: with the function that was compiled, with a layer inside, with what it takes.
+LAYER = ("a layer", "state")
+SPOKEN = {
+    "Neuron": ("dot",),
+    "Sequential": ("MLP",),
+    "Compiled": ("scaled", "argument", "the arrays"),
+    "Trainer": ("Line", "argument", "the arrays"),
+}
 
 
 def callables() -> dict[str, tuple[str, str]]:
@@ -411,7 +425,7 @@ def subjects(name: str) -> list[Subject]:
         return [Subject(name, lambda: thing, (name, *bases))]
     name = name.removesuffix("(…)")
     kind, found = type(INSTANCES[name]()), []
-    spoken = (name, *SPOKEN.get(name, ()))
+    spoken = (name, *SPOKEN.get(name, LAYER))
     bases = [f"{base.__name__}(…)" for base in kind.__mro__]
     own = {*OWN_METHODS.split(), *OPERATIONS, *NUMPY_NAMES}
     for method in dir(kind):
@@ -423,7 +437,7 @@ def subjects(name: str) -> list[Subject]:
                 Subject(
                     f"{name}.{method}",
                     lambda method=method: getattr(INSTANCES[name](), method),
-                    (*spoken, method, *(f"{base.__name__}.{method}" for base in kind.__mro__)),
+                    (*spoken, method, *bases, *(f"{base.__name__}.{method}" for base in kind.__mro__)),
                 )
             )
     return found
@@ -500,7 +514,7 @@ def unclear(subject: Subject, text: str, parameters: list[str]) -> str:
     """Why a message is not clear, or ""."""
     if "\n" in text:
         return "lines"
-    if len(text) > 300:
+    if len(text) > 400:
         return "long"
     if re.search(r"__\w+__", text):
         return "dunder"

@@ -432,7 +432,7 @@ IMAGE = ((1.0, 2.0), (3.0, 4.0))
         (lambda: BatchNorm2d(0), "num_features is a whole number of at least 1, got 0"),
         (lambda: BatchNorm2d(2, momentum=1.5), "momentum is a number from 0 to 1, got 1.5"),
         (lambda: LayerNorm(()), "normalized_shape"),
-        (lambda: LayerNorm((2, 0)), "each size in normalized_shape is a whole number of at least 1, got 0"),
+        (lambda: LayerNorm((2, 0)), "normalized_shape: each size is a whole number of at least 1, got 0"),
         (lambda: LayerNorm(3)(IMAGE), r"this LayerNorm\(3\) takes \[..., 3\], got \[2, 2\]"),
         (lambda: LayerNorm((2, 2))([1.0, 2.0]), r"this LayerNorm\(\(2, 2\)\) takes \[..., 2, 2\], got \[2\]"),
         (lambda: Normalize(0.0, 0.0), "deviation is a number above 0, got 0.0"),
@@ -442,8 +442,8 @@ IMAGE = ((1.0, 2.0), (3.0, 4.0))
         (lambda: Dropout(1.0), "p is a probability from 0 to less than 1, got 1.0"),
         (lambda: Dropout(-0.1), "p is a probability from 0 to less than 1, got -0.1"),
         (lambda: Dropout("half"), "p is a probability from 0 to less than 1, got 'half'"),
-        (lambda: Sequential(Conv2d(1, 1, 1), 3), "layer 1 of a Sequential is a module or a function, got 3"),
-        (lambda: Sequential(Flatten), r"layer 0 .* got <class .*Flatten'>, a class: write Flatten\(\.\.\.\)"),
+        (lambda: Sequential(Conv2d(1, 1, 1), 3), "Sequential takes modules and functions, got 3 as layer 1"),
+        (lambda: Sequential(Flatten), r"got <class .*Flatten'> as layer 0, a class: write Flatten\(\.\.\.\)"),
     ],
 )  # fmt: skip
 def test_a_wrong_use_is_told(call, words):

@@ -97,8 +97,8 @@ def test_a_network_that_cannot_be_built_leaves_the_collector_as_it_was(collects)
     try:
         MLP(2, [3, 1], rng=0)
         assert gc.isenabled() == collects
-        with pytest.raises(ValueError, match="fan_out is a whole number of at least 1"):
-            MLP(2, [3, 0], rng=0)
+        with pytest.raises(ValueError, match="init 'half' is not known"):
+            MLP(2, [3, 1], init="half", rng=0)
         assert gc.isenabled() == collects
     finally:
         (gc.enable if before else gc.disable)()
@@ -213,7 +213,7 @@ def test_a_module_of_ones_own_has_names_and_state():
         (lambda: MLP(2, [3, 1])("ab"), "takes a list of 2 numbers or Values, got 'ab'"),
         (lambda: MLP(2, []), "at least one layer"),
         (lambda: MLP(0, [1]), "fan_in is a whole number of at least 1, got 0"),
-        (lambda: MLP(2, [2.5]), "fan_out is a whole number of at least 1, got 2.5"),
+        (lambda: MLP(2, [2.5]), "fan_outs: each size is a whole number of at least 1, got 2.5"),
         (lambda: Neuron(2, activation="rule"), "activation 'rule' is not known; there are"),
         (lambda: Neuron(2, init="zeros"), "init 'zeros' is not known; there are uniform, he, xavier"),
     ],
