@@ -64,7 +64,7 @@ NOTICED = {
 # Losses that look at their label, cases of tests/changes, or tests elsewhere: each is refused.
 REFUSED = {
     "a branch": "an_if_equal an_if_larger an_and a_hinge_with_max a_sorted_list a_ternary",
-    "a float": "a_float an_int a_round a_logarithm_of_math a_remainder",
+    "a float": "a_float an_int a_round a_logarithm_of_math",
     "an index": "an_item_of_a_list a_range_of_a_float the_start_of_a_list",
     "a dictionary key": "a_dictionary_by_label a_set a_hash a_cached_function",
     "text": "a_text_by_label an_f_string a_format",
@@ -73,7 +73,7 @@ REFUSED = {
     "an iterator": "an_iterator_of_weights a_cycle a_count a_generator_of_python",
     "changing what it reads": "a_count_of_calls a_global_that_counts a_list_that_the_function_takes_from",
     "a result from outside": "a_result_from_outside the_number_of_a_result_from_outside",
-    "NumPy's functions": "a_floor_of_numpy an_isnan_of_numpy a_sign_of_numpy a_round_of_numpy",
+    "NumPy's functions": "a_floor_of_numpy an_isnan_of_numpy a_sign_of_numpy",
     "leaving the graph": "the_data_of_an_output a_detached_output "
     "test_trace.py::test_no_grad_inside_a_function_is_not_ignored",
     "another compiled function": "test_watching.py::test_a_compile_inside_is_refused_and_leaves_no_watcher",
