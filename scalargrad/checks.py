@@ -134,15 +134,9 @@ def checked_values(name: str, output: object, inputs: object) -> list[Any]:
     return wanted
 
 
-def names_of(op: Any) -> tuple[str, ...]:
-    """The names by which a call may pass the arguments of an operation; none of one that takes any number of them."""
-    code = getattr(op.formula, "__code__", None)
-    return code.co_varnames[: code.co_argcount] if code else op.arguments
-
-
 def in_order(op: Any, args: tuple, named: dict[str, Any]) -> tuple:
     """The arguments of a call of which some were passed by name, or a TypeError."""
-    names = names_of(op)
+    names = op.names
     defaults = dict(zip(reversed(names), reversed(op.defaults), strict=False))
     given = dict(zip(names, args, strict=False))
     if len(args) > len(names) or not named.keys() <= {*names} - given.keys() or {*names} > {*defaults, *given, *named}:
@@ -154,7 +148,7 @@ def in_order(op: Any, args: tuple, named: dict[str, Any]) -> tuple:
 
 def checked_arguments(op: Any, args: tuple) -> tuple:
     """The arguments of an operation with numbers as floats and operand lists as tuples, or a TypeError."""
-    names = names_of(op)
+    names = op.names
     if op.defaults and 0 < len(args) < len(names) and type(args[-1]) is not tuple:
         args = (*args, *op.defaults[len(args) - len(names) :])
     count = len(op.arguments)

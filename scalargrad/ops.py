@@ -56,6 +56,8 @@ class Op:
         self.partials_on_floats: Any = partials
         self.domain, self.composite = domain, composite
         self.defaults: tuple[float, ...] = getattr(formula, "__defaults__", None) or ()
+        code = getattr(formula, "__code__", None)  # none of one written in C
+        self.names: tuple[str, ...] = code.co_varnames[: code.co_argcount] if code else self.arguments
         self.rule = (rule,) if isinstance(rule, str) else rule
         self.scalars = 0 if set(arguments) & set("[*") else len(self.arguments)  # 1, 2, or 0 where tuples come in
         self.collects = self.arguments[-1][0] == "*"
@@ -71,7 +73,11 @@ class Op:
         if kind is float:
             if self.scalars == len(args) and all(type(x) is float for x in args):
                 return self.on_floats(*args)
-        elif self.quick and hasattr(kind, "apply_operation") and not (self.scalars and tuple in map(type, args)):
+        elif (
+            self.quick
+            and hasattr(kind, "apply_operation")
+            and not (self.scalars and tuple in (type(args[0]), type(last)))
+        ):
             return kind.apply_operation(self, args)  # which checks what does not fit
         args = self.checked(args)
         for x in flatten(args):
@@ -144,8 +150,8 @@ def _floored(x: Operand, y: Operand) -> Operand:
     """Python's x // y: the whole number that is left when the remainder is taken away, so that 1 // 0.1 is 9."""
     rest = where(less(x, 0.0), -1.0, 1.0) * mod(abs(x), abs(y))  # with the sign of x
     quotient = div(x - rest, y) - both(rest, invert(equal(less(x, 0.0), less(y, 0.0))))
-    whole = floor(quotient) + less(0.5, quotient - floor(quotient))
-    return where(equal(y, 0.0), div(x, y), where(equal(quotient, 0.0), 0.0 * div(x, y), whole))
+    whole, rounded = floor(quotient) + less(0.5, quotient - floor(quotient)), floor(div(x, y))
+    return where(equal(y, 0.0), rounded, where(equal(quotient, 0.0), 0.0 * rounded, whole))
 
 
 def _beyond_peak(xs: Operand, peak: Operand) -> Operand:
@@ -231,7 +237,7 @@ acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt(_one_le
            rule="-1 / sqrt(1 - x**2)")
 atan  = Op("atan",  "x",    math.atan,         lambda y, x: (1.0 / (1.0 + x * x),),     domain=((-1e150, 1e150),))
 atan2 = Op("atan2", "y x",  math.atan2,        lambda z, y, x: _polar_slopes(x, y)[1],
-           rule=("x / hypot(x, y)**2 if hypot(x, y) > 0 else 0", "-y / hypot(x, y)**2 if hypot(x, y) > 0 else 0"))
+           rule=("0 if x == 0 else x / hypot(x, y)**2", "0 if y == 0 else -y / hypot(x, y)**2"))
 hypot = Op("hypot", "x y",  math.hypot,        lambda z, x, y: _polar_slopes(x, y)[0],
            rule=("x / hypot(x, y) if hypot(x, y) > 0 else 0", "y / hypot(x, y) if hypot(x, y) > 0 else 0"))
 sinh  = Op("sinh",  "x",    ieee.sinh,         lambda y, x: (cosh(x),))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from scalargrad.checks import names_of, one_of
+from scalargrad.checks import one_of
 from scalargrad.javascript.terms import Term, Written, takes_an_array
 from scalargrad.operands import Operand
 from scalargrad.ops import OPERATIONS, Op
@@ -43,7 +43,7 @@ def _row(op: Op, functions: set[str]) -> str:
 
 def _arguments(op: Op) -> tuple[list[Operand], list[str]]:
     """Terms for the arguments of an operation, and the names of its operands."""
-    names = list(op.arguments if op.scalars else names_of(op))
+    names = list(op.arguments if op.scalars else op.names)
     terms: list[Operand] = [Term(name) for name in names]
     return (terms if op.scalars else [terms[0], tuple(terms[1:])]), names
 

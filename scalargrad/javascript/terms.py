@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from scalargrad.checks import names_of
 from scalargrad.methods import stamp_operations
 from scalargrad.operands import Operand, flatten
 from scalargrad.ops import Op
@@ -49,7 +48,7 @@ def number(x: float) -> str:
 
 def takes_an_array(op: Op) -> bool:
     """Do its operands come in one array? Those of `where` and `clamp` are always three, and have names."""
-    return not op.scalars and not (op.collects and names_of(op))
+    return not op.scalars and not (op.collects and op.names)
 
 
 class Written:

@@ -120,6 +120,11 @@ def divided(x: Any, y: Any) -> tuple:
         return quotient, x - y * quotient
 
 
+def is_between(quotient: Any) -> bool:
+    """Is it so far from the next whole numbers that no nudge reaches them?"""
+    return abs(quotient) < 1e30 and mp.frac(quotient) != 0
+
+
 def length(x: Any, y: Any) -> Any:
     """Of the vector (x, y), to divide by: slopes by what has none are 0."""
     return mp.hypot(x, y) or mp.inf
@@ -198,7 +203,7 @@ TRUTH = {
     "ceil":       Truth(mp.ceil),
     "round":      Truth(mp.nint),
     "mod":        Truth(lambda x, y: divided(x, y)[1], lambda x, y: (1, -divided(x, y)[0]),
-                        through=lambda order, x, y: (x / y or 1,) if y and (order == 1 or abs(x / y) < 1e30) else (0,)),
+                        through=lambda order, x, y: (x / y or 1,) if y and (order == 1 or is_between(x / y)) else (0,)),
     "floor_divide": Truth(lambda x, y: divided(x, y)[0]),
     "less":       Truth(lambda x, y: int(x < y)),
     "less_equal": Truth(lambda x, y: int(x <= y)),

@@ -405,11 +405,13 @@ def arguments(op):
     """Its arguments at their edges."""
     if op.scalars == 1 or op is ops.batch_mean:
         return [(x,) for x in EDGES]
-    if op is ops.leaky_relu:  # of a slope that is a number
+    if op in (ops.leaky_relu, ops.elu):  # of a slope that is a number
         return [(x, slope) for x in (0.0, -0.0, 3.0, -2.0, nan) for slope in (0.01, 0.0, -1.0)]
+    if op is ops.hypot:  # beside nan a slope that is masked is nan for Values, where 0 times nan is that
+        return [pair for pair in PAIRS if not any(map(math.isnan, pair))]
     if op.scalars == 2 or op in (ops.maximum, ops.minimum):
         return PAIRS
-    if op is ops.where:
+    if op in (ops.where, ops.clamp):
         return [(condition, *pair) for condition in (0.0, 1.0, nan, -2.0) for pair in PAIRS[:9]]
     if op in INDEXED:
         return [(float(place), values) for values in LISTS for place in range(3)]

@@ -42,10 +42,10 @@ def with_partials(jax: ModuleType, code: dict[str, Callable]) -> dict[str, Calla
     stamp_operations(Array)
 
     def bare(argument: object) -> Any:
-        """Without `Array`; the operands of a list as one array."""
+        """Without `Array`, [rows, lanes]; the operands of a list as one array."""
         if type(argument) is tuple:
             return jax.numpy.stack(jax.numpy.broadcast_arrays(*map(bare, argument)), axis=1)
-        return argument.array if isinstance(argument, Array) else jax.numpy.asarray(argument)
+        return argument.array if isinstance(argument, Array) else jax.numpy.asarray(argument).reshape(1, 1)
 
     def differentiable(op: Op, compute: Callable) -> Callable:
         function = jax.custom_jvp(compute)
