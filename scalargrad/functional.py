@@ -11,7 +11,7 @@ from scalargrad.observers import tell, with_grad
 from scalargrad.operands import brief, is_recorded, operand
 from scalargrad.ops import dot
 from scalargrad.support.words import plural
-from scalargrad.trees import Tree, leaves_like, outer, with_structure
+from scalargrad.trees import Tree, as_lists, leaves_like, on_blocks, outer, with_structure
 
 __all__ = ["GradcheckError", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -93,7 +93,7 @@ def hessian(
     """The function that gives the second derivatives: the matrix [n, n] at a list of n numbers. See `grad`.
 
     It is the jacobian of the gradient: built like the argument, with something in place of each number that is built
-    like the argument.
+    like the argument. Of an array, too, it is nested lists: numpy.array() of them is the matrix.
 
     >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 5.0])
     [[10.0, 6.0], [6.0, 0.0]]
@@ -103,7 +103,7 @@ def hessian(
         (output,) = run.outputs
         slopes = gradients(output, run.inputs, create_graph=True)
         rows = [gradients(slope, run.inputs, create_graph=run.is_inner) for slope in slopes]
-        return run.beside(outer(run.point, run.point, rows))
+        return run.beside(on_blocks(as_lists, outer(run.point, run.point, rows)))
 
     return _derivative("hessian", function, argnum, argnums, has_aux, matrix)
 

@@ -92,7 +92,7 @@ def leaves_like(tree: Tree, other: Tree, taker: str, role: str, whose: str) -> l
     >>> leaves_like({"w": [1.0, 2.0], "b": 3.0}, {"b": 0.5, "w": (0.0, 1.0)}, "jvp", "direction", "point")
     [0.0, 1.0, 0.5]
     """
-    tree, other = (x.tolist() if is_array(x) else x for x in (tree, other))
+    tree, other = as_lists(tree), as_lists(other)
     keys, others = _keys(tree), _keys(other)
     if keys is None and others is None:
         return [checked_leaf(other, f"{taker}'s {role}")]
@@ -133,6 +133,11 @@ def outer(tree: Tree, inner: Tree, rows: Sequence[Sequence]) -> Tree:
         return on_blocks(of_cell, inner)
 
     return on_blocks(of_row, tree)
+
+
+def as_lists(x: Any) -> Any:
+    """An array as nested lists, anything else as it is."""
+    return x.tolist() if is_array(x) else x
 
 
 def is_array(x: Any) -> bool:

@@ -387,7 +387,7 @@ def test_arrays_come_as_arrays_of_values_and_gradients_as_arrays():
 def test_arrays_of_other_types_are_numbers(dtype):
     point = numpy.array([1, 1], dtype)
     assert grad(lambda w: w[0] * w[1] * 300.0)(point).tolist() == [300.0, 300.0]
-    assert hessian(lambda w: w[0] * w[1])(point).tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    assert hessian(lambda w: w[0] * w[1])(point) == [[0.0, 1.0], [1.0, 0.0]]
     assert hvp(lambda w: w[0] * w[1], point, numpy.array([1, 2], "uint8")).tolist() == [2.0, 1.0]
 
 

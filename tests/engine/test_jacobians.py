@@ -24,6 +24,7 @@ from scalargrad.functional import (
     vjp,
 )
 from scalargrad.observers import Observer, observed_by
+from scalargrad.trees import on_blocks
 from tests.platforms import Later
 
 numpy = Later("numpy")
@@ -196,6 +197,11 @@ def test_first_derivatives_are_jaxs_in_both_modes(point, result, jax64):
     check_same((pushed, value, pullback(cotangent), matrix), expected(at, way, cotangent))
 
 
+def in_lists(tree):
+    """Arrays as nested lists, as hessian gives them."""
+    return on_blocks(lambda block: block.tolist() if hasattr(block, "shape") else block, tree)
+
+
 @pytest.mark.long
 @pytest.mark.oracle("jax")
 @pytest.mark.parametrize("point", POINTS)
@@ -212,9 +218,9 @@ def test_gradients_and_second_derivatives_are_jaxs(point, jax64):
 
     slope, product, matrix, matrix_of_both = expected(at, way)
     check_same(grad(ours)(at, 0.3), slope)
-    check_same(hessian(ours)(at, 0.3), matrix)
+    check_same(hessian(ours)(at, 0.3), in_lists(matrix))
     check_same(jacobian(grad(ours))(at, 0.3), matrix)
-    check_same(hessian(ours, argnums=(0, 1))(at, 0.3), matrix_of_both)
+    check_same(hessian(ours, argnums=(0, 1))(at, 0.3), in_lists(matrix_of_both))
     check_same(hvp(ours, (at, 0.3), (way, 0.0))[0], product)
     check_same(jvp(grad(ours), (at, 0.3), (way, 0.0))[1], product)
     check_same(vjp(grad(ours), at, 0.3)[1](way)[0], product)  # the matrix is symmetric
@@ -324,7 +330,7 @@ def test_a_derivative_is_built_like_its_point(point):
     assert structure(hvp(function, at, direction_for(at))) == structure(at)
     assert structure(jacobian(function)(at)) == structure(at)
     assert structure(vjp(function, at)[1](1.0)) == (tuple, [structure(at)])
-    assert repr(jacobian(grad(function))(at)) == repr(hessian(function)(at))
+    assert repr(in_lists(jacobian(grad(function))(at))) == repr(hessian(function)(at))
 
 
 def test_dictionaries_keep_their_kind_and_order():
@@ -375,7 +381,7 @@ def test_a_jacobian_of_arrays_has_the_axes_of_both():
     numpy.testing.assert_allclose(found, expected, rtol=1e-15)
     assert jacobian(lambda x: [x.sum(), 2.0])(array(2, 2))[1].tolist() == [[0.0, 0.0], [0.0, 0.0]]
     assert jacobian(lambda x: numpy.array([x[0], x[1] * 2.0]))([1.0, 2.0])[1].tolist() == [0.0, 2.0]
-    assert hessian(lambda x: (x * x * x).sum())(array(2, 3)).shape == (2, 3, 2, 3)
+    assert numpy.shape(hessian(lambda x: (x * x * x).sum())(array(2, 3))) == (2, 3, 2, 3)
 
 
 def test_nested_derivatives_are_not_confused_in_any_mode():
