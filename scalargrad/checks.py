@@ -134,6 +134,15 @@ def checked_values(name: str, output: object, inputs: object) -> list[Any]:
     return wanted
 
 
+def checked_outputs(output: object) -> Any:
+    """A Value, a term of the compiler, or a tuple of such and floats; a TypeError for anything else."""
+    items = output if type(output) is tuple else (output,)
+    for x in items:
+        if isinstance(x, type) or not (is_recorded(x) or (type(x) is float and type(output) is tuple)):
+            raise TypeError(f"topological_order takes a Value, or a tuple of Values, got {brief(x)}")
+    return output
+
+
 def in_order(op: Any, args: tuple, named: dict[str, Any]) -> tuple:
     """The arguments of a call of which some were passed by name, or a TypeError."""
     names = op.names

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scalargrad import observers
-from scalargrad.checks import as_float, checked_values, data_of, settle
+from scalargrad.checks import as_float, checked_outputs, checked_values, data_of, settle
 from scalargrad.ieee import Number
 from scalargrad.methods import stamp_operations
 from scalargrad.operands import Operand, flatten, is_recorded, operand
@@ -151,7 +151,7 @@ def topological_order(output: Value | tuple[Value, ...], sloped: bool = False) -
     # Iterative: a sum over 10,000 samples is deeper than Python's stack.
     order: list[Value] = []
     seen: set = set()
-    stack: list = [output]
+    stack: list = [output if type(output) is Value else checked_outputs(output)]
     while stack:
         value = stack.pop()
         kind = type(value)

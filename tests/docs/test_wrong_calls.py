@@ -1,22 +1,15 @@
-"""Every public callable, called wrongly in all ways that its signature tells: one clear line, or a known fault."""
+"""Every public callable, called wrongly in all ways that its signature tells: one clear line."""
 
 import pytest
 
 from scalargrad import nn
 from tests.docs.wrong_calls import NAMES, Subject, complaint, complaints
 
-# Whose errors are not all clear: an entry that is not needed any more fails. `backward` sorts with it, and is hot.
-KNOWN = """
-topological_order
-"""
-
-
 LONG = {"MLP(…)", "Compiled(…)", "export", "plot_boundary", "plot_points"}
 
 
 def case(name):
-    marks = [pytest.mark.long] if name in LONG else []
-    return pytest.param(name, marks=[*marks, pytest.mark.xfail(strict=True)] if name in KNOWN.split() else marks)
+    return pytest.param(name, marks=[pytest.mark.long] if name in LONG else [])
 
 
 @pytest.mark.parametrize("name", [case(name) for name in NAMES])
