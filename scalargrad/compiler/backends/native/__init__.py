@@ -4,7 +4,7 @@ In the order of reading, in which each file imports only what stands above it:
 
 code                    LLVM's language, written line by line
 functions/              exp, tanh and the rest as vectors: pairs floating exponentials logarithms powers quarter_turns
-                        circular inverse_circular error_functions
+                        circular inverse_circular error_functions lengths inverse_hyperbolic remainders
 kernels/kernel_code     what kernels share: records, contexts, memory, loops, lanes
 kernels/elementwise     the table of operations as vector code
 kernels/operands        where operands lie, and the code that loads them
