@@ -190,8 +190,8 @@ def _checked_operands(op: Any, argument: Any) -> tuple:
 def data_of(argument: Any) -> Any:
     """The number or numbers of an argument, as floats, even if one was set by hand to another kind."""
     if type(argument) is tuple:
-        if not argument or type(argument[0]) is float:
-            return argument
+        if not argument or (type(argument[0]) is float and {float}.issuperset(map(type, argument))):
+            return argument  # compiler terms keep numbers beside them as they are
         data = [x.data for x in argument]
         return data if {float}.issuperset(map(type, data)) else [number(x, ".data") for x in data]
     if is_recorded(argument):

@@ -20,7 +20,7 @@ from scalargrad.functional import hessian, jvp
 from scalargrad.losses import cross_entropy, mse
 from scalargrad.nn import MLP, Buffer, Module, Parameter
 from scalargrad.observers import no_grad
-from scalargrad.ops import batch_mean, dot, log, maximum, mean, relu, take, tanh
+from scalargrad.ops import OPERATIONS, batch_mean, dot, log, maximum, mean, relu, take, tanh
 from tests.compiler.changes.cases import module
 from tests.oracles.functions import loop, numbers
 
@@ -904,6 +904,27 @@ def test_a_parameter_that_another_thread_moves_while_it_is_traced_is_not_set_bac
     in_threads(lambda: compile(function)(X), move)
     assert seen == [1.0]
     assert shared.data == 2.0
+
+
+@pytest.mark.parametrize("op", [op for op in OPERATIONS.values() if not op.scalars and op.name != "random"], ids=str)
+def test_numbers_parameters_and_traced_numbers_stand_together_in_every_order(op):
+    for kinds in itertools.product(["number", "parameter", "traced"], repeat=3):
+        if "traced" not in kinds:
+            continue
+        parameters = [Value(1.0), Value(2.0), Value(0.5)]
+
+        def function(x, kinds=kinds, parameters=parameters):
+            chosen = zip(kinds, (1.0, 2.0, 0.5), parameters, (1.0 + 0.0 * x, x, 3.0 * x), strict=True)
+            first, *rest = [{"number": n, "parameter": p, "traced": t}[kind] for kind, n, p, t in chosen]
+            if op is dot:
+                return [op([first, rest[0]], [rest[1], first])]
+            if op.arguments == ("[values]",):
+                return [op([first, *rest])]
+            return [op(first, *rest) if op.collects else op(first, rest)]
+
+        assert compiled_values(compile(function, backend="numpy")) == pytest.approx(
+            [float(function(x)[0]) for x in X], rel=1e-14
+        ), kinds
 
 
 def test_where_log_is_not_defined_both_branches_are_still_computed():
