@@ -129,7 +129,7 @@ class Value(RealNumber):
                     data += w.data * x.data
                 return Value(data, "", op, weights, inputs)
             data = op.compute(*map(data_of, args))
-        except (AttributeError, TypeError, ValueError, OverflowError):  # a list, an int, a number among Values, ...
+        except (AttributeError, IndexError, TypeError, ValueError, OverflowError):  # a list, an int, one too few, ...
             args = op.checked(args)
             foreign = [x for x in flatten(args) if type(x) is not float and not isinstance(x, Value)]
             if foreign:  # a compiler term takes over

@@ -238,7 +238,7 @@ acos  = Op("acos",  "x",    ieee.acos,         lambda y, x: (-1.0 / sqrt(_one_le
 atan  = Op("atan",  "x",    math.atan,         lambda y, x: (1.0 / (1.0 + x * x),),     domain=((-1e150, 1e150),))
 atan2 = Op("atan2", "y x",  math.atan2,        lambda z, y, x: _polar_slopes(x, y)[1],
            rule=("0 if x == 0 else x / hypot(x, y)**2", "0 if y == 0 else -y / hypot(x, y)**2"))
-hypot = Op("hypot", "x y",  math.hypot,        lambda z, x, y: _polar_slopes(x, y)[0],
+hypot = Op("hypot", "x y",  lambda x, y: math.hypot(x, y), lambda z, x, y: _polar_slopes(x, y)[0],  # math's takes more
            rule=("x / hypot(x, y) if hypot(x, y) > 0 else 0", "y / hypot(x, y) if hypot(x, y) > 0 else 0"))
 sinh  = Op("sinh",  "x",    ieee.sinh,         lambda y, x: (cosh(x),))
 cosh  = Op("cosh",  "x",    ieee.cosh,         lambda y, x: (sinh(x),))

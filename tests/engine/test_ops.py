@@ -499,3 +499,20 @@ def test_a_slope_whose_slope_cancels_is_caught(name):
 def test_a_doctored_row_that_is_right_passes():
     op = doctored(OPERATIONS["tanh"], partials=lambda y, x: (4.0 * ieee.sigmoid(2.0 * x) * ieee.sigmoid(-2.0 * x),))
     assert is_true(op, worst_case(op, points(op, QUICK)))
+
+
+@pytest.mark.parametrize("op", OPERATIONS.values(), ids=str)
+def test_arguments_of_any_number_and_nesting_fit_or_are_refused_by_name(op):
+    v = Value(0.5)
+    several = [v, 1.0, (v, v), (1.0, v), ()]
+    for count in range(5):
+        for args in itertools.product(several, repeat=count):
+            refused = ""
+            try:
+                result = op(*args)
+            except (IndexError, TypeError, ValueError) as error:
+                result, refused = None, str(error)
+            if isinstance(result, Value):
+                assert len(result.args) == len(op.arguments)
+                result.backward()
+            assert not refused or refused.startswith((op.name, "take: index")), args  # a surprisal takes
