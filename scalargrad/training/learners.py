@@ -112,8 +112,8 @@ class CompiledLearner(Learner):
         self.moving: Sequence[Value] = []
         self.found: object = None  # the inventory that has these
         self._look_for_parameters()
+        self.go_on_from(self.first)  # before it prepares: an order of rows that somebody computes is asked for once
         self.trainer.prepare(*self.groups, progress=progress)
-        self.go_on_from(self.first)
 
     def go_on_from(self, counters: Counters) -> None:
         self.start = counters.start

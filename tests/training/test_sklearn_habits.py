@@ -275,6 +275,35 @@ def test_warm_starts_count_what_was_before():
     assert (ours.t_, ours.n_iter_) == (theirs.t_, theirs.n_iter_) == (900, 5)
 
 
+@BOTH
+@pytest.mark.parametrize("options", [{"batch_size": 7}, {}, {"batch_size": 7, "solver": "sgd"}, {"shuffle": False}])
+@pytest.mark.parametrize("seed", [3, np.random.RandomState(3)], ids=["seed", "RandomState"])
+def test_parts_and_fits_one_after_another_go_as_theirs(ours, theirs, options, seed):
+    def after(kind, seed):
+        network = kind(**SMALL | options | {"random_state": seed}).fit(X[:60], SPECIES[30:90])
+        for rows in (slice(60), slice(20, 60)):
+            network.partial_fit(X[rows], SPECIES[30:90][rows])
+        parts = [*network.coefs_, network.t_]
+        return [*parts, *network.fit(X[:60], SPECIES[30:90]).coefs_, network.loss_]
+
+    for found, wanted in zip(after(ours, copy.deepcopy(seed)), after(theirs, seed), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-9)
+
+
+@BOTH
+@pytest.mark.parametrize(("args", "named"), [((), {"layers": 3}), (((3,), "tanh", "adam"), {})])
+def test_errors_of_constructors_name_the_estimator(ours, theirs, args, named):
+    with pytest.raises(TypeError, match=rf"^{ours.__name__}\(\) (takes|got an unexpected)"):
+        ours(*args, **named)
+
+
+def test_an_order_of_rows_is_asked_for_once_each_epoch_with_a_used_optimizer_too():
+    model, optimizer, asked = MLP(4, [1], rng=0), Adam(), []
+    for _ in range(2):
+        model.fit(X[:10], X[:10, 0], "mse", optimizer, 2, 5, rng=lambda *row: asked.append(row) or range(10))
+    assert sorted(set(asked)) == [(10, 0), (10, 1), (10, 4), (10, 5)]
+
+
 @pytest.mark.parametrize("rng", [lambda rows, epoch: range(rows), lambda rows, epoch: np.roll(np.arange(rows), epoch)])
 def test_fit_takes_rows_in_an_order_of_its_user_s(rng):
     native, eager = (MLP(4, [3, 1], rng=0) for _ in range(2))

@@ -1,5 +1,6 @@
 """MLPClassifier: classes, or several labels a row, as scikit-learn's classifiers have them."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy
@@ -11,9 +12,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from scalargrad.nn.estimators.losses import SEVERAL_LABELS
 from scalargrad.nn.estimators.network import InSteps, Network
+from scalargrad.support.doors import as_called
 from scalargrad.training.objectives import OBJECTIVES, Objective
 
 
+@as_called
+@dataclass(repr=False, eq=False)
 class MLPClassifier(ClassifierMixin, Network):
     """A multilayer perceptron that tells classes apart: cross-entropy, and any labels that NumPy can sort.
 
@@ -32,8 +36,6 @@ class MLPClassifier(ClassifierMixin, Network):
       layers.1  Layer(8, 1, linear)   9 parameters
     """
 
-    classes_: ndarray
-    _several_labels: bool
     _target_options: ClassVar = {}
 
     @InSteps
@@ -95,11 +97,31 @@ class MLPClassifier(ClassifierMixin, Network):
             y = column_or_1d(y, warn=True)
         several = y.ndim == 2
         if fresh:
-            self._several_labels = several
+            self._several_labels: bool = several
         elif several != self._several_labels:
             held, made = ("several labels", "one") if several else ("one label", "several")
             raise ValueError(f"y holds {held} a row, and the network was made for {made}")
         return self._label_matrix(y, fresh, classes) if several else self._places(y, weights, fresh, partial, classes)
+
+    def _places(self, y: ndarray, weights: ndarray | None, fresh: bool, partial: bool, classes: object) -> ndarray:
+        check_classification_targets(y)
+        labels = numpy.unique(y)
+        if fresh and partial and classes is None:
+            raise ValueError("classes: the first call of partial_fit must be told all, classes=numpy.unique(all_y)")
+        named = labels if classes is None else numpy.unique(column_or_1d(classes))
+        if fresh:
+            self.classes_: ndarray = named
+        elif classes is not None and not numpy.array_equal(named, self.classes_):
+            raise ValueError(f"classes={classes} are not those of the calls before, {self.classes_}")
+        unseen = numpy.setdiff1d(labels, self.classes_)
+        if len(unseen):
+            raise ValueError(f"y holds labels that are not among the classes of before, {self.classes_}: {unseen}")
+        trained = self.classes_ if partial else labels if weights is None else numpy.unique(y[weights > 0])
+        if len(trained) < 2:
+            where = "classes name" if partial else "y holds" if weights is None else "with these weights y holds"
+            raise ValueError(f"{where} one class only, {trained.tolist()}: a classifier tells at least two apart")
+        self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
+        return numpy.searchsorted(self.classes_, y)
 
     def _label_matrix(self, y: ndarray, fresh: bool, classes: object) -> ndarray:
         count = y.shape[1] if classes is None else len(numpy.unique(column_or_1d(classes)))
@@ -114,26 +136,6 @@ class MLPClassifier(ClassifierMixin, Network):
             )
         self.classes_, self.n_outputs_ = numpy.arange(count), count
         return y.astype("float64")
-
-    def _places(self, y: ndarray, weights: ndarray | None, fresh: bool, partial: bool, classes: object) -> ndarray:
-        check_classification_targets(y)
-        labels = numpy.unique(y)
-        if fresh and partial and classes is None:
-            raise ValueError("classes: the first call of partial_fit must be told all, classes=numpy.unique(all_y)")
-        named = labels if classes is None else numpy.unique(column_or_1d(classes))
-        if fresh:
-            self.classes_ = named
-        elif classes is not None and not numpy.array_equal(named, self.classes_):
-            raise ValueError(f"classes={classes} are not those of the calls before, {self.classes_}")
-        unseen = numpy.setdiff1d(labels, self.classes_)
-        if len(unseen):
-            raise ValueError(f"y holds labels that are not among the classes of before, {self.classes_}: {unseen}")
-        trained = self.classes_ if partial else labels if weights is None else numpy.unique(y[weights > 0])
-        if len(trained) < 2:
-            where = "classes name" if partial else "y holds" if weights is None else "with these weights y holds"
-            raise ValueError(f"{where} one class only, {trained.tolist()}: a classifier tells at least two apart")
-        self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
-        return numpy.searchsorted(self.classes_, y)
 
     def _score_of(self, outputs: ndarray, targets: ndarray, weights: ndarray | None) -> float:
         return accuracy_score(targets, self._objective.predictions(outputs), sample_weight=weights)

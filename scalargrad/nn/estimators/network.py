@@ -99,8 +99,8 @@ class Network(Fitted, BaseEstimator):
         X = dense(X)
         weights = None if sample_weight is None else as_weights(sample_weight, len(X))
         targets = self._targets(y, weights, fresh, partial, classes)
+        self._random_state = check_random_state(self.random_state)
         if fresh or not partial:
-            self._random_state = check_random_state(self.random_state)
             self._optimizer = None
         if fresh:
             self._dtype = X.dtype
@@ -140,15 +140,19 @@ class Network(Fitted, BaseEstimator):
         X, targets, loss = self._taking_part(X, targets, weights)
         if self._optimizer is None:
             self._optimizer = OPTIMIZERS[self.solver](self)
+        order = Order(self._random_state) if self.shuffle else in_their_order
+        batch_size = min(AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size), len(X))
+        # Of one batch nobody asks for the order, and yet it is drawn: a RandomState goes on as with scikit-learn.
+        unasked = [lambda run: order(len(X), run.epoch)] if batch_size == len(X) else []
         history = self.module_.fit(
             X,
             targets,
             loss=loss,
             optimizer=self._optimizer,
             epochs=epochs,
-            batch_size=min(AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size), len(X)),
-            callbacks=[recorder],
-            rng=Order(self._random_state) if self.shuffle else in_their_order,
+            batch_size=batch_size,
+            callbacks=[recorder, *unasked],
+            rng=order,
             progress=False,
         )
         recorder.finish()

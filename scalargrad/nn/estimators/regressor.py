@@ -1,6 +1,6 @@
 """MLPRegressor: one number a row or several, as scikit-learn's regressors have them."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy
@@ -12,9 +12,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from scalargrad.nn.estimators.losses import OF_A_REGRESSOR
 from scalargrad.nn.estimators.network import InSteps, Network
 from scalargrad.nn.estimators.settings import LOSSES, choice
+from scalargrad.support.doors import as_called
 from scalargrad.training.objectives import Objective
 
 
+@as_called
 @dataclass(repr=False, eq=False)
 class MLPRegressor(RegressorMixin, Network):
     """A multilayer perceptron that predicts numbers: half the squared error, summed over outputs.
@@ -31,6 +33,7 @@ class MLPRegressor(RegressorMixin, Network):
     [21.0]
     """
 
+    _: KW_ONLY
     loss: str = choice(*LOSSES)
 
     _target_options: ClassVar = {"y_numeric": True}
