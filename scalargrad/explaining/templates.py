@@ -193,13 +193,16 @@ def _reason_of_case(op: Op, condition: Term, before: list[Term], chosen: Term, a
     if isinstance(first, str):
         chose = {0: f"{op.name} chose the other one", 1: f"{op.name} chose it"}
         return f"{chose[chosen]}, since {{{first}}} is {'true' if holds else 'false'}"
-    if RESULT in first:
+    if any(term[0] == "equal" and RESULT in term for term, _ in conditions):
         return f"{op.name} took {{taken:is}}{'' if holds else ', and not {this}'}"
     if "index" in first:
         index = "since its index is {index=}"
         chose = {0: f"{op.name} chose another one, {index}", 1: f"{op.name} chose it, {index}"}
         return f"{{numbers}}, {index}" if isinstance(chosen, list) else chose[chosen]
-    since = f"since its input {{x=}} {' and '.join(_state(term, holds) for term, holds in conditions)}"
+    tested = next(x for x in first[1:] if isinstance(x, str))
+    name = "result" if tested == RESULT else "input"
+    hole = tested if first[0] == "equal" else f"{tested}="  # not "its input 0 is 0"
+    since = f"since its {name} {{{hole}}} {' and '.join(_state(term, holds) for term, holds in conditions)}"
     if {*map(str, all_terms)} == {"0", "1"}:
         return f"{op.name} is {'on' if chosen == 1 else 'off'}, {since}"
     return f"{op.name} has the slope {{numbers}} here, {since}"
@@ -207,7 +210,9 @@ def _reason_of_case(op: Op, condition: Term, before: list[Term], chosen: Term, a
 
 def _state(condition: Term, holds: bool) -> str:
     """`is above 0`, for a comparison of an operand with a number."""
-    _, low, high = condition
+    head, low, high = condition
+    if head == "equal":
+        return f"is {'' if holds else 'not '}{f'{{{high}}}' if isinstance(high, str) else high}"
     relation, limit = ("below", high) if isinstance(low, str) else ("above", low)
     return f"is {'' if holds else 'not '}{relation} {limit}"
 

@@ -76,7 +76,7 @@ def written(term: Term, named: Callable[[str], Piece], spellings: Mapping[str, A
     if head == "pow":
         return _power(*pieces)
     if head == "neg":
-        return Piece(f"−{pieces[0].beside(PRODUCT)}", PRODUCT)
+        return Piece(f"−{pieces[0].beside(POWER)}", PRODUCT)  # −(x // y) is not −x // y
     if spellings[head]["kind"] == "call":
         return Piece(f"{spellings[head]['sign']}({', '.join(piece.text for piece in pieces)})", ATOM, True)
     left, right = pieces

@@ -78,7 +78,7 @@ export function written(term, named, spellings) {
     return piece(text, COMPARISON);
   }
   if (head === "pow") return power(left, right);
-  if (head === "neg") return piece(`−${beside(left, PRODUCT)}`, PRODUCT);
+  if (head === "neg") return piece(`−${beside(left, POWER)}`, PRODUCT);
   const { kind, sign } = spellings[head];
   if (kind === "call") return piece(`${sign}(${pieces.map(({ text }) => text).join(", ")})`, ATOM, true);
   if (head === "div" && right.text === "1") return left;
