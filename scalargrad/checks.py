@@ -1,6 +1,6 @@
 """Checks of what users pass: each gives it back as it is needed, or raises an error that says what it should be."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from math import inf, isfinite, nan
 from numbers import Integral, Real
 from operator import is_
@@ -79,6 +79,22 @@ def file_name(path: object, name: str = "path") -> Any:
     TypeError: path is the name of a file, a text or a pathlib.Path, got None
     """
     return instance(name, path, str | PathLike, "the name of a file, a text or a pathlib.Path")
+
+
+def functions(name: str, given: object, what: str) -> tuple[Callable, ...]:
+    """Functions in a list or the like, which may be a generator: it is walked once. A TypeError for anything else.
+
+    >>> functions("callbacks", [print, 3], "a list of functions")
+    Traceback (most recent call last):
+    TypeError: callbacks is a list of functions, got 3 among them
+    """
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{name} is {what}, got {brief(given)}")
+    found = tuple(given)
+    for function in found:
+        if not callable(function):
+            raise TypeError(f"{name} is {what}, got {brief(function)} among them")
+    return found
 
 
 def one_of(what: str, name: object, known: Iterable[str], more: str = "") -> Any:

@@ -190,19 +190,17 @@ class Structure(Holder):
 
         ValueError if a name is missing, unknown or of another shape; then nothing has been changed.
         """
-        import numpy
 
         instance("state", state, Mapping, "a dict of arrays by name, as state_dict() gives them")
         own, _ = self._whole_state()
         problems = [f"missing {name}" for name in own if name not in state]
         problems += [f"unknown {name}" for name in state if name not in own]
-        loaded = {}
+        loaded: dict[str, Any] = {}
         for name in own.keys() & state.keys():
             shape = _numbers(own[name]).shape
             refuse_hidden(state[name], name)
-            try:
-                loaded[name] = numpy.asarray(state[name], dtype=float)
-            except (TypeError, ValueError):
+            loaded[name] = _as_floats(state[name])
+            if loaded[name] is None:
                 problems.append(f"{name} does not hold numbers")
                 continue
             if loaded[name].shape != shape:
@@ -301,6 +299,17 @@ def _numbers(array: Any) -> "ndarray":
         return numbers_of(x) if all(issubclass(kind, Value) for kind in set(map(type, x))) else list(map(data, x))
 
     return numpy.array(data(array), dtype=float)
+
+
+def _as_floats(given: object) -> "ndarray | None":
+    """An array of float64; None for what holds text, complex numbers or anything else that is no real number."""
+    import numpy
+
+    try:
+        array = numpy.asarray(given)
+        return None if array.dtype.kind in "cSU" else array.astype(float)
+    except (TypeError, ValueError):
+        return None
 
 
 def _set(array: Any, numbers: Any) -> None:

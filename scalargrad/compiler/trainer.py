@@ -15,7 +15,7 @@ import numpy
 from numpy import ndarray
 
 from scalargrad.arrays import shuffled
-from scalargrad.checks import instance, is_whole, real, whole
+from scalargrad.checks import functions, instance, is_whole, real, whole
 from scalargrad.compiler.loop import Loop
 from scalargrad.compiler.own_steps import OwnSteps, is_one_formula, own_classes
 from scalargrad.compiler.program import Program
@@ -171,6 +171,7 @@ class Trainer:
         if not (is_whole(epochs) and epochs >= 0):
             raise ValueError(f"epochs is a whole number from 0 on, got {brief(epochs)}")
         epochs = int(epochs)
+        callbacks = functions("callbacks", callbacks, "a list of functions of the epoch and its measures")
         history: dict[str, list[float]] = {name: [] for name in ("loss", *self.measures)}
         groups = self._groups(arrays)
         self.span = (self.optimizer.steps, epochs * self._steps_of_an_epoch(groups))

@@ -1,10 +1,10 @@
 """FitSettings: how `fit` trains. A setting is one field, with its check and what of it a resumed run must share."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from scalargrad.checks import real, whole
+from scalargrad.checks import functions, real, whole
 from scalargrad.compiler.backends import checked_backend, chosen_backend, old_word
 from scalargrad.optim import Adam, Optimizer
 from scalargrad.schedules import Constant, Schedule, schedule_of
@@ -85,13 +85,7 @@ def _gain(min_delta: object) -> float:
 
 
 def _functions(callbacks: object) -> tuple[Callable, ...]:
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks is a list of functions of the run, got {brief(callbacks)}")
-    functions = tuple(callbacks)  # a generator, too, is walked once
-    for callback in functions:
-        if not callable(callback):
-            raise TypeError(f"callbacks is a list of functions of the run, got {brief(callback)} among them")
-    return functions
+    return functions("callbacks", callbacks, "a list of functions of the run")
 
 
 def _augmentation(augment: object) -> Callable:

@@ -463,6 +463,15 @@ def test_an_exception_in_a_callback_leaves_everything_in_step(backend):
     assert close(ours.numbers(), theirs.numbers())
 
 
+def test_callbacks_may_come_from_a_generator_and_all_are_called_in_each_epoch():
+    w, seen = Value(2.0), []
+    trainer = compile(lambda x: (w * x - 1.0) ** 2, backend="numpy").trainer(SGD(0.1))
+    trainer.run([1.0], 3, callbacks=(lambda epoch, measures, name=name: seen.append((name, epoch)) for name in "ab"))
+    assert seen == [(name, epoch) for epoch in (1, 2, 3) for name in "ab"]
+    with pytest.raises(TypeError, match=r"^callbacks is a list of functions .*, got 3 among them$"):
+        trainer.run([1.0], 3, callbacks=[3])
+
+
 def test_a_callback_may_use_the_program_and_the_trainer():
     problem = Problem()
     program = compile(problem.loss)
@@ -827,7 +836,7 @@ WRONG_RUNS = [
     ((["a", "b"],), {"epochs": 1}, TypeError, "not numbers"),
     ((np.ones(3, complex),), {"epochs": 1}, TypeError, "not numbers"),
     ((5.0,), {"epochs": 1}, TypeError, "at least one array"),
-    ((X,), {"epochs": 1, "callbacks": [3]}, TypeError, "not callable"),
+    ((X,), {"epochs": 1, "callbacks": [3]}, TypeError, "callbacks is a list of functions"),
 ]
 
 

@@ -297,6 +297,7 @@ KINDS: dict[str, Kind] = {
     "buffers": FLAG,
     "watch": (lambda: None, {"none", "function", "class"}),
 }
+NEEDED = {"Trainer.run.epochs"}  # in spite of a default: they may also come last of several
 # Parameters that nobody passes: how results are made, and what subclasses give each other.
 OWN = {"op", "first", "second", "self"}
 NOT_CALLED = {"AnomalyError", "GradcheckError", "TraceError", "Run", "EarlyStopping", "Mnist"}
@@ -447,7 +448,7 @@ def wrong_calls(subject: Subject) -> Iterator[tuple[str, Callable[[], object]]]:
     """(what is wrong, the call)."""
     parameters = [p for p in inspect.signature(subject.make()).parameters.values() if p.name not in OWN]
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    needed = [p for p in named if p.default is p.empty]
+    needed = [p for p in named if p.default is p.empty or f"{subject.name}.{p.name}" in NEEDED]
     stars = [p for p in parameters if p.kind is p.VAR_POSITIONAL]
 
     def called(positional: list | None = None, **arguments: object) -> object:

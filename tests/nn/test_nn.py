@@ -165,6 +165,13 @@ def test_state_has_pytorchs_names_and_shapes_and_returns_what_was_saved():
     assert [p.data for p in other.parameters()] == [p.data for p in model.parameters()]
 
 
+@pytest.mark.parametrize("bias", [["0.5", "1"], [0.5 + 1j, 1.0], [b"1", b"2"], [None, [1.0]]])
+def test_a_state_of_text_or_complex_numbers_is_refused(bias):
+    model = MLP(2, [2], rng=0)
+    with pytest.raises(ValueError, match=r"^this state does not fit the MLP: layers.0.bias does not hold numbers$"):
+        model.load_state_dict(model.state_dict() | {"layers.0.bias": bias})
+
+
 def test_a_state_that_does_not_fit_is_refused_by_name_and_changes_nothing():
     model = MLP(2, [2, 1], rng=0)
     before = [p.data for p in model.parameters()]

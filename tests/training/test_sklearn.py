@@ -411,7 +411,7 @@ REFUSED = {
     "no rows": (X[:0], Y[:0], "0 sample"),
     "no columns": (X[:, :0], Y, "0 feature"),
     "lengths": (X, Y[:-1], "inconsistent numbers of samples"),
-    "text": (np.full(X.shape, "a"), Y, "convert"),
+    "text": (np.full(X.shape, "a"), Y, "X holds text"),
     "one dimension": (X[:, 0], Y, "2D array"),
     "NaN in y": (X, np.where(np.arange(len(Y)) == 4, np.nan, Y), "NaN"),
     "no y": (X, None, "requires y"),

@@ -157,6 +157,22 @@ def test_a_table_s_columns_are_called_by_their_names(pandas):
         model.predict(table)
 
 
+@pytest.mark.parametrize("column", ["red", b"red", np.datetime64("2020-01-01"), [[1.0]] * 150])
+def test_columns_that_hold_no_numbers_are_called_by_their_names(column):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"])
+    fitted = MLPClassifier(**SMALL).fit(frame, SPECIES)
+    frame["c"] = column
+    for call in (lambda: MLPClassifier(**SMALL).fit(frame, SPECIES), lambda: fitted.predict(frame)):
+        with pytest.raises(ValueError, match=r"^X has columns that hold no numbers, 'c' \("):
+            call()
+
+
+def test_text_is_refused_even_where_it_spells_numbers():
+    with pytest.raises(ValueError, match=r"^X holds text, "):
+        MLPClassifier(**SMALL).fit(X.astype(str), SPECIES)
+
+
 def test_one_weight_for_all_changes_the_penalty_only():
     weighted = MLPRegressor(**SMALL, alpha=1.0).fit(X, X[:, 0], 2.0)
     half = MLPRegressor(**SMALL, alpha=0.5).fit(X, X[:, 0])

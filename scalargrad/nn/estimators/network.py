@@ -16,12 +16,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from scalargrad.checks import refuse_hidden
+from scalargrad.datasets.frames import with_names
 from scalargrad.nn import MLP
 from scalargrad.nn.estimators.fitted import Fitted, Recorder
 from scalargrad.nn.estimators.losses import PenalisedLoss
 from scalargrad.nn.estimators.samples import ROWS_AT_ONCE, Samples, as_weights, dense, is_sparse, refuse_nan_and_inf
 from scalargrad.nn.estimators.settings import OTHER_NAMES, check_settings, hidden_sizes
 from scalargrad.nn.estimators.solvers import OPTIMIZERS, Order, in_their_order, minimise
+from scalargrad.support.words import brief
 from scalargrad.training.objectives import Objective
 from scalargrad.training.prediction import outputs_of
 
@@ -83,18 +85,7 @@ class Network(Fitted, BaseEstimator):
         if is_sparse(y):
             raise ValueError("y is a sparse matrix: pass y.toarray()")
         fresh = not (hasattr(self, "module_") and (partial or self.warm_start))
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype=(numpy.float64, numpy.float32),
-            ensure_all_finite=False,  # below, with row and column
-            accept_sparse="csr",
-            order="C",
-            reset=fresh,
-            multi_output=True,
-            **self._target_options,
-        )
+        X, y = self._checked(X, y=y, reset=fresh, multi_output=True, **self._target_options)
         refuse_nan_and_inf(X, getattr(self, "feature_names_in_", None))
         X = dense(X)
         weights = None if sample_weight is None else as_weights(sample_weight, len(X))
@@ -224,20 +215,22 @@ class Network(Fitted, BaseEstimator):
         """Outputs of the network for checked samples: [rows], or [rows, outputs] of several outputs."""
         check_is_fitted(self, "module_")
         refuse_hidden(X, "X")
-        X = validate_data(
-            self,
-            X,
-            dtype=(numpy.float64, numpy.float32),
-            ensure_all_finite=False,
-            accept_sparse="csr",
-            order="C",
-            reset=False,
-        )
+        X = self._checked(X, reset=False)
         refuse_nan_and_inf(X, getattr(self, "feature_names_in_", None))
         if not is_sparse(X):
             return outputs_of(self.module_, X)
         starts = range(0, X.shape[0], ROWS_AT_ONCE)
         return numpy.concatenate([outputs_of(self.module_, dense(X[first : first + ROWS_AT_ONCE])) for first in starts])
+
+    def _checked(self, X: Samples, **options: Any) -> Any:
+        """Samples as floats, and targets with them, as scikit-learn checks them; nan and inf may be among them."""
+        if isinstance(X, ndarray) and X.dtype.kind in "SU":
+            raise ValueError(f"X holds text, {brief(X)}: pass numbers, X.astype(float)")
+        kinds = (numpy.float64, numpy.float32)
+        with with_names(X, "X"):
+            return validate_data(
+                self, X, dtype=kinds, ensure_all_finite=False, accept_sparse="csr", order="C", **options
+            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
