@@ -20,11 +20,14 @@ def stamp_operations(cls: type, numeric: bool = False) -> None:
         method.__name__, method.__doc__ = op.name, f"The operation {op.name} of the table in ops.py."
         method.__qualname__ = f"{cls.__name__}.{op.name}"  # for Python's errors
         setattr(cls, op.name, method)
-        if op.special:
-            setattr(cls, f"__{op.special}__", method if numeric or op.scalars == 1 else _recording(op, cls))
-            if op.scalars == 2:
-                reflected = _reflected(op, cls) if numeric else _recording(op, cls, reflected=True)
-                setattr(cls, f"__r{op.special}__", reflected)
+        if op.special and op.scalars == 1:
+            setattr(cls, f"__{op.special}__", method)
+        elif op.special:
+            operator = _binary(op, cls, is_operator=True) if numeric else _recording(op, cls)
+            operator.__name__, operator.__qualname__ = method.__name__, method.__qualname__
+            reflected = _reflected(op, cls) if numeric else _recording(op, cls, reflected=True)
+            setattr(cls, f"__{op.special}__", operator)
+            setattr(cls, f"__r{op.special}__", reflected)
     for name, ours in NUMPY_NAMES.items():
         setattr(cls, name, getattr(cls, ours))
 
@@ -38,14 +41,14 @@ def _unary(op: Op, cls: Any) -> Callable:
     return method
 
 
-def _binary(op: Op, cls: Any) -> Callable:
+def _binary(op: Op, cls: Any, is_operator: bool = False) -> Callable:
     formula = op.on_floats
 
     def method(self: Operand, other: Operand) -> Operand:
         if isinstance(other, cls):
             return cls(formula(self.data, other.data), "", op, self, other)
         if takes_over(other):
-            return NotImplemented
+            return NotImplemented if is_operator else op(self, other)
         other = number(other, op.name)
         return cls(formula(self.data, other), "", op, self, other)
 

@@ -156,6 +156,9 @@ class Tracer:
         try:
             if function not in (numpy.equal, numpy.not_equal):  # which would ask whether it is the same object
                 return getattr(function, method)(*boxed, **options)
+        except AttributeError as error:
+            what = f"numpy.{function.__name__} asks its first argument for the operation, and that is no Value"
+            raise TraceError.at_line(what, "use the functions of scalargrad") from error
         except TypeError as error:
             raise _not_in_table(function.__name__) from error
         raise _not_in_table(function.__name__)

@@ -927,6 +927,24 @@ def test_numbers_parameters_and_traced_numbers_stand_together_in_every_order(op)
         ), kinds
 
 
+@pytest.mark.parametrize("op", [op for op in OPERATIONS.values() if op.scalars == 2], ids=str)
+def test_methods_of_a_parameter_take_a_traced_number_and_refuse_an_array(op):
+    p = Value(1.5, "p")
+    program = compile(lambda x: [getattr(p, op.name)(x), getattr(x, op.name)(p)], backend="numpy")
+    assert program(X).tolist() == [[op(1.5, x), op(x, 1.5)] for x in X]
+    with pytest.raises(TypeError, match=f"{op.name} takes a real number, got array"):
+        getattr(p, op.name)(np.array([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("function", [np.hypot, np.arctan2])
+def test_functions_of_numpy_on_two_arrays_ask_the_first(function):
+    p = Value(1.5, "p")
+    program = compile(lambda x: [function(np.array([p]), np.array([x]))[0]], backend="numpy")
+    assert compiled_values(program) == pytest.approx([float(function(1.5, x)) for x in X])
+    with pytest.raises(TraceError, match=f"{function.__name__} asks its first argument"):
+        compile(lambda x: function(2.0, x))(X)
+
+
 def test_where_log_is_not_defined_both_branches_are_still_computed():
     """The known trap of where(): documented, the same compiled and eager."""
     from scalargrad.ops import less, where
