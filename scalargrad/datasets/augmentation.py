@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from scalargrad.arrays import quiet, uniform_array
 from scalargrad.checks import instance, real, whole
+from scalargrad.support.words import brief
 
 ROWS_AT_ONCE = 300  # so that what is made on the way fits into the cache
 ROTATE, SHIFT_ACROSS, SHIFT_DOWN = 0xA06, 0xA07, 0xA08  # sites of the counters
@@ -42,6 +43,7 @@ class Rotate:
         object.__setattr__(self, "fill", real("fill", self.fill))
 
     def __call__(self, images: ndarray, seed: int, epoch: int) -> ndarray:
+        images = as_images(images, "Rotate")
         angles = self.degrees * (pi / 180.0) * (2.0 * _uniform(len(images), seed, epoch, ROTATE) - 1.0)
         return rotated(images, angles, self.fill)
 
@@ -58,7 +60,7 @@ class Shift:
         object.__setattr__(self, "fill", real("fill", self.fill))
 
     def __call__(self, images: ndarray, seed: int, epoch: int) -> ndarray:
-        choices = 2 * self.pixels + 1
+        images, choices = as_images(images, "Shift"), 2 * self.pixels + 1
         across, down = (
             (choices * _uniform(len(images), seed, epoch, site)).astype("int64") - self.pixels
             for site in (SHIFT_ACROSS, SHIFT_DOWN)
@@ -105,6 +107,10 @@ def rotated(images: ndarray, angles: ndarray, fill: float = 0.0) -> ndarray:
 
     A pixel of the result is the bilinear mean of the four around the place that it comes from.
     """
+    if images.dtype.kind != "f":
+        raise TypeError(
+            f"Rotate takes images of floats, got {images.dtype}: a turned pixel is a mean of four; divide them"
+        )
     pictures = _pictures(images)
     result = numpy.empty_like(pictures)
     height, width = pictures.shape[-2:]
@@ -142,6 +148,14 @@ def shifted(images: ndarray, across: ndarray, down: ndarray, fill: float = 0.0) 
     moved = pictures[numbers, :, rows.clip(0, height - 1)[:, :, None], columns.clip(0, width - 1)[:, None, :]]
     result = numpy.where(inside[:, None], numpy.moveaxis(moved, -1, 1), images.dtype.type(fill))
     return result.reshape(images.shape)
+
+
+def as_images(given: object, taker: str) -> ndarray:
+    """Images as an array of real numbers, as they are or from lists."""
+    images = numpy.asarray(given)
+    if images.dtype.kind not in "biuf":
+        raise TypeError(f"{taker} takes images, an array of numbers, got {brief(given)}")
+    return images
 
 
 def _pictures(images: ndarray) -> ndarray:

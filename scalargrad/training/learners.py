@@ -22,6 +22,7 @@ from scalargrad.observers import observed_by
 from scalargrad.ops import dot, mean, sum
 from scalargrad.schedules import schedule_of
 from scalargrad.structure import Buffer, Structure
+from scalargrad.support.words import brief
 from scalargrad.training.data import Data
 from scalargrad.training.objectives import Objective
 from scalargrad.training.programs import Target, Updates, in_batch_of, one_value, rows_as_tuples, training_program
@@ -77,7 +78,10 @@ class Learner(ABC):
         (inputs, *others), augment = self.columns, self.settings.augment
         if augment is None or isinstance(inputs, Ragged):
             return self.groups
-        changed = numpy.ascontiguousarray(augment(inputs, self.settings.rng, epoch), inputs.dtype)
+        found = numpy.asarray(augment(inputs, self.settings.rng, epoch))
+        if found.dtype.kind not in "biuf":
+            raise TypeError(f"augment returns an array of real numbers, and this one returned {brief(found)}")
+        changed = numpy.ascontiguousarray(found, inputs.dtype)
         if changed.shape != inputs.shape:
             raise ValueError(f"augment returned the shape {changed.shape} for inputs of {inputs.shape}")
         return grouped([changed, *others])

@@ -139,3 +139,33 @@ def test_an_augmentation_that_changes_the_shape_is_refused():
         )
     with pytest.raises(TypeError, match="augment is a function"):
         MLP(64, [10], rng=0).fit(images[:60], labels[:60], "cross_entropy", augment=3)
+
+
+@pytest.mark.parametrize("augment", [Rotate(20.0), Shift(1), Augment(Rotate(7.0), Shift(1))])
+def test_images_may_be_lists_and_are_numbers(augment):
+    images = np.random.default_rng(0).random((2, 4, 4))
+    assert (augment(images.tolist(), 0, 1) == augment(images, 0, 1)).all()
+    for wrong in (None, "text", images * 1j, [["a"]]):
+        with pytest.raises(TypeError, match=r"^(Rotate|Shift) takes images, an array of numbers, got "):
+            augment(wrong, 0, 1)
+
+
+def test_images_of_bytes_are_moved_but_not_turned():
+    images = np.arange(32, dtype="uint8").reshape(2, 4, 4)
+    assert (Shift(1)(images, 0, 1) == Shift(1)(images.astype(float), 0, 1)).all()
+    with pytest.raises(TypeError, match=r"^Rotate takes images of floats, got uint8"):
+        Rotate(20.0)(images, 0, 1)
+
+
+@pytest.mark.parametrize("returned", [None, "text", 1j])
+@pytest.mark.parametrize("backend", ["numpy", "eager"])
+def test_an_augmentation_that_returns_no_real_numbers_is_refused_before_a_step(returned, backend):
+    model = MLP(4, [1], rng=0)
+    before = model.state_dict()
+
+    def augment(images, seed, epoch):
+        return images * 1j if returned == 1j else returned
+
+    with pytest.raises(TypeError, match=r"^augment returns an array of real numbers, and this one returned "):
+        model.fit(np.ones((2, 4)), [0, 1], backend=backend, progress=False, augment=augment)
+    assert all((array == before[name]).all() for name, array in model.state_dict().items())
