@@ -46,6 +46,12 @@ def always(monkeypatch):
 
 
 @pytest.fixture
+def at_fits_only(monkeypatch):
+    """The net is there where a fit begins, and not because time has passed."""
+    monkeypatch.setattr(variants, "SHARE_OF_CHECKS", 0.0)
+
+
+@pytest.fixture
 def traces(monkeypatch):
     """A list that grows by one with every trace."""
     made = []
@@ -261,11 +267,11 @@ def check_fits(scale, engine="compiled"):
     np.testing.assert_allclose(history["loss"], right["loss"], rtol=1e-9)
 
 
-def test_each_fit_begins_with_a_check(scale):
+def test_each_fit_begins_with_a_check(scale, at_fits_only):
     check_fits(scale)
 
 
-def test_a_fit_of_an_unchanged_loss_is_traced_once_more(scale, traces):
+def test_a_fit_of_an_unchanged_loss_is_traced_once_more(scale, at_fits_only, traces):
     model, loss = MLP(1, [1], rng=0), weighted(scale)
     model.fit(X, Y, loss, SGD(0.01), epochs=2, progress=False)
     first = len(traces)

@@ -158,8 +158,7 @@ def test_a_table_s_columns_are_called_by_their_names(pandas):
 
 
 @pytest.mark.parametrize("column", ["red", b"red", np.datetime64("2020-01-01"), [[1.0]] * 150])
-def test_columns_that_hold_no_numbers_are_called_by_their_names(column):
-    pandas = pytest.importorskip("pandas")
+def test_columns_that_hold_no_numbers_are_called_by_their_names(column, pandas):
     frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"])
     fitted = MLPClassifier(**SMALL).fit(frame, SPECIES)
     frame["c"] = column
