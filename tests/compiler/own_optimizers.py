@@ -1027,13 +1027,13 @@ class ByIf(Schedule):
         return 1.0 if t < 3 else 0.1
 
 
-@schedule("a remainder", REFUSED)
+@schedule("a remainder", EQUAL)
 class ByRemainder(Schedule):
     def factor(self, t, steps):
         return 0.5 ** (t % 4)
 
 
-@schedule("a quotient", REFUSED)
+@schedule("a quotient", EQUAL)
 class ByQuotient(Schedule):
     def factor(self, t, steps):
         return 0.5 ** (t // 4)
