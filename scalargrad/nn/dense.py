@@ -71,7 +71,8 @@ class Neuron(Module):
         self.activation = activation if nonlin else "linear"
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
-        inputs = listed(inputs, "this Neuron", "a list of numbers or Values")
+        if type(inputs) is not tuple:  # as that of a layer is
+            inputs = listed(inputs, "this Neuron", "a list of numbers or Values")
         if len(inputs) != len(self.weights):
             raise ValueError(f"this Neuron takes {len(self.weights)} inputs, got {len(inputs)}")
         total = dot(self.weights, inputs) + self.bias
