@@ -9,7 +9,7 @@ from scalargrad.engine import Value
 from scalargrad.given import after_parameters, checked_parameters, moving_parameters, parameters_for, take_parameters
 from scalargrad.operands import Operand, brief, is_recorded, operand
 from scalargrad.ops import dot, less, pow, sqrt, where
-from scalargrad.optimizer_state import checked_state, settings_of, state_of
+from scalargrad.optimizer_state import checked_state, settings_by_name, state_of
 from scalargrad.support.words import plural
 
 
@@ -135,7 +135,7 @@ class Optimizer:
         self.steps, self.state = loaded.steps, loaded.remembered
 
     def __repr__(self) -> str:
-        shown = [f"{name}={setting}" for name, setting in settings_of(self).items()]
+        shown = [f"{name}={setting}" for name, setting in settings_by_name(self).items()]
         given = [] if self.own_parameters is None else [plural(len(self.own_parameters), "parameter")]
         return f"{type(self).__name__}({', '.join([*given, *shown])})"
 

@@ -32,7 +32,9 @@ def state_of(optimizer: Rememberer, parameters: Sequence[Value]) -> dict[str, An
     remembered, fresh = optimizer.state.copy(), (0.0,) * optimizer.state_size
     return {
         "optimizer": type(optimizer).__name__,
-        "settings": {name: _in_plain(optimizer, name, setting) for name, setting in settings_of(optimizer).items()},
+        "settings": {
+            name: _in_plain(optimizer, name, setting) for name, setting in settings_by_name(optimizer).items()
+        },
         "steps": optimizer.steps,
         "state": [list(remembered.get(parameter, fresh)) for parameter in parameters],
     }
@@ -56,7 +58,7 @@ def checked_state(optimizer: Rememberer, parameters: Sequence[Value], state: obj
     return State(settings, int(state["steps"]), dict(zip(parameters, rows, strict=True)))
 
 
-def settings_of(optimizer: Rememberer) -> dict[str, Any]:
+def settings_by_name(optimizer: Rememberer) -> dict[str, Any]:
     """The settings by name: all attributes but those that change from step to step."""
     return {name: setting for name, setting in vars(optimizer).items() if name not in NO_SETTINGS}
 
@@ -76,7 +78,7 @@ def _in_plain(optimizer: Rememberer, name: str, setting: object) -> object:
 
 
 def _checked_settings(optimizer: Rememberer, found: object) -> dict[str, object]:
-    own = settings_of(optimizer)
+    own = settings_by_name(optimizer)
     if not isinstance(found, Mapping):
         raise ValueError(f"settings is a dict, got {brief(found)}")
     _refuse_other_names(found, own)

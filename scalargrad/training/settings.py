@@ -7,6 +7,7 @@ from typing import Any
 from scalargrad.checks import functions, real, whole
 from scalargrad.compiler.backends import checked_backend, chosen_backend, old_word
 from scalargrad.optim import Adam, Optimizer
+from scalargrad.optimizer_state import NO_SETTINGS
 from scalargrad.schedules import Constant, Schedule, schedule_of
 from scalargrad.support.words import brief
 from scalargrad.training.class_weights import ClassWeight, checked_class_weight
@@ -33,7 +34,7 @@ def settings_of(formula: object, but: Sequence[str] = ()) -> str:
 
 def rule_of(optimizer: Optimizer) -> str:
     """An optimizer without what it remembers."""
-    return settings_of(optimizer, but=("state", "steps"))
+    return settings_of(optimizer, but=NO_SETTINGS)
 
 
 def _facts(checked: Callable[[Any], Any] | None = None, shared: Callable[[Any], Any] | None = None) -> dict[str, Any]:

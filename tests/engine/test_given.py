@@ -14,6 +14,7 @@ from scalargrad import MLP, SGD, Adam, AdamW, Value, clip_grad_norm, compile, ms
 from scalargrad.nn import Module, Parameter
 from scalargrad.optim import Optimizer, RMSProp
 from tests.compiler.own_optimizers import EQUAL, RULES
+from tests.one_line import check_one_line
 
 X = [[0.0, 1.0], [1.0, -1.0], [0.5, 2.0]]
 Y = [1.0, -0.5, 0.25]
@@ -253,10 +254,7 @@ WRONG = [
 def test_a_half_right_call_gets_one_short_line_that_begins_with_its_name(call, message, kind):
     with pytest.raises((TypeError, ValueError), match=f"^{kind.__name__}.*{message}") as caught:
         call(kind)
-    text = str(caught.value)
-    assert len(text) <= 200
-    assert "\n" not in text
-    assert "__" not in text
+    check_one_line(caught.value, most=200)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from scalargrad.datasets.augmentation import Shift
 from scalargrad.demos.networks import AttentionNames, LSTMNames
 from scalargrad.files.architecture import describe
 from scalargrad.training.checkpoint import Checkpoint
+from tests.one_line import check_one_line
 
 KINDS = {
     "int8": numpy.int8,
@@ -90,10 +91,7 @@ def numbers(attributes):
 def test_no_other_size_is_taken(make, size):
     with pytest.raises((TypeError, ValueError)) as caught:
         make(size)
-    message = str(caught.value)
-    assert len(message) <= 250
-    assert "\n" not in message
-    assert "__" not in message
+    check_one_line(caught.value, most=250)
 
 
 @pytest.mark.parametrize(
